@@ -1,0 +1,2 @@
+//! Command line of the deploy gate.
+fn main() {}

@@ -1,0 +1,89 @@
+//! The label set of a series, kept as one sorted run of bytes, because there are many of them.
+
+use std::fmt;
+
+/// Labels of a series, `__name__` among them; sorted by name, each name once.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Labels(Box<[u8]>);
+
+/// A byte that cannot occur in UTF-8 and so parts names from values.
+const PART: u8 = 0xff;
+
+impl Labels {
+    /// Labels from pairs in any order; of a repeated name the last one stays, empty values go
+    /// (an empty label is an absent one, as in Prometheus).
+    #[must_use]
+    pub fn new<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut pairs: Vec<(N, V)> = pairs.into_iter().collect();
+        pairs.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
+        let mut bytes = Vec::new();
+        for (at, (name, value)) in pairs.iter().enumerate() {
+            let repeated = pairs.get(at + 1).is_some_and(|n| n.0.as_ref() == name.as_ref());
+            if repeated || value.as_ref().is_empty() {
+                continue;
+            }
+            bytes.extend_from_slice(name.as_ref().as_bytes());
+            bytes.push(PART);
+            bytes.extend_from_slice(value.as_ref().as_bytes());
+            bytes.push(PART);
+        }
+        Self(bytes.into_boxed_slice())
+    }
+
+    /// Pairs of name and value, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut parts = self.0.split(|b| *b == PART).map(|b| str::from_utf8(b).unwrap_or_default());
+        std::iter::from_fn(move || {
+            let name = parts.next().filter(|n| !n.is_empty())?;
+            Some((name, parts.next()?))
+        })
+    }
+
+    /// The value of a label; an absent label is the empty text.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.iter().find(|(n, _)| *n == name).map_or("", |(_, v)| v)
+    }
+
+    /// The metric's name.
+    #[must_use]
+    pub fn metric(&self) -> &str {
+        self.get("__name__")
+    }
+}
+
+/// `name{label="value",...}`, as PromQL writes it.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{{", self.metric())?;
+        for (at, (name, value)) in self.iter().filter(|(n, _)| *n != "__name__").enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma}{name}={}", crate::selector::quoted(value))?;
+        }
+        f.write_str("}")
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_sorted_deduplicated_and_without_empty_values() {
+        let labels = Labels::new([("b", "2"), ("a", "1"), ("b", "3"), ("c", "")]);
+        assert_eq!(labels.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "3")]);
+        assert_eq!(labels.get("c"), "");
+    }
+
+    #[test]
+    fn labels_are_shown_as_promql_writes_them() {
+        let labels = Labels::new([("__name__", "up"), ("job", "a\"b\\c\nd")]);
+        assert_eq!(labels.to_string(), r#"up{job="a\"b\\c\nd"}"#);
+    }
+}

@@ -1,0 +1,309 @@
+//! What every consumer reads: the gate, the pages, the report. JSON as docs/reference fixes it:
+//! camelCase, instants in UTC, shares 0..1 (`remaining` may be negative), absent is `null`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::slo::Gate;
+use crate::time::Span;
+
+/// One SLO at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetView {
+    /// The service's name.
+    pub service: String,
+    /// The SLO's name.
+    pub slo: String,
+    /// The environment.
+    pub environment: String,
+    /// Which group of a grouped SLO; null for the parent.
+    pub group: Option<Group>,
+    /// The target as a share.
+    pub objective: f64,
+    /// The first of `conditions`.
+    pub state: State,
+    /// All that hold, worst first.
+    pub conditions: Vec<State>,
+    /// When this was computed.
+    pub evaluated_at: DateTime<Utc>,
+    /// The newest instant that every side has been read to.
+    pub data_until: Option<DateTime<Utc>>,
+    /// `now - dataUntil` in seconds, when asked.
+    pub age_seconds: Option<f64>,
+    /// The SLO's windows, the one that makes the state first.
+    pub windows: Vec<WindowView>,
+    /// Burn rates over the windows of the alerts and of the policies, shortest first.
+    pub burn: Vec<BurnView>,
+    /// The multi-window alerts.
+    pub alerts: Vec<AlertView>,
+    /// Where the numbers come from.
+    pub sources: Vec<SourceView>,
+    /// What a person should know about the numbers.
+    pub findings: Vec<Finding>,
+    /// Present while history is being read.
+    pub backfill: Option<Backfill>,
+    /// Whether the SLO decides in the gate.
+    #[serde(skip, default = "decides")]
+    #[schemars(skip)]
+    pub gate: Gate,
+    /// The age in seconds beyond which the view is stale.
+    #[serde(skip)]
+    pub stale_after_seconds: f64,
+    /// When things that policies ask about will be so, by the forecast.
+    #[serde(skip)]
+    pub answers: Vec<(Ask, Option<DateTime<Utc>>)>,
+}
+
+const fn decides() -> Gate {
+    Gate::Decides
+}
+
+/// A group of a grouped SLO.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", untagged)]
+pub enum Group {
+    /// The values of the SLO's `groupBy` labels.
+    Labels {
+        /// Label and value.
+        labels: BTreeMap<String, String>,
+    },
+    /// All groups beyond `maxGroups`.
+    Other {
+        /// Always true.
+        other: bool,
+    },
+}
+
+/// How an SLO is; the order is the order of conditions.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    /// Nothing is known.
+    NoData,
+    /// The numbers are too old.
+    Stale,
+    /// The budget is spent.
+    Exhausted,
+    /// An alert fires, less than a quarter remains, or it will be exhausted within 3 days.
+    AtRisk,
+    /// None of the above.
+    Healthy,
+}
+
+/// One window of an SLO.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WindowView {
+    /// `30d`, or `month@Europe/Paris`.
+    pub window: String,
+    /// First instant (inclusive).
+    pub from: DateTime<Utc>,
+    /// Last instant (exclusive).
+    pub to: DateTime<Utc>,
+    /// `occurrences`, `timeslices`, `ratioTimeslices` or `composite`.
+    pub budgeting: BudgetingName,
+    /// What good, bad, total and allowed count; null where there is nothing to count.
+    pub unit: Option<Unit>,
+    /// Where a latency threshold lies between two buckets: the least and the most that can be spent.
+    pub bounds: Option<Bounds>,
+    /// Good events (or slices).
+    pub good: Option<f64>,
+    /// Bad events (or slices).
+    pub bad: Option<f64>,
+    /// All events (or measured slices).
+    pub total: Option<f64>,
+    /// good / total.
+    pub sli: Option<f64>,
+    /// Bad events (or slices) that the objective allows.
+    pub allowed: Option<f64>,
+    /// bad / allowed.
+    pub spent: Option<f64>,
+    /// 1 - spent; not clamped.
+    pub remaining: Option<f64>,
+    /// Measured minutes / minutes since the first data (or the window's start).
+    pub coverage: Option<f64>,
+    /// Share of the window since the first data.
+    pub maturity: f64,
+    /// Wilson 95 % interval of the SLI.
+    pub interval: Option<[f64; 2]>,
+    /// Minutes in which more than a fifth of the targets were missing.
+    pub partial: u64,
+    /// Events that were counted when their series was first seen.
+    pub assumed: f64,
+    /// Events that were seen but could not be counted.
+    pub dropped: f64,
+    /// The same without exclusions applied; null without exclusions.
+    pub without_exclusions: Option<WithoutExclusions>,
+    /// For calendar windows: the forecast at the window's end.
+    pub estimate: Option<Estimate>,
+    /// When the budget will be gone at the last hour's error ratio.
+    pub exhausts_at: Option<DateTime<Utc>>,
+    /// When an exhausted budget will be above zero again.
+    pub recovers_at: Option<DateTime<Utc>>,
+}
+
+impl WindowView {
+    /// What the state and the gate go by: a calendar window's estimate, else what remains now.
+    #[must_use]
+    pub fn deciding_remaining(&self) -> Option<f64> {
+        self.estimate.as_ref().map_or(self.remaining, |e| e.remaining)
+    }
+}
+
+/// The name of a budgeting method in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum BudgetingName {
+    /// Events.
+    Occurrences,
+    /// Good and bad slices of time.
+    Timeslices,
+    /// The mean of the slices' ratios.
+    RatioTimeslices,
+    /// A weighted mean of other SLOs.
+    Composite,
+}
+
+/// What a window's numbers count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Unit {
+    /// Events.
+    Events,
+    /// Slices of time.
+    Slices,
+    /// Nothing is counted; only the ratio has a meaning.
+    None,
+}
+
+/// The range in which `spent` lies.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bounds {
+    /// If every event between the two buckets was good.
+    pub spent_low: f64,
+    /// If every event between the two buckets was bad.
+    pub spent_high: f64,
+}
+
+/// Numbers before exclusions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WithoutExclusions {
+    /// bad / allowed.
+    pub spent: Option<f64>,
+    /// 1 - spent.
+    pub remaining: Option<f64>,
+}
+
+/// A calendar window as it will be at its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Estimate {
+    /// Events so far and those still to come.
+    pub total: f64,
+    /// Bad so far / what `total` allows.
+    pub spent: Option<f64>,
+    /// 1 - spent.
+    pub remaining: Option<f64>,
+    /// Which past the coming traffic repeats.
+    pub method: String,
+}
+
+/// A burn rate: how many times faster than sustainable the budget is spent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BurnView {
+    /// The window, such as `1h`.
+    pub window: String,
+    /// (bad/total)/(1 - objective); null when too little is known.
+    pub rate: Option<f64>,
+    /// Bad events in the window.
+    #[serde(skip)]
+    pub bad: i64,
+}
+
+/// A multi-window alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlertView {
+    /// Its name, such as `page-fast`.
+    pub name: String,
+    /// Whether it fires.
+    pub state: AlertState,
+    /// Since when it fires.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// Whether an alert fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AlertState {
+    /// It does not.
+    Inactive,
+    /// It does.
+    Firing,
+    /// For this window its factor is below 1: it would fire at a sustainable rate.
+    Dropped,
+}
+
+/// What one source gave for one side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceView {
+    /// The source's name in the configuration.
+    pub name: String,
+    /// `total`, `good` or `bad`.
+    pub side: String,
+    /// The queries that were sent.
+    pub queries: Vec<String>,
+    /// How far it has been read.
+    pub data_until: Option<DateTime<Utc>>,
+    /// Why the last read failed; null when it did not.
+    pub last_error: Option<String>,
+}
+
+/// Something a person should know about the numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// A stable code.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+    /// Since when it holds.
+    pub since: Option<DateTime<Utc>>,
+    /// The numbers in the sentence.
+    pub numbers: BTreeMap<String, f64>,
+}
+
+/// How far the reading of history has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Backfill {
+    /// The oldest instant that is wanted.
+    pub from: DateTime<Utc>,
+    /// The newest instant that is wanted.
+    pub until: DateTime<Utc>,
+    /// The share that has been read, 0..1.
+    pub share: f64,
+}
+
+/// A question that a policy has about the future of an SLO.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// When will at least this much remain (strictly more, where it is 0)?
+    Remaining {
+        /// The window's name; `None` is the SLO's first.
+        window: Option<String>,
+        /// The share that must remain.
+        at_least: f64,
+    },
+    /// When will the burn rate be at most this?
+    Burn {
+        /// The window, whole minutes.
+        window: Span,
+        /// The rate.
+        at_most: f64,
+    },
+}

@@ -85,7 +85,7 @@ proptest! {
         let mut ledger = Ledger::new(3);
         let mut all: BTreeMap<i64, Bucket> = BTreeMap::new();
         let mut disk: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
-        let mut load = |ledger: &mut Ledger, hours: Vec<i64>, disk: &BTreeMap<i64, Vec<u8>>| {
+        let load = |ledger: &mut Ledger, hours: Vec<i64>, disk: &BTreeMap<i64, Vec<u8>>| {
             for hour in hours {
                 ledger.load_minutes(hour, Hour::unpack(&disk[&hour]).unwrap());
             }

@@ -71,10 +71,11 @@ impl Matcher {
     pub fn new(label: &str, op: Op, value: &str) -> Result<Self, String> {
         let regex = match op {
             Op::Equal | Op::NotEqual => None,
-            Op::Match | Op::NotMatch => Some(
-                Regex::new(&format!("^(?s:{value})$"))
-                    .map_err(|e| format!("`{value}` is not a regular expression: {e}"))?,
-            ),
+            Op::Match | Op::NotMatch => {
+                Some(Regex::new(&format!("^(?s:{value})$")).map_err(|e| {
+                    format!("`{value}` is not a regular expression: {}", reason(&e))
+                })?)
+            }
         };
         Ok(Self { label: label.to_owned(), op, value: value.to_owned(), regex })
     }
@@ -175,6 +176,13 @@ pub fn is_metric_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || c == ':')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+}
+
+/// The last line of a regular expression's error, which says why; those before it draw the place.
+fn reason(error: &regex::Error) -> String {
+    let said = error.to_string();
+    let last = said.lines().last().unwrap_or_default();
+    last.trim().trim_start_matches("error: ").to_owned()
 }
 
 /// A text in double quotes, escaped for PromQL.

@@ -62,7 +62,7 @@ pub enum Events {
 /// Documents of an index that a query finds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogQuery {
-    /// Index pattern; `None` refines the total.
+    /// Index pattern; `None` refines the total, or is all that the source has for a total itself.
     pub index: Option<String>,
     /// KQL as written, or query DSL as JSON.
     pub query: LogFilter,

@@ -82,6 +82,16 @@ impl Reference {
         let (service, slo) = path.split_once('/').ok_or_else(wrong)?;
         Ok(Self { service: Name::parse(service)?, slo: Name::parse(slo)?, environment })
     }
+
+    /// The SLO that is meant where an environment may be left out.
+    #[must_use]
+    pub fn id(&self, environment: &Name) -> SloId {
+        SloId {
+            service: self.service.clone(),
+            slo: self.slo.clone(),
+            environment: self.environment.as_ref().unwrap_or(environment).clone(),
+        }
+    }
 }
 
 /// The target of an SLO, an exact decimal between 0 and 1, kept in parts per billion.

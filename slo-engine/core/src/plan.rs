@@ -4,6 +4,8 @@
 //! SLO. A shared query may read more than one SLO asked for; which series feeds which SLO is decided
 //! here, by the SLO's own matchers.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 use crate::counter::{Kind, Weights};
@@ -233,13 +235,13 @@ fn is_refined(part: &Selector, total: &Selector) -> bool {
 }
 
 /// A matcher for any of these literal values.
-pub(crate) fn any_of(label: &str, values: &[String]) -> Matcher {
-    let single = values.len() == 1;
-    let (op, value) = match values {
-        [only] => (Op::Equal, only.clone()),
-        many => (Op::Match, many.iter().map(|v| escaped(v)).collect::<Vec<_>>().join("|")),
+#[must_use]
+pub fn any_of<'a>(label: &str, values: impl IntoIterator<Item = &'a str>) -> Matcher {
+    let values: BTreeSet<&str> = values.into_iter().collect();
+    let (op, value) = match values.first() {
+        Some(only) if values.len() == 1 => (Op::Equal, (*only).to_owned()),
+        _ => (Op::Match, values.iter().map(|v| escaped(v)).collect::<Vec<_>>().join("|")),
     };
-    debug_assert!(single || op == Op::Match);
     Matcher::new(label, op, &value).expect("escaped values make a regular expression")
 }
 

@@ -41,7 +41,7 @@ impl Edges {
 
     pub(super) fn selector(&self, histogram: &Selector) -> Selector {
         let mut selector = buckets(histogram);
-        selector.matchers.push(super::any_of("le", &self.spellings));
+        selector.matchers.push(super::any_of("le", self.spellings.iter().map(String::as_str)));
         selector
     }
 

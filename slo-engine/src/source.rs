@@ -1,0 +1,3 @@
+//! Where samples and log counts come from, one module per kind of source.
+
+pub mod scrape;

@@ -52,7 +52,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = || Ok::<Config, anyhow::Error>(Config::load(cli.config.as_deref(), std::env::vars())?);
+    let config =
+        || Ok::<Config, anyhow::Error>(Config::load(cli.config.as_deref(), std::env::vars())?);
     match cli.command {
         Command::Validate(validate) => validate.run(&config()?),
         Command::Budget(budget) => budget.run(&config()?),

@@ -317,13 +317,18 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.server.public_url.as_deref(), Some("https://headroom.example"));
-        assert_eq!((config.sources[0].url.as_str(), config.sources[0].max_samples), ("http://prom:9090", 5));
+        assert_eq!(
+            (config.sources[0].url.as_str(), config.sources[0].max_samples),
+            ("http://prom:9090", 5)
+        );
         assert_eq!(config.specs.paths, [PathBuf::from("a"), PathBuf::from("b")]);
     }
 
     #[test]
     fn a_variable_that_fits_nowhere_is_named() {
-        for name in ["HEADROOM__SERVER__LISTN", "HEADROOM__SOURCES__X__URL", "HEADROOM__SCHEDULE__TICK"] {
+        for name in
+            ["HEADROOM__SERVER__LISTN", "HEADROOM__SOURCES__X__URL", "HEADROOM__SCHEDULE__TICK"]
+        {
             let error = Config::load(None, environment(&[(name, "soon")])).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
         }
@@ -334,6 +339,9 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "server:\n  lisen: 1\n").unwrap();
         let error = Config::load(Some(file.path()), []).unwrap_err().to_string();
-        assert!(error.contains(":2:3") && error.contains("lisen") && error.contains("listen"), "{error}");
+        assert!(
+            error.contains(":2:3") && error.contains("lisen") && error.contains("listen"),
+            "{error}"
+        );
     }
 }

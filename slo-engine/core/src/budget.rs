@@ -138,11 +138,15 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_of_full_outage_spends_2_31_percent_of_a_99_9_30d_budget_and_43_2_minutes_all_of_it() {
+    fn a_minute_of_full_outage_spends_2_31_percent_of_a_99_9_30d_budget_and_43_2_minutes_all_of_it()
+    {
         let minute = occurrences(&sums(1_000, 43_200_000), three_nines());
         assert!((minute.spent - 0.0231).abs() < 0.0001, "{}", minute.spent);
         let all = occurrences(&sums(43_200, 43_200_000), three_nines());
-        assert_eq!((all.spent.to_bits(), all.remaining.to_bits()), (1f64.to_bits(), 0f64.to_bits()));
+        assert_eq!(
+            (all.spent.to_bits(), all.remaining.to_bits()),
+            (1f64.to_bits(), 0f64.to_bits())
+        );
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Where windows begin and end: rolling ones, and calendar periods in an IANA zone across clock
 //! changes. All results are whole minutes of UTC.
 
-use chrono::{DateTime, Datelike, Days, LocalResult, Months, NaiveDate, NaiveDateTime, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Days, LocalResult, Months, NaiveDate, NaiveDateTime, TimeZone, Utc,
+};
 use chrono_tz::Tz;
 
 use crate::slo::{Period, Window};
@@ -58,7 +60,11 @@ pub const fn longest(window: Window) -> i64 {
 
 /// The period that holds `at`, as UTC instants `[from, end)`.
 #[must_use]
-pub fn period_around(period: Period, zone: Tz, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+pub fn period_around(
+    period: Period,
+    zone: Tz,
+    at: DateTime<Utc>,
+) -> (DateTime<Utc>, DateTime<Utc>) {
     let today = at.with_timezone(&zone).date_naive();
     let first = first_day(period, today);
     let (from, end) = (midnight(zone, first), midnight(zone, next(period, first)));

@@ -195,12 +195,15 @@ impl Counter {
             let mut previous = track.at;
             for sample in part.samples.iter().filter(|s| s.at > track.at) {
                 let gap = sample.at - std::mem::replace(&mut previous, sample.at);
-                let counts = track.kind == Kind::Counter && sample.at >= self.open_from.start_millis();
+                let counts =
+                    track.kind == Kind::Counter && sample.at >= self.open_from.start_millis();
                 if gap <= self.rules.max_gap.as_millis() || !counts {
                     continue;
                 }
                 let times = times.get_or_init(|| self.times(batch));
-                if let Birth::NewTarget { previous: Some(_) } = self.birth(track.target, sample.at, times) {
+                if let Birth::NewTarget { previous: Some(_) } =
+                    self.birth(track.target, sample.at, times)
+                {
                     let target = self.targets[track.target as usize].key.clone();
                     found.push(NewTarget { target, at: sample.at });
                 }
@@ -319,7 +322,12 @@ impl Counter {
         Birth::NewTarget { previous: same.filter_map(|(ix, _)| newest(ix)).max() }
     }
 
-    fn fold_series(&mut self, part: &SeriesBatch<'_>, births: &[(u32, i64)], outcome: &mut Outcome) {
+    fn fold_series(
+        &mut self,
+        part: &SeriesBatch<'_>,
+        births: &[(u32, i64)],
+        outcome: &mut Outcome,
+    ) {
         let mut track = self.series[part.series as usize].clone();
         let look_back = self.rules.look_back.as_millis();
         let mut runs = Runs::new();
@@ -370,7 +378,12 @@ impl Counter {
         let (value, previous) = (sample.value as i64, track.value);
         let gap = sample.at - track.at;
         if gap > self.rules.max_gap.as_millis() {
-            self.take_birth(track.weights, sample.at, value, births.binary_search(&(series, sample.at)).is_ok());
+            self.take_birth(
+                track.weights,
+                sample.at,
+                value,
+                births.binary_search(&(series, sample.at)).is_ok(),
+            );
             track.value = value;
             return true;
         }
@@ -381,7 +394,8 @@ impl Counter {
         }
         track.value = value;
         let events = if value < previous { value } else { value - previous };
-        let gap_from = (gap > self.rules.look_back.as_millis()).then(|| Minute::of_millis(track.at));
+        let gap_from =
+            (gap > self.rules.look_back.as_millis()).then(|| Minute::of_millis(track.at));
         self.count(track.weights, minute, events, gap_from);
         true
     }

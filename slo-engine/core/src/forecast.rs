@@ -119,7 +119,8 @@ impl Walk<'_> {
         let mut then =
             Expected { bad: now.bad + coming * self.bad_ratio, total: now.total + coming };
         if self.rolls {
-            let gone = self.ledger.sums(self.from + (from - self.to), self.from + (until - self.to));
+            let gone =
+                self.ledger.sums(self.from + (from - self.to), self.from + (until - self.to));
             then.bad -= gone.bad() as f64;
             then.total -= gone.total as f64;
         }
@@ -153,7 +154,10 @@ mod tests {
         for minute in 0..30 * DAY {
             let down = (30 * DAY - ago - outage..30 * DAY - ago).contains(&minute);
             let good = if down { 0 } else { 100 };
-            ledger.replace(Minute(minute), &Bucket { good, total: 100, measured: true, ..Bucket::default() });
+            ledger.replace(
+                Minute(minute),
+                &Bucket { good, total: 100, measured: true, ..Bucket::default() },
+            );
         }
         ledger
     }
@@ -202,7 +206,10 @@ mod tests {
     fn a_young_slo_repeats_a_day_or_its_mean() {
         let mut young = Ledger::new(0);
         for minute in 0..600 {
-            young.replace(Minute(minute), &Bucket { total: minute % 2, measured: true, ..Bucket::default() });
+            young.replace(
+                Minute(minute),
+                &Bucket { total: minute % 2, measured: true, ..Bucket::default() },
+            );
         }
         assert_eq!(Repeat::of(&young, Minute(600)), Repeat::Mean(0.5));
         assert_eq!(Repeat::of(&ledger(0, 0), Minute(2 * DAY)), Repeat::Last(DAY));

@@ -172,7 +172,9 @@ impl Ledger {
     pub fn wants(&self, at: usize, from: Minute, to: Minute) -> impl Iterator<Item = i64> {
         let slide = self.slides[at];
         let ends: Vec<i64> = if slides_on(&slide, from, to) {
-            (slide.from.hour()..=(from - 1).hour()).chain(slide.to.hour()..=(to - 1).hour()).collect()
+            (slide.from.hour()..=(from - 1).hour())
+                .chain(slide.to.hour()..=(to - 1).hour())
+                .collect()
         } else {
             vec![from.hour(), to.hour()]
         };
@@ -313,7 +315,10 @@ impl Ledger {
 /// Whether a window moves by few enough minutes to be slid rather than summed anew.
 fn slides_on(slide: &Slide, from: Minute, to: Minute) -> bool {
     let (left, entered) = (from - slide.from, to - slide.to);
-    (0..=90).contains(&left) && (0..=90).contains(&entered) && slide.from < slide.to && from <= slide.to
+    (0..=90).contains(&left)
+        && (0..=90).contains(&entered)
+        && slide.from < slide.to
+        && from <= slide.to
 }
 
 /// So many minutes' even share of an hour.

@@ -101,13 +101,11 @@ pub fn feeds(slo: &Slo) -> Result<(Option<&str>, Feeds), Unfed> {
             }
         },
         Indicator::Threshold(threshold) => {
-            let feeds =
-                Feeds::Gauge { selector: threshold.gauge.clone(), good: threshold.good };
+            let feeds = Feeds::Gauge { selector: threshold.gauge.clone(), good: threshold.good };
             Ok((threshold.source.as_deref(), feeds))
         }
         Indicator::Raw(raw) => {
-            let feeds =
-                Feeds::Raw { expression: raw.expression.clone(), share_of: raw.share_of };
+            let feeds = Feeds::Raw { expression: raw.expression.clone(), share_of: raw.share_of };
             Ok((raw.source.as_deref(), feeds))
         }
         Indicator::Composite(_) => Err(Unfed::Composite),

@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_slice_is_good_when_its_ratio_reaches_the_goal_exactly() {
-        let slicing = Slicing { size: 5, good_when: Some(950_000_000), unmeasured: Unmeasured::Ignore };
+        let slicing =
+            Slicing { size: 5, good_when: Some(950_000_000), unmeasured: Unmeasured::Ignore };
         assert_eq!(slicing.outcome(&sums(95, 100, 5)).good, 1);
         assert_eq!(slicing.outcome(&sums(94, 100, 5)).good, 0);
         let idle = slicing.outcome(&sums(0, 0, 5));

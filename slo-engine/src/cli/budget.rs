@@ -76,6 +76,8 @@ pub(super) fn instant(text: &str) -> anyhow::Result<DateTime<Utc>> {
     let seconds = text.parse::<f64>().ok().filter(|s| s.is_finite() && s.abs() < 1e11);
     match seconds.and_then(|s| DateTime::from_timestamp_millis((s * 1e3).round() as i64)) {
         Some(at) => Ok(at),
-        None => bail!("`{text}` is not an instant; write it like 2026-11-21T10:00:00Z, as Unix seconds, or now"),
+        None => bail!(
+            "`{text}` is not an instant; write it like 2026-11-21T10:00:00Z, as Unix seconds, or now"
+        ),
     }
 }

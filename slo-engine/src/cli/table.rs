@@ -12,7 +12,18 @@ pub(super) fn show(views: &[BudgetView]) -> anyhow::Result<()> {
     if !output::colours() {
         table.force_no_tty();
     }
-    table.set_header(["SLO", "STATE", "WINDOW", "OBJECTIVE", "SLI", "BAD", "TOTAL", "REMAINING", "COVERAGE", "BURN"]);
+    table.set_header([
+        "SLO",
+        "STATE",
+        "WINDOW",
+        "OBJECTIVE",
+        "SLI",
+        "BAD",
+        "TOTAL",
+        "REMAINING",
+        "COVERAGE",
+        "BURN",
+    ]);
     let mut sorted: Vec<&BudgetView> = views.iter().collect();
     sorted.sort_by_key(|view| view.state);
     for view in &sorted {
@@ -84,7 +95,8 @@ fn or_dash(text: Option<String>) -> String {
 /// A share as a percentage with at most so many decimals.
 fn percent(share: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", share * 100.0);
-    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let short =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{short} %")
 }
 

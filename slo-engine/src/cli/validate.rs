@@ -72,7 +72,10 @@ fn show(report: &Report) -> anyhow::Result<()> {
     }
     if report.errors.is_empty() {
         let (services, slos) = (report.services, report.slos);
-        output::text(&format!("{slos} SLOs of {services} services, {} warnings\n", report.warnings.len()))?;
+        output::text(&format!(
+            "{slos} SLOs of {services} services, {} warnings\n",
+            report.warnings.len()
+        ))?;
     } else {
         output::complain(&format!("{} errors", report.errors.len()));
     }

@@ -68,7 +68,15 @@ pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> V
 /// The views at the question's instant.
 pub fn views(question: &Question<'_>, all: &mut [One]) -> Vec<BudgetView> {
     let view = |one: &mut One| {
-        reading::view(&mut one.account, &one.reading, &one.source, question.at, question.asks, None, None)
+        reading::view(
+            &mut one.account,
+            &one.reading,
+            &one.source,
+            question.at,
+            question.asks,
+            None,
+            None,
+        )
     };
     all.iter_mut().map(view).collect()
 }
@@ -83,7 +91,10 @@ pub fn source_of<'a>(
 ) -> Result<&'a SourceConfig, String> {
     let default = |s: &&SourceConfig| matches!(s.kind, SourceKind::Prometheus | SourceKind::Scrape);
     match name {
-        None => sources.iter().find(default).ok_or_else(|| "no source of kind prometheus or scrape is configured".to_owned()),
+        None => sources
+            .iter()
+            .find(default)
+            .ok_or_else(|| "no source of kind prometheus or scrape is configured".to_owned()),
         Some(name) => sources.iter().find(|s| s.name == name).ok_or_else(|| {
             let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
             format!("no source is called `{name}`; the configuration has {}", known.join(", "))
@@ -120,7 +131,10 @@ async fn read_source(
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(), String> {
     if config.kind != SourceKind::Prometheus {
-        return Err(format!("source `{}` has no past to ask; run the server and ask it", config.name));
+        return Err(format!(
+            "source `{}` has no past to ask; run the server and ask it",
+            config.name
+        ));
     }
     let source = Prometheus::new(config).map_err(|e| e.to_string())?;
     let to = question.at.timestamp_millis() - config.lag.as_millis();
@@ -131,7 +145,10 @@ async fn read_source(
     for at in mine {
         let one = &mut all[*at];
         let Some(feeds) = &mut one.feeds else { continue };
-        source.find_edges(feeds, stretch.from.start_millis(), to).await.map_err(|e| e.to_string())?;
+        source
+            .find_edges(feeds, stretch.from.start_millis(), to)
+            .await
+            .map_err(|e| e.to_string())?;
         one.reading.between = reading::between(feeds);
         slos.push((feeds.clone(), reading::rules(one.account.slo(), config)));
     }
@@ -154,7 +171,8 @@ fn take(one: &mut One, outcome: Outcome) {
     for (minute, bucket) in &outcome.buckets {
         one.account.replace(*minute, bucket);
     }
-    for mark in outcome.marks.iter().filter(|m| one.account.events().first().is_some_and(|f| m.minute >= f)) {
+    let first = one.account.events().first();
+    for mark in outcome.marks.iter().filter(|m| first.is_some_and(|f| m.minute >= f)) {
         one.account.mark(mark.minute, mark.measured, mark.partial);
     }
     one.reading.dip = outcome.dips.last().copied().or(one.reading.dip);

@@ -124,13 +124,19 @@ fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
             text(upper)
         );
         let numbers = [("lower", lower), ("upper", upper)];
-        let known: Vec<(&str, f64)> =
-            numbers.into_iter().filter_map(|(n, b)| b.filter(|b| b.is_finite()).map(|b| (n, b))).collect();
+        let known: Vec<(&str, f64)> = numbers
+            .into_iter()
+            .filter_map(|(n, b)| b.filter(|b| b.is_finite()).map(|b| (n, b)))
+            .collect();
         found.push(finding("betweenBuckets", message, &known));
     }
     if let Some((minute, by)) = reading.dip {
-        let message = format!("a counter fell by {by}, less than 5 %, and was held until it caught up");
-        found.push(Finding { since: Some(minute.start()), ..finding("dip", message, &[("by", by as f64)]) });
+        let message =
+            format!("a counter fell by {by}, less than 5 %, and was held until it caught up");
+        found.push(Finding {
+            since: Some(minute.start()),
+            ..finding("dip", message, &[("by", by as f64)])
+        });
     }
     found.extend(faults(account));
     found
@@ -184,7 +190,9 @@ fn odd(oddity: &Oddity) -> Finding {
 #[must_use]
 pub fn between(feeds: &Feeds) -> Option<(Option<f64>, Option<f64>)> {
     match feeds {
-        Feeds::Latency { edges: Some(edges), .. } if !edges.is_exact() => Some((edges.lower, edges.upper)),
+        Feeds::Latency { edges: Some(edges), .. } if !edges.is_exact() => {
+            Some((edges.lower, edges.upper))
+        }
         _ => None,
     }
 }

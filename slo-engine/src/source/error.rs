@@ -50,7 +50,9 @@ pub enum SourceError {
         limit: usize,
     },
     /// The body is not what the API promises.
-    #[error("{url} answered something that is not the Prometheus API: {reason}; it begins with `{start}`")]
+    #[error(
+        "{url} answered something that is not the Prometheus API: {reason}; it begins with `{start}`"
+    )]
     Garbage {
         /// The address.
         url: String,
@@ -111,7 +113,8 @@ impl SourceError {
 }
 
 fn humantime(duration: Duration) -> String {
-    slo_core::time::Span::millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)).to_string()
+    slo_core::time::Span::millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+        .to_string()
 }
 
 fn pause(after: Option<Duration>) -> String {

@@ -93,14 +93,21 @@ impl Intake {
     }
 
     /// Takes the samples of one series that query number `query` showed.
-    pub fn take(&mut self, query: usize, labels: Labels, samples: Vec<Sample>, created: Option<i64>) {
+    pub fn take(
+        &mut self,
+        query: usize,
+        labels: Labels,
+        samples: Vec<Sample>,
+        created: Option<i64>,
+    ) {
         if !self.known.get(&labels).is_some_and(|known| known.seen_by.contains(&query)) {
             self.meet(query, &labels);
         }
         let Some(known) = self.known.get(&labels) else { return };
         let at = self.arena.len();
         let fed = known.fed.iter().filter(|(by, ..)| *by == query);
-        let parts = fed.map(|(_, slo, series)| Part { slo: *slo, series: *series, samples: at, created });
+        let parts =
+            fed.map(|(_, slo, series)| Part { slo: *slo, series: *series, samples: at, created });
         self.batch.extend(parts);
         self.arena.push(samples);
     }
@@ -203,10 +210,7 @@ impl Intake {
 }
 
 fn series<'a>(parts: &[Part], arena: &'a [Vec<Sample>]) -> Vec<SeriesBatch<'a>> {
-    let part = |p: &Part| SeriesBatch {
-        series: p.series,
-        samples: &arena[p.samples],
-        created: p.created,
-    };
+    let part =
+        |p: &Part| SeriesBatch { series: p.series, samples: &arena[p.samples], created: p.created };
     parts.iter().map(part).collect()
 }

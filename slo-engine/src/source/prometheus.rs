@@ -64,7 +64,12 @@ impl Prometheus {
     ///
     /// # Errors
     /// Why the source could not be asked.
-    pub async fn find_edges(&self, feeds: &mut Feeds, from: i64, to: i64) -> Result<(), SourceError> {
+    pub async fn find_edges(
+        &self,
+        feeds: &mut Feeds,
+        from: i64,
+        to: i64,
+    ) -> Result<(), SourceError> {
         let Feeds::Latency { histogram, under, edges } = feeds else { return Ok(()) };
         let name = format!("{}_bucket", histogram.metric().unwrap_or_default());
         let buckets = histogram.with_metric(&name).to_string();
@@ -108,12 +113,14 @@ impl Prometheus {
         targets: &[NewTarget],
     ) -> Result<HashMap<TargetKey, Vec<(i64, i64)>>, SourceError> {
         let mut starts: HashMap<TargetKey, Vec<(i64, i64)>> = HashMap::new();
-        let named = targets.iter().filter(|t| !(t.target.job.is_empty() && t.target.instance.is_empty()));
+        let named =
+            targets.iter().filter(|t| !(t.target.job.is_empty() && t.target.instance.is_empty()));
         for part in named.collect::<Vec<_>>().chunks(200) {
             let from = part.iter().map(|t| t.at).min().unwrap_or_default() - 1;
             let to = part.iter().map(|t| t.at).max().unwrap_or_default();
             let jobs = slo_core::plan::any_of("job", part.iter().map(|t| &*t.target.job));
-            let instances = slo_core::plan::any_of("instance", part.iter().map(|t| &*t.target.instance));
+            let instances =
+                slo_core::plan::any_of("instance", part.iter().map(|t| &*t.target.instance));
             let expression =
                 format!("process_start_time_seconds{{{jobs},{instances}}}[{}ms]", to - from);
             for series in self.api.query(&expression, to).await?.data {

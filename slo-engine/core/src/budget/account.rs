@@ -137,7 +137,8 @@ impl Account {
         }
         let Some((slicing, slices)) = &mut self.slices else { return };
         if let Some(first) = self.events.first() {
-            let from = self.judged_to.map_or(first, |judged| judged.min(self.dirty.unwrap_or(judged)));
+            let from =
+                self.judged_to.map_or(first, |judged| judged.min(self.dirty.unwrap_or(judged)));
             slicing.judge(&self.events, slices, from, to);
         }
         self.judged_to = Some(slicing.start(to));
@@ -275,14 +276,17 @@ impl Account {
             conditions.push(State::NoData);
         }
         let age = facts.data_until.map(|until| facts.now - until);
-        let limit = facts.stale_after.map_or(TimeDelta::MAX, |s| TimeDelta::milliseconds(s.as_millis()));
+        let limit =
+            facts.stale_after.map_or(TimeDelta::MAX, |s| TimeDelta::milliseconds(s.as_millis()));
         if age.is_some_and(|age| age > limit) {
             conditions.push(State::Stale);
         }
         if remaining.is_some_and(|r| r <= 0.0) {
             conditions.push(State::Exhausted);
         }
-        let soon = first.and_then(|w| w.exhausts_at).is_some_and(|at| at - facts.now <= TimeDelta::days(3));
+        let soon = first
+            .and_then(|w| w.exhausts_at)
+            .is_some_and(|at| at - facts.now <= TimeDelta::days(3));
         let firing = alerts.iter().any(|a| a.state == AlertState::Firing);
         if firing || soon || remaining.is_some_and(|r| r < 0.25) {
             conditions.push(State::AtRisk);

@@ -72,7 +72,8 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn new(account: &'a Account, at: usize, window: Window, facts: &Facts<'_>) -> Self {
         let placed = account.placed(at);
-        let placed = placed.unwrap_or_else(|| calendar::place(window, super::account::end_of(facts.now)));
+        let placed =
+            placed.unwrap_or_else(|| calendar::place(window, super::account::end_of(facts.now)));
         Self { account, at, window, placed, newest: facts.newest, now: facts.now }
     }
 
@@ -161,7 +162,12 @@ impl<'a> Reading<'a> {
         let total = sums.total as f64 + repeat.coming(ledger, to, to, self.placed.end);
         let allowed = self.account.slo().objective.budget() * total;
         let spent = if total > 0.0 { sums.bad() as f64 / allowed } else { 0.0 };
-        Some(Estimate { total, spent: Some(spent), remaining: Some(1.0 - spent), method: method.into() })
+        Some(Estimate {
+            total,
+            spent: Some(spent),
+            remaining: Some(1.0 - spent),
+            method: method.into(),
+        })
     }
 
     /// At the last hour's error ratio.
@@ -206,6 +212,15 @@ impl<'a> Reading<'a> {
         let rolls = matches!(self.window, Window::Rolling(_));
         let horizon = if rolls { self.placed.length() } else { self.placed.end - slide.to };
         let repeat = Repeat::of(ledger, slide.to);
-        Walk { ledger, from: slide.from, to: slide.to, sums: slide.sums, rolls, horizon, repeat, bad_ratio }
+        Walk {
+            ledger,
+            from: slide.from,
+            to: slide.to,
+            sums: slide.sums,
+            rolls,
+            horizon,
+            repeat,
+            bad_ratio,
+        }
     }
 }

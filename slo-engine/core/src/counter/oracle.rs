@@ -34,15 +34,15 @@ pub(crate) fn buckets(
         }
         let seen: Vec<&TargetKey> = totals
             .iter()
-            .filter(|s| s.samples.iter().any(|x| (1..=60).contains(&(minute - Minute::of_millis(x.at)))))
+            .filter(|s| {
+                s.samples.iter().any(|x| (1..=60).contains(&(minute - Minute::of_millis(x.at))))
+            })
             .map(|s| &s.target)
             .collect::<std::collections::BTreeSet<_>>()
             .into_iter()
             .collect();
-        let missing = seen
-            .iter()
-            .filter(|t| !totals.iter().any(|s| s.target == ***t && covers(s)))
-            .count();
+        let missing =
+            seen.iter().filter(|t| !totals.iter().any(|s| s.target == ***t && covers(s))).count();
         let bucket = out.entry(minute).or_default();
         bucket.measured = true;
         bucket.partial = missing * 5 > seen.len();

@@ -72,7 +72,11 @@ fn a_dip_of_less_than_5_percent_counts_nothing_until_the_maximum_is_passed() {
 
 #[test]
 fn a_gap_counts_at_the_later_sample_and_leaves_the_minutes_between_unmeasured() {
-    let out = counted(&[series("a", GOOD, &[(0, 0.0), (60, 1.0), (3_660, 61.0), (3_720, 62.0)])], &[], &|_, _| None);
+    let out = counted(
+        &[series("a", GOOD, &[(0, 0.0), (60, 1.0), (3_660, 61.0), (3_720, 62.0)])],
+        &[],
+        &|_, _| None,
+    );
     assert_eq!((out[&Minute(61)].total, out[&Minute(61)].measured), (60, true));
     assert_eq!(out[&Minute(61)].lump.unwrap().from, Minute(1));
     assert!(!out.contains_key(&Minute(30)));
@@ -81,7 +85,8 @@ fn a_gap_counts_at_the_later_sample_and_leaves_the_minutes_between_unmeasured() 
 #[test]
 fn a_difference_over_more_than_max_gap_is_dropped_and_shown() {
     let late = 60 + 6 * 3_600 + 1;
-    let out = counted(&[series("a", GOOD, &[(0, 5.0), (60, 6.0), (late, 50.0)])], &[], &|_, _| None);
+    let out =
+        counted(&[series("a", GOOD, &[(0, 5.0), (60, 6.0), (late, 50.0)])], &[], &|_, _| None);
     let last = out[&Minute::of_millis(late * 1_000)];
     assert_eq!((last.total, last.dropped), (0, 50));
 }
@@ -95,7 +100,11 @@ fn a_child_that_appears_on_a_known_target_counts_its_first_value_in_full() {
 
 #[test]
 fn a_first_sight_of_a_whole_target_counts_nothing() {
-    let out = counted(&[series("a", GOOD, &[(0, 1_000.0)]), series("a", BAD, &[(0, 7.0)])], &[], &|_, _| None);
+    let out = counted(
+        &[series("a", GOOD, &[(0, 1_000.0)]), series("a", BAD, &[(0, 7.0)])],
+        &[],
+        &|_, _| None,
+    );
     assert_eq!((out[&Minute(0)].total, out[&Minute(0)].dropped), (0, 1_007));
 }
 
@@ -121,7 +130,11 @@ fn duplicates_and_older_samples_are_ignored() {
     let id = counter.register(&target("a"), GOOD, Kind::Counter);
     for samples in [[(60, 5.0), (120, 9.0)], [(60, 1.0), (120, 9.0)], [(90, 7.0), (180, 10.0)]] {
         let samples = samples.map(|(s, value)| Sample { at: s * 1_000, value });
-        counter.fold(&[SeriesBatch { series: id, samples: &samples, created: None }], &|_, _| None, 200_000);
+        counter.fold(
+            &[SeriesBatch { series: id, samples: &samples, created: None }],
+            &|_, _| None,
+            200_000,
+        );
     }
     assert_eq!(counter.open.iter().map(|b| b.total).sum::<i64>(), 5);
 }
@@ -146,7 +159,8 @@ fn each_sample_of_a_gauge_is_one_event() {
 #[test]
 fn a_minute_is_partial_when_more_than_a_fifth_of_the_targets_are_missing() {
     let whole: Vec<(i64, f64)> = (0..60).map(|i| (i * 60, 1.0)).collect();
-    let mut all: Vec<Series> = ["a", "b", "c", "d"].iter().map(|i| series(i, GOOD, &whole)).collect();
+    let mut all: Vec<Series> =
+        ["a", "b", "c", "d"].iter().map(|i| series(i, GOOD, &whole)).collect();
     all.push(series("e", GOOD, &whole[..30]));
     let out = counted(&all, &[], &|_, _| None);
     assert!(out.values().all(|b| !b.partial), "one of five is a fifth, not more");
@@ -161,8 +175,16 @@ fn pruning_forgets_old_series_and_renumbers_the_rest() {
     let ids: Vec<u32> =
         ["a", "b"].iter().map(|t| counter.register(&target(t), GOOD, Kind::Counter)).collect();
     let sample = |s: i64| [Sample { at: s * 1_000, value: 1.0 }];
-    counter.fold(&[SeriesBatch { series: ids[0], samples: &sample(60), created: None }], &|_, _| None, 0);
-    counter.fold(&[SeriesBatch { series: ids[1], samples: &sample(600), created: None }], &|_, _| None, 0);
+    counter.fold(
+        &[SeriesBatch { series: ids[0], samples: &sample(60), created: None }],
+        &|_, _| None,
+        0,
+    );
+    counter.fold(
+        &[SeriesBatch { series: ids[1], samples: &sample(600), created: None }],
+        &|_, _| None,
+        0,
+    );
     assert_eq!(counter.prune(100_000), [None, Some(0)]);
     assert_eq!((counter.series(), counter.targets.len()), (1, 1));
 }

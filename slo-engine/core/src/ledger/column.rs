@@ -100,7 +100,10 @@ mod tests {
         for (at, value) in [(0, -128), (1, 40_000), (2, 1 << 40), (3, -7)] {
             column.set(at, value);
         }
-        assert_eq!((0..4).map(|at| column.get(at)).collect::<Vec<_>>(), [-128, 40_000, 1 << 40, -7]);
+        assert_eq!(
+            (0..4).map(|at| column.get(at)).collect::<Vec<_>>(),
+            [-128, 40_000, 1 << 40, -7]
+        );
         column.grow(2, 1);
         assert_eq!((column.get(0), column.get(3), column.get(6)), (0, 40_000, 0));
         assert_eq!(column.sum(2, 4), 39_872);

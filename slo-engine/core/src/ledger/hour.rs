@@ -188,7 +188,8 @@ mod tests {
     use super::*;
 
     fn any_bucket() -> impl Strategy<Value = Bucket> {
-        let number = || prop_oneof![4 => 0..3_i64, 2 => -5..1_000_i64, 1 => -(1_i64 << 52)..1 << 52];
+        let number =
+            || prop_oneof![4 => 0..3_i64, 2 => -5..1_000_i64, 1 => -(1_i64 << 52)..1 << 52];
         let lump = prop::option::weighted(0.1, (0..1_i64 << 30, number(), number()));
         (number(), number(), any::<[bool; 3]>(), number(), number(), number(), lump).prop_map(
             |(good, total, [measured, partial, invalid], slack, assumed, dropped, lump)| Bucket {
@@ -228,7 +229,10 @@ mod tests {
     fn a_usual_hour_takes_about_three_bytes_a_minute() {
         let mut hour = Hour::default();
         for at in 0..60 {
-            hour.set(at, &Bucket { good: 1_198, total: 1_200, measured: true, ..Bucket::default() });
+            hour.set(
+                at,
+                &Bucket { good: 1_198, total: 1_200, measured: true, ..Bucket::default() },
+            );
         }
         assert_eq!(hour.pack().len(), 1 + 60 * 3);
         assert!(Hour::default().pack().is_empty());

@@ -30,7 +30,11 @@ impl Edges {
         let wanted = |le: &String| {
             canonical_le(le).is_some_and(|b| b.is_infinite() || same(lower, b) || same(upper, b))
         };
-        Some(Self { lower, upper, spellings: les.iter().filter(|le| wanted(le)).cloned().collect() })
+        Some(Self {
+            lower,
+            upper,
+            spellings: les.iter().filter(|le| wanted(le)).cloned().collect(),
+        })
     }
 
     /// Whether the threshold is a bucket boundary.
@@ -93,12 +97,19 @@ mod tests {
 
     #[test]
     fn a_threshold_on_a_boundary_is_exact_in_every_spelling() {
-        let edges = Edges::around(0.5, &les(&["0.25", "0.50", "5e-1", "0.5", "1.0", "+Inf"])).unwrap();
+        let edges =
+            Edges::around(0.5, &les(&["0.25", "0.50", "5e-1", "0.5", "1.0", "+Inf"])).unwrap();
         assert!(edges.is_exact());
         assert_eq!(edges.spellings, ["0.50", "5e-1", "0.5", "+Inf"]);
         let histogram = Selector::parse("x_seconds").unwrap();
-        assert_eq!(edges.weights(&histogram, &series("5e-1")), Weights { total: 0, good: 1, slack: 0 });
-        assert_eq!(edges.weights(&histogram, &series("+Inf")), Weights { total: 1, good: 0, slack: 0 });
+        assert_eq!(
+            edges.weights(&histogram, &series("5e-1")),
+            Weights { total: 0, good: 1, slack: 0 }
+        );
+        assert_eq!(
+            edges.weights(&histogram, &series("+Inf")),
+            Weights { total: 1, good: 0, slack: 0 }
+        );
         assert_eq!(edges.weights(&histogram, &series("1.0")), Weights::default());
     }
 
@@ -107,15 +118,24 @@ mod tests {
         let edges = Edges::around(0.3, &les(&["0.25", "0.5", "+Inf"])).unwrap();
         assert_eq!((edges.lower, edges.upper), (Some(0.25), Some(0.5)));
         let histogram = Selector::parse("x_seconds").unwrap();
-        assert_eq!(edges.weights(&histogram, &series("0.25")), Weights { total: 0, good: 1, slack: -1 });
-        assert_eq!(edges.weights(&histogram, &series("0.5")), Weights { total: 0, good: 0, slack: 1 });
+        assert_eq!(
+            edges.weights(&histogram, &series("0.25")),
+            Weights { total: 0, good: 1, slack: -1 }
+        );
+        assert_eq!(
+            edges.weights(&histogram, &series("0.5")),
+            Weights { total: 0, good: 0, slack: 1 }
+        );
     }
 
     #[test]
     fn a_threshold_beyond_the_last_boundary_may_lie_in_the_infinite_bucket() {
         let edges = Edges::around(30.0, &les(&["1", "10", "+Inf"])).unwrap();
         let histogram = Selector::parse("x_seconds").unwrap();
-        assert_eq!(edges.weights(&histogram, &series("+Inf")), Weights { total: 1, good: 0, slack: 1 });
+        assert_eq!(
+            edges.weights(&histogram, &series("+Inf")),
+            Weights { total: 1, good: 0, slack: 1 }
+        );
         assert_eq!(Edges::around(1.0, &les(&["1"])), None, "no +Inf, no histogram");
     }
 }

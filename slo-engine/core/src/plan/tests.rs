@@ -49,8 +49,9 @@ fn regular_expressions_of_literals_stay_sets_of_literals() {
 
 #[test]
 fn a_query_that_is_too_long_is_split() {
-    let all: Vec<Feeds> =
-        (0..100).map(|i| ratio(&format!("t_total{{service=\"service-{i:04}\"}}"), "{c=\"1\"}")).collect();
+    let all: Vec<Feeds> = (0..100)
+        .map(|i| ratio(&format!("t_total{{service=\"service-{i:04}\"}}"), "{c=\"1\"}"))
+        .collect();
     let split = texts(&all, 500);
     assert!(split.len() > 2 && split.iter().all(|q| q.len() <= 500), "{split:?}");
 }

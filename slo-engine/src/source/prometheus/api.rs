@@ -75,7 +75,11 @@ impl Api {
     ///
     /// # Errors
     /// Why there is no whole answer.
-    pub async fn query(&self, expression: &str, at: i64) -> Result<Answer<Vec<Series>>, SourceError> {
+    pub async fn query(
+        &self,
+        expression: &str,
+        at: i64,
+    ) -> Result<Answer<Vec<Series>>, SourceError> {
         let time = format!("{}.{:03}", at.div_euclid(1_000), at.rem_euclid(1_000));
         let request = self.client.query(expression).query("time", time).post_raw();
         let sent = request.await.map_err(|e| self.failed(&e))?;
@@ -114,7 +118,10 @@ impl Api {
         let date = date(response.headers());
         let retry_after = retry_after(response.headers());
         let mut body = Vec::with_capacity(
-            response.content_length().map_or(0, |n| usize::try_from(n).unwrap_or(0)).min(self.limit),
+            response
+                .content_length()
+                .map_or(0, |n| usize::try_from(n).unwrap_or(0))
+                .min(self.limit),
         );
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
@@ -140,7 +147,8 @@ impl Api {
         let reply: Reply<'a, T> =
             serde_json::from_slice(body).map_err(|e| self.garbage(body, e.to_string()))?;
         if reply.status != "success" {
-            let text = |t: Option<std::borrow::Cow<'_, str>>| start_of(t.unwrap_or_default().as_bytes());
+            let text =
+                |t: Option<std::borrow::Cow<'_, str>>| start_of(t.unwrap_or_default().as_bytes());
             return Err(SourceError::Refused {
                 url: self.url.clone(),
                 kind: text(reply.error_type),
@@ -166,7 +174,9 @@ impl Api {
 
     fn failed(&self, error: &prometheus_http_query::Error) -> SourceError {
         match error {
-            prometheus_http_query::Error::Client(e) if e.inner().is_some_and(reqwest::Error::is_timeout) => {
+            prometheus_http_query::Error::Client(e)
+                if e.inner().is_some_and(reqwest::Error::is_timeout) =>
+            {
                 SourceError::Timeout { url: self.url.clone(), after: self.timeout }
             }
             other => SourceError::Unreachable { url: self.url.clone(), reason: chain(other) },

@@ -83,7 +83,10 @@ impl<'a> Replay<'a> {
 
     /// Reads the samples before the stretch, which make the tails; tells by their number how long a
     /// slice may be, or into which halves the SLOs should be split.
-    async fn warm_up(&mut self, members: &[usize]) -> Result<Option<(Vec<usize>, Vec<usize>)>, SourceError> {
+    async fn warm_up(
+        &mut self,
+        members: &[usize],
+    ) -> Result<Option<(Vec<usize>, Vec<usize>)>, SourceError> {
         let to = self.stretch.from.start_millis().min(self.stretch.to);
         let length = to - self.at;
         let halves = || {

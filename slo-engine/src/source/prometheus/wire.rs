@@ -192,6 +192,9 @@ mod tests {
     fn errors_keep_their_type_whatever_it_is() {
         let reply = r#"{"status":"error","errorType":"too_new","error":"no\tway","data":null}"#;
         let read: Reply<'_, QueryData> = serde_json::from_str(reply).unwrap();
-        assert_eq!((read.error_type.as_deref(), read.error.as_deref()), (Some("too_new"), Some("no\tway")));
+        assert_eq!(
+            (read.error_type.as_deref(), read.error.as_deref()),
+            (Some("too_new"), Some("no\tway"))
+        );
     }
 }

@@ -7,3 +7,4 @@ pub mod config;
 pub mod evaluate;
 pub mod files;
 pub mod source;
+pub mod store;

@@ -12,6 +12,7 @@ use crate::time::Minute;
 
 mod column;
 mod hour;
+pub mod varint;
 
 use column::Column;
 pub use hour::Hour;

@@ -75,8 +75,8 @@ pub(in crate::spec) struct SloDocument {
     pub(in crate::spec) gate: Option<Spanned<GateText>>,
     /// Where its events come from.
     pub(in crate::spec) indicator: Spanned<IndicatorDocument>,
-    /// What the budget is counted in. Default: `occurrences`.
-    pub(in crate::spec) budgeting: Option<Spanned<BudgetingDocument>>,
+    /// What the budget is counted in: `occurrences` (default) or slices of time.
+    pub(in crate::spec) budgeting: Option<Spanned<TextOr<SlicesDocument>>>,
     /// What a slice without data counts as. Default: `ignore`.
     pub(in crate::spec) unmeasured: Option<Spanned<UnmeasuredWord>>,
     /// One SLO per value of these labels.
@@ -125,17 +125,15 @@ pub(in crate::spec) enum PeriodWord {
     Year,
 }
 
-/// What a budget is counted in.
+/// What a budget is counted in, beyond the word `occurrences`: exactly one of these.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Budgeting")]
-pub(in crate::spec) enum BudgetingDocument {
-    /// Events.
-    Occurrences,
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Slices", extend("minProperties" = 1, "maxProperties" = 1))]
+pub(in crate::spec) struct SlicesDocument {
     /// Slices of time, each good or bad.
-    Timeslices(TimeslicesDocument),
+    pub(in crate::spec) timeslices: Option<TimeslicesDocument>,
     /// The mean of the slices' ratios.
-    RatioTimeslices(RatioTimeslicesDocument),
+    pub(in crate::spec) ratio_timeslices: Option<RatioTimeslicesDocument>,
 }
 
 /// Slices of time, each good or bad.

@@ -6,21 +6,21 @@ use serde::Deserialize;
 use super::{LinkedName, Listed, SpanText, TextOr};
 use crate::spec::yaml::Spanned;
 
-/// Where an SLO's events come from.
+/// Where an SLO's events come from: exactly one of these.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Indicator")]
-pub(in crate::spec) enum IndicatorDocument {
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Indicator", extend("minProperties" = 1, "maxProperties" = 1))]
+pub(in crate::spec) struct IndicatorDocument {
     /// Good or bad events out of a total.
-    Ratio(Box<RatioDocument>),
+    pub(in crate::spec) ratio: Option<RatioDocument>,
     /// The share of events faster than a threshold.
-    Latency(Box<LatencyDocument>),
+    pub(in crate::spec) latency: Option<LatencyDocument>,
     /// The share of a gauge's samples that lie in a range.
-    Threshold(ThresholdDocument),
+    pub(in crate::spec) threshold: Option<ThresholdDocument>,
     /// A ratio that is computed elsewhere; needs time slices.
-    Raw(RawDocument),
+    pub(in crate::spec) raw: Option<RawDocument>,
     /// A weighted mean of other SLOs.
-    Composite(Vec<Spanned<MemberDocument>>),
+    pub(in crate::spec) composite: Option<Vec<Spanned<MemberDocument>>>,
 }
 
 /// One side of a ratio or a list whose events are added.

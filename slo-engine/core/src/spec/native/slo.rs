@@ -10,8 +10,8 @@ use crate::time::Span;
 use super::SloSpots;
 use super::reader::{FINEST, Reader};
 use super::shape::{
-    GateText, IndicatorDocument, ShareText, SlicesDocument, SloDocument, SpanText, TextOr,
-    UnmeasuredWord,
+    BudgetText, GateText, IndicatorDocument, ShareText, SlicesDocument, SloDocument, SpanText,
+    TextOr, UnmeasuredWord,
 };
 
 /// Whose SLO it is. Unknown when the service itself could not be read: the SLO is then read for
@@ -151,7 +151,7 @@ impl Reader<'_> {
         let remedy = "write occurrences, {timeslices: {size: 5m, goodWhen: 95%}} or \
             {ratioTimeslices: {size: 5m}}";
         match value {
-            TextOr::Text(word) if word == "occurrences" => Some(Budgeting::Occurrences),
+            TextOr::Text(BudgetText(word)) if word == "occurrences" => Some(Budgeting::Occurrences),
             TextOr::Mapping(SlicesDocument { timeslices: Some(t), ratio_timeslices: None }) => {
                 let (size, good_when) =
                     (self.slice(&t.size, windows), self.share(&t.good_when, BILLION));
@@ -160,7 +160,7 @@ impl Reader<'_> {
             TextOr::Mapping(SlicesDocument { timeslices: None, ratio_timeslices: Some(t) }) => {
                 Some(Budgeting::RatioTimeslices { size: self.slice(&t.size, windows)? })
             }
-            TextOr::Text(word) => {
+            TextOr::Text(BudgetText(word)) => {
                 self.refuse(*spot, &format!("`{word}` alone is no way to count a budget"), remedy)
             }
             TextOr::Mapping(_) => {
@@ -208,7 +208,7 @@ impl Reader<'_> {
     }
 }
 
-fn slice_spot(shape: &TextOr<SlicesDocument>) -> Option<Spot> {
+fn slice_spot(shape: &TextOr<BudgetText, SlicesDocument>) -> Option<Spot> {
     let TextOr::Mapping(SlicesDocument { timeslices, ratio_timeslices }) = shape else {
         return None;
     };

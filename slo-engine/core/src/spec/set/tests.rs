@@ -173,8 +173,6 @@ fn names_take_their_environment_from_the_one_who_refers() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = one(&bytes);

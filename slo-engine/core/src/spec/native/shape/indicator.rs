@@ -24,7 +24,7 @@ pub(in crate::spec) struct IndicatorDocument {
 }
 
 /// One side of a ratio or a list whose events are added.
-pub(in crate::spec) type Sides = Spanned<Listed<TextOr<SideDocument>>>;
+pub(in crate::spec) type Sides = Spanned<Listed<TextOr<String, SideDocument>>>;
 
 /// Good or bad events out of a total. A side is a selector, with `index` a KQL query, or a mapping.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -58,7 +58,7 @@ pub(in crate::spec) struct SideDocument {
     /// The index pattern of a log query.
     pub(in crate::spec) index: Option<Spanned<String>>,
     /// Log documents.
-    pub(in crate::spec) query: Option<Spanned<TextOr<Dsl>>>,
+    pub(in crate::spec) query: Option<Spanned<TextOr<String, Dsl>>>,
     /// Which documents prove that the shipper lives. Default: any in the index.
     pub(in crate::spec) heartbeat: Option<Spanned<String>>,
     /// How much later these events come than the ones they answer to.
@@ -86,7 +86,7 @@ pub(in crate::spec) struct LatencyDocument {
     /// The index pattern of a log query.
     pub(in crate::spec) index: Option<Spanned<String>>,
     /// Log documents.
-    pub(in crate::spec) query: Option<Spanned<TextOr<Dsl>>>,
+    pub(in crate::spec) query: Option<Spanned<TextOr<String, Dsl>>>,
     /// The numeric field of the documents that holds the duration.
     pub(in crate::spec) field: Option<Spanned<String>>,
     /// Which documents prove that the shipper lives. Default: any in the index.

@@ -141,8 +141,7 @@ impl Document {
     #[must_use]
     pub fn error(&self, spot: Spot, message: impl Into<String>) -> SpecError {
         let place = self.place(spot);
-        let excerpt = excerpt(self.source(), spot.line.max(1), place.column, spot.length);
-        let excerpt = renumbered(&excerpt, spot.line.max(1), place.line);
+        let excerpt = excerpt(self.line(spot), place.line, place.column, spot.length);
         SpecError { place, excerpt, message: message.into(), remedy: None }
     }
 
@@ -166,17 +165,19 @@ impl Document {
     }
 
     fn tab_before(&self, spot: Spot) -> bool {
-        let line = self.source().lines().nth(spot.line.saturating_sub(1)).unwrap_or_default();
+        let line = self.line(spot);
         line[..line.len() - line.trim_start().len()].contains('\t')
     }
-}
 
-/// An excerpt made from a document's own line, with the line's number in the file.
-fn renumbered(excerpt: &str, own: usize, of_file: usize) -> String {
-    let (own, of_file) = (own.to_string(), of_file.to_string());
-    let Some((first, second)) = excerpt.split_once('\n') else {
-        return excerpt.to_owned();
-    };
-    let margin = " ".repeat(of_file.len());
-    format!("{of_file}{}\n{margin}{}", &first[own.len()..], &second[own.len()..])
+    /// The line of a spot, by its byte where it has one, because counting lines is slow.
+    fn line(&self, spot: Spot) -> &str {
+        let source = self.source();
+        let parts = spot.byte.and_then(|byte| source.split_at_checked(byte));
+        let Some((before, after)) = parts else {
+            return source.lines().nth(spot.line.saturating_sub(1)).unwrap_or_default();
+        };
+        let from = before.rfind('\n').map_or(0, |end| end + 1);
+        let to = after.find('\n').map_or(source.len(), |end| before.len() + end);
+        &source[from..to]
+    }
 }

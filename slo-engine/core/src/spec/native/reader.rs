@@ -11,6 +11,9 @@ use super::shape::{NameText, ShareText, SpanText};
 /// What is said about a share with too many digits.
 pub(super) const FINEST: &str = "write at most 9 decimals, or 7 in front of a percent sign";
 
+/// More faults of one document are not told.
+const MOST_FAULTS: usize = 100;
+
 /// What is known of a document while its values are read. A `None` that a method gives means
 /// that a fault was noted.
 pub(super) struct Reader<'a> {
@@ -24,8 +27,11 @@ impl<'a> Reader<'a> {
         Self { document, errors: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Notes a fault with its remedy.
+    /// Notes a fault with its remedy, unless there are more than anyone reads.
     pub(super) fn fault(&mut self, spot: Spot, message: &str, remedy: &str) {
+        if self.errors.len() == MOST_FAULTS {
+            return;
+        }
         self.errors.push(self.document.error(spot, message).with_remedy(remedy));
     }
 

@@ -44,6 +44,8 @@ fn every_slo_keeps_its_place() {
     let id = &set.services[0].slos[0].id;
     assert_eq!(id.to_string(), "orders/a@production");
     assert_eq!(set.places[id].to_string(), "orders.yaml:7:11");
+    let later = set.finding(id, "it has no data").unwrap().to_string();
+    assert_eq!(later, "orders.yaml:7:11: it has no data\n7 |   - name: a\n  |           ^");
     assert!(!set.is_empty() && one(HEAD).unwrap().is_empty());
 }
 
@@ -143,6 +145,12 @@ fn slices_shorter_than_two_scrapes_are_a_warning_once_the_scrape_is_known() {
     assert_eq!(set.slices_too_short(Span::seconds(30)), []);
     let warnings = set.slices_too_short(Span::minutes(1));
     assert_eq!(warnings[0].finding.place.to_string(), "orders.yaml:10:41");
+}
+
+#[test]
+fn a_document_with_thousands_of_faults_tells_a_hundred() {
+    let slos = "  - {name: A, objective: 99%, indicator: {}}\n".repeat(20_000);
+    assert_eq!(one(format!("{HEAD}slos:\n{slos}")).unwrap_err().len(), 100);
 }
 
 #[test]

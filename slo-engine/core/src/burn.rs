@@ -1,1 +1,202 @@
-//! Not written yet.
+//! Burn rates and the multi-window, multi-burn-rate alerts, worked out for any window.
+//!
+//! Source of the table and of the formula: Google, The Site Reliability Workbook, chapter 5. A pair
+//! that fires has spent the share p of the budget over its long window, so its factor is
+//! p * W / long. For 30 days and p = 2, 5, 10, 10 % that gives 14.4, 6, 3 and 1.
+
+use crate::bucket::{Lump, Sums};
+use crate::slo::{AlertPair, BILLION, Objective};
+use crate::time::{Minute, Span};
+
+/// What an alert pair demands for one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Factor {
+    /// p * W / long as a reduced fraction.
+    numerator: i128,
+    denominator: i128,
+}
+
+impl Factor {
+    /// The factor of a pair for a window of so many minutes.
+    #[must_use]
+    pub fn of(pair: &AlertPair, window_minutes: i64) -> Self {
+        let numerator = i128::from(pair.budget_ppb) * i128::from(window_minutes);
+        let denominator = i128::from(BILLION) * i128::from(pair.long.as_minutes().max(1));
+        let common = common_divisor(numerator, denominator);
+        Self { numerator: numerator / common, denominator: denominator / common }
+    }
+
+    /// The burn rate above which the pair fires.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.numerator as f64 / self.denominator as f64
+    }
+
+    /// Whether it would fire at a sustainable rate; such a pair is dropped.
+    #[must_use]
+    pub const fn is_dropped(&self) -> bool {
+        self.numerator < self.denominator
+    }
+
+    /// Whether it can fire at all: factor * (1 - target) must be below 1, because not even failing
+    /// every event burns faster than 1 / (1 - target).
+    #[must_use]
+    pub fn can_fire(&self, objective: Objective) -> bool {
+        self.numerator * i128::from(objective.budget_ppb()) < self.denominator * i128::from(BILLION)
+    }
+
+    /// Whether (bad/total)/(1 - target) is above the factor, on products where they fit.
+    fn is_exceeded(&self, sums: &Sums, objective: Objective) -> bool {
+        let burnt = i128::from(sums.bad()) * i128::from(BILLION);
+        let allowed = i128::from(sums.total) * i128::from(objective.budget_ppb());
+        match (burnt.checked_mul(self.denominator), allowed.checked_mul(self.numerator)) {
+            (Some(burnt), Some(limit)) => burnt > limit,
+            _ => burnt as f64 / allowed as f64 > self.rate(),
+        }
+    }
+}
+
+const fn common_divisor(a: i128, b: i128) -> i128 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+/// What is known of a burn window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BurnWindow {
+    /// Its length in minutes.
+    pub minutes: i64,
+    /// The sums over it.
+    pub sums: Sums,
+    /// Whether the SLO's first data lies inside it.
+    pub young: bool,
+    /// The longest gap, in minutes, over which a lump of its events came.
+    pub longest_gap: i64,
+}
+
+impl BurnWindow {
+    /// The length of the longest gap over which lumps of a window came.
+    pub fn longest_gap(lumps: impl Iterator<Item = (Minute, Lump)>) -> i64 {
+        lumps.map(|(minute, lump)| minute - lump.from).max().unwrap_or(0)
+    }
+
+    /// Whether enough is known for a rate: half of the minutes are measured (or the SLO is younger
+    /// than the window), and no lump came over a gap longer than the window.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        let enough = if self.young {
+            self.sums.measured > 0
+        } else {
+            self.sums.measured * 2 >= self.minutes
+        };
+        enough && self.longest_gap <= self.minutes
+    }
+
+    /// (bad/total)/(1 - target); 0 without events; null when too little is known.
+    #[must_use]
+    pub fn rate(&self, objective: Objective) -> Option<f64> {
+        let sums = &self.sums;
+        self.is_known().then(|| match sums.total {
+            0 => 0.0,
+            total => {
+                let burnt = i128::from(sums.bad()) * i128::from(BILLION);
+                burnt as f64 / (i128::from(total) * i128::from(objective.budget_ppb())) as f64
+            }
+        })
+    }
+}
+
+/// Whether a pair fires: both windows exceed the factor, and its guards hold. `total` is the events
+/// of the whole window of the SLO.
+#[must_use]
+pub fn fires(
+    pair: &AlertPair,
+    factor: &Factor,
+    long: &BurnWindow,
+    short: &BurnWindow,
+    objective: Objective,
+    total: i64,
+) -> bool {
+    let exceeded = |w: &BurnWindow| w.is_known() && factor.is_exceeded(&w.sums, objective);
+    let bad = long.sums.bad();
+    let enough = pair.min_budget_ppb.is_none_or(|share| {
+        let floor = share as f64 / 1e9 * objective.budget() * total as f64;
+        bad as f64 >= floor
+    });
+    !factor.is_dropped() && exceeded(long) && exceeded(short) && bad >= pair.min_bad && enough
+}
+
+/// The burn windows of alert pairs, shortest first, each once.
+#[must_use]
+pub fn windows<'a>(pairs: impl IntoIterator<Item = &'a AlertPair>) -> Vec<Span> {
+    let mut all: Vec<Span> = pairs.into_iter().flat_map(|p| [p.long, p.short]).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slo::default_alerts;
+
+    const THREE_NINES: i64 = 999_000_000;
+    const MONTH: i64 = 30 * 1_440;
+
+    fn objective(ppb: i64) -> Objective {
+        Objective::from_ppb(ppb).unwrap()
+    }
+
+    fn window(minutes: i64, bad: i64, total: i64) -> BurnWindow {
+        let sums = Sums { good: total - bad, total, measured: minutes, ..Sums::default() };
+        BurnWindow { minutes, sums, young: false, longest_gap: 0 }
+    }
+
+    fn rates(window: i64) -> Vec<f64> {
+        default_alerts().iter().map(|p| Factor::of(p, window).rate()).collect()
+    }
+
+    #[test]
+    fn thirty_days_give_14_4_and_6_and_3_and_1() {
+        assert_eq!(rates(MONTH), [14.4, 6.0, 3.0, 1.0]);
+    }
+
+    #[test]
+    fn seven_days_drop_the_pairs_that_would_fire_at_a_sustainable_burn() {
+        let dropped: Vec<bool> =
+            default_alerts().iter().map(|p| Factor::of(p, 7 * 1_440).is_dropped()).collect();
+        assert_eq!(dropped, [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_factor_that_no_outage_can_reach_is_known_as_unreachable() {
+        let fast = Factor::of(&default_alerts()[0], MONTH);
+        assert!(fast.can_fire(objective(THREE_NINES)));
+        assert!(!fast.can_fire(objective(930_000_000)));
+        assert!(fast.can_fire(objective(931_000_000)), "14.4 * 0.069 = 0.9936");
+    }
+
+    #[test]
+    fn a_pair_fires_only_strictly_above_its_factor_in_both_windows_and_with_enough_bad_events() {
+        let pair = &default_alerts()[0];
+        let factor = Factor::of(pair, MONTH);
+        let fires = |long: BurnWindow, short: BurnWindow| {
+            fires(pair, &factor, &long, &short, objective(THREE_NINES), 1_000_000)
+        };
+        assert!(!fires(window(60, 144, 10_000), window(5, 100, 1_000)), "exactly 14.4");
+        assert!(fires(window(60, 145, 10_000), window(5, 100, 1_000)));
+        assert!(!fires(window(60, 145, 10_000), window(5, 0, 1_000)));
+        assert!(!fires(window(60, 9, 60), window(5, 9, 60)), "9 bad events are too few");
+    }
+
+    #[test]
+    fn a_rate_needs_half_of_its_minutes_measured_unless_the_slo_is_younger() {
+        let mut burn = window(60, 1, 100);
+        burn.sums.measured = 29;
+        assert_eq!(burn.rate(objective(THREE_NINES)), None);
+        burn.young = true;
+        assert_eq!(burn.rate(objective(THREE_NINES)), Some(10.0));
+        burn.longest_gap = 61;
+        assert_eq!(burn.rate(objective(THREE_NINES)), None);
+        assert_eq!(window(60, 0, 0).rate(objective(THREE_NINES)), Some(0.0));
+    }
+}

@@ -1,1 +1,519 @@
-//! Not written yet.
+//! Exact differences of counters: resets, dips, gaps, births, new targets. Depends on samples
+//! alone: however the samples are cut into batches, the buckets are the same.
+//!
+//! One [`Counter`] belongs to one SLO, because births are judged within an SLO. It keeps the tail of
+//! every series and the buckets of the minutes that are still open, and hands out whole buckets.
+
+use crate::bucket::{Bucket, Lump};
+use crate::time::{Minute, Span};
+
+mod cover;
+mod target;
+
+pub use target::TargetKey;
+
+use cover::Runs;
+use target::Target;
+
+/// One sample of a series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// Unix milliseconds.
+    pub at: i64,
+    /// The value.
+    pub value: f64,
+}
+
+/// What an event of a series counts as, as weights: a series of the total with good and bad told
+/// apart by a refinement is `total: 1, good: 0 or 1`; bad events of another metric are `good: -1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weights {
+    /// Added to the total per event.
+    pub total: i32,
+    /// Added to the good ones per event.
+    pub good: i32,
+    /// Added to the events between two histogram buckets.
+    pub slack: i32,
+}
+
+/// How samples become events.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// The samples are running totals; differences are events.
+    Counter,
+    /// Each sample is one event, good when its value lies in the range.
+    Gauge(crate::sli::Range),
+}
+
+/// The rules that an SLO may set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Samples further apart leave a hole.
+    pub look_back: Span,
+    /// A difference over a longer gap is dropped.
+    pub max_gap: Span,
+}
+
+/// New samples of one series, oldest first.
+#[derive(Debug, Clone, Copy)]
+pub struct SeriesBatch<'a> {
+    /// The number that [`Counter::register`] gave.
+    pub series: u32,
+    /// The samples; those not newer than the series' tail are ignored.
+    pub samples: &'a [Sample],
+    /// When the counter was created (Unix milliseconds), if the source says so.
+    pub created: Option<i64>,
+}
+
+/// A target whose process start must be known before a batch can be counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTarget {
+    /// Which target.
+    pub target: TargetKey,
+    /// Its first sample, Unix milliseconds.
+    pub at: i64,
+}
+
+/// When processes began: by target and instant (Unix milliseconds both ways).
+pub type Starts<'a> = &'a dyn Fn(&TargetKey, i64) -> Option<i64>;
+
+/// What a batch changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Whole buckets of minutes that are still open, replacing what was known.
+    pub buckets: Vec<(Minute, Bucket)>,
+    /// Marks on minutes that are closed already; they only ever set a flag.
+    pub marks: Vec<Mark>,
+    /// Dips seen: the minute and by how much the value fell.
+    pub dips: Vec<(Minute, i64)>,
+}
+
+/// A closed minute that turned out to be measured or partial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The minute.
+    pub minute: Minute,
+    /// It is measured.
+    pub measured: bool,
+    /// It is partial.
+    pub partial: bool,
+}
+
+/// The counting state of one SLO.
+#[derive(Debug, Clone)]
+pub struct Counter {
+    rules: Rules,
+    series: Vec<Track>,
+    targets: Vec<Target>,
+    /// Minutes before this one are closed.
+    open_from: Minute,
+    open: Vec<Bucket>,
+    dirty: Vec<bool>,
+    /// Minutes before this one have been judged for missing targets.
+    judged_to: Minute,
+}
+
+/// The tail of one series.
+#[derive(Debug, Clone)]
+struct Track {
+    target: u32,
+    weights: Weights,
+    kind: Kind,
+    at: i64,
+    value: i64,
+}
+
+const NEVER: i64 = i64::MIN / 2;
+const LARGEST: f64 = 9_007_199_254_740_992.0;
+
+impl Counter {
+    /// An empty state that counts samples from the minute `from` on. Earlier samples only make tails.
+    #[must_use]
+    pub const fn new(rules: Rules, from: Minute) -> Self {
+        Self {
+            rules,
+            series: Vec::new(),
+            targets: Vec::new(),
+            open_from: from,
+            open: Vec::new(),
+            dirty: Vec::new(),
+            judged_to: from,
+        }
+    }
+
+    /// Adds a series; its number is used in batches.
+    pub fn register(&mut self, target: &TargetKey, weights: Weights, kind: Kind) -> u32 {
+        let known = self.targets.iter().position(|t| t.key == *target);
+        let target = known.unwrap_or_else(|| {
+            self.targets.push(Target::new(target.clone()));
+            self.targets.len() - 1
+        });
+        self.series.push(Track {
+            target: u32::try_from(target).unwrap_or(u32::MAX),
+            weights,
+            kind,
+            at: NEVER,
+            value: 0,
+        });
+        u32::try_from(self.series.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// How many series are known.
+    #[must_use]
+    pub const fn series(&self) -> usize {
+        self.series.len()
+    }
+
+    /// The newest sample of any series of the total, Unix milliseconds.
+    #[must_use]
+    pub fn newest(&self) -> Option<i64> {
+        self.targets.iter().map(|t| t.total_at).max().filter(|at| *at > NEVER)
+    }
+
+    /// Series that fell and have not caught up: their number, the value that counts on, its instant.
+    #[must_use]
+    pub fn tails(&self) -> impl Iterator<Item = (u32, i64, i64)> {
+        let tails = self.series.iter().enumerate().filter(|(_, t)| t.at > NEVER);
+        tails.map(|(ix, t)| (u32::try_from(ix).unwrap_or(u32::MAX), t.at, t.value))
+    }
+
+    /// Sets the tail of a series, as stored by a source that has no past.
+    pub fn restore_tail(&mut self, series: u32, at: i64, value: i64) {
+        let track = &mut self.series[series as usize];
+        (track.at, track.value) = (at, value);
+        let total = track.weights.total != 0;
+        self.targets[track.target as usize].saw(at, at, total, self.rules.max_gap.as_millis());
+    }
+
+    /// The targets whose process start decides how this batch is counted. Empty in most batches.
+    #[must_use]
+    pub fn new_targets(&self, batch: &[SeriesBatch<'_>]) -> Vec<NewTarget> {
+        let mut found: Vec<NewTarget> = Vec::new();
+        let times = std::cell::OnceCell::new();
+        for part in batch.iter().filter(|p| p.created.is_none()) {
+            let track = &self.series[part.series as usize];
+            let mut previous = track.at;
+            for sample in part.samples.iter().filter(|s| s.at > track.at) {
+                let gap = sample.at - std::mem::replace(&mut previous, sample.at);
+                let counts =
+                    track.kind == Kind::Counter && sample.at >= self.open_from.start_millis();
+                if gap <= self.rules.max_gap.as_millis() || !counts {
+                    continue;
+                }
+                let times = times.get_or_init(|| self.times(batch));
+                if let Birth::NewTarget { previous: Some(_) } =
+                    self.birth(track.target, sample.at, times)
+                {
+                    let target = self.targets[track.target as usize].key.clone();
+                    found.push(NewTarget { target, at: sample.at });
+                }
+            }
+        }
+        found.sort_by(|a, b| (a.at, &a.target).cmp(&(b.at, &b.target)));
+        found.dedup();
+        found
+    }
+
+    /// Counts a batch that was read up to `read_to` (Unix milliseconds).
+    pub fn fold(&mut self, batch: &[SeriesBatch<'_>], starts: Starts<'_>, read_to: i64) -> Outcome {
+        let mut outcome = Outcome::default();
+        let births = self.births(batch, starts);
+        for part in batch {
+            self.fold_series(part, &births, &mut outcome);
+        }
+        for part in batch {
+            self.extend_target(part);
+        }
+        self.judge(read_to, &mut outcome);
+        self.hand_out(&mut outcome);
+        outcome
+    }
+
+    /// Closes the minutes before `before`: later batches can only mark them.
+    pub fn close(&mut self, before: Minute) {
+        let gone = usize::try_from(before - self.open_from).unwrap_or(0).min(self.open.len());
+        self.open.drain(..gone);
+        self.dirty.drain(..gone);
+        self.open_from = self.open_from.max(before);
+    }
+
+    /// Forgets series and targets without a sample since `before`; says where each remaining series
+    /// is now (`None` for those that are gone).
+    pub fn prune(&mut self, before: i64) -> Vec<Option<u32>> {
+        let mut kept = 0_u32;
+        let mut moves = Vec::with_capacity(self.series.len());
+        for track in &self.series {
+            let keep = track.at >= before;
+            moves.push(keep.then_some(kept));
+            kept += u32::from(keep);
+        }
+        self.series.retain(|t| t.at >= before);
+        let mut targets = Vec::new();
+        for track in &mut self.series {
+            let old = &self.targets[track.target as usize];
+            let at = targets.iter().position(|t: &Target| t.key == old.key);
+            let at = at.unwrap_or_else(|| {
+                targets.push(old.clone());
+                targets.len() - 1
+            });
+            track.target = u32::try_from(at).unwrap_or(u32::MAX);
+        }
+        self.targets = targets;
+        moves
+    }
+
+    /// All births of a batch that count in full: (series, instant).
+    fn births(&self, batch: &[SeriesBatch<'_>], starts: Starts<'_>) -> Vec<(u32, i64)> {
+        let mut full = Vec::new();
+        let times = std::cell::OnceCell::new();
+        for part in batch {
+            let track = &self.series[part.series as usize];
+            let mut previous = track.at;
+            for sample in part.samples.iter().filter(|s| s.at > track.at) {
+                let gap = sample.at - std::mem::replace(&mut previous, sample.at);
+                if gap <= self.rules.max_gap.as_millis() || track.kind != Kind::Counter {
+                    continue;
+                }
+                let times = times.get_or_init(|| self.times(batch));
+                let counts = match self.birth(track.target, sample.at, times) {
+                    Birth::KnownTarget => true,
+                    Birth::NewTarget { previous } => {
+                        let key = &self.targets[track.target as usize].key;
+                        let start = part.created.or_else(|| starts(key, sample.at));
+                        previous.zip(start).is_some_and(|(scrape, start)| start > scrape)
+                    }
+                };
+                if counts {
+                    full.push((part.series, sample.at));
+                }
+            }
+        }
+        full.sort_unstable();
+        full
+    }
+
+    /// The sample times of each target in a batch, sorted.
+    fn times(&self, batch: &[SeriesBatch<'_>]) -> Vec<Vec<i64>> {
+        let mut times = vec![Vec::new(); self.targets.len()];
+        for part in batch {
+            let track = &self.series[part.series as usize];
+            let at = part.samples.iter().map(|s| s.at).filter(|at| *at > track.at);
+            times[track.target as usize].extend(at);
+        }
+        for list in &mut times {
+            list.sort_unstable();
+            list.dedup();
+        }
+        times
+    }
+
+    fn birth(&self, target: u32, at: i64, times: &[Vec<i64>]) -> Birth {
+        let max_gap = self.rules.max_gap.as_millis();
+        let newest = |ix: usize| {
+            let list = &times[ix];
+            let here = list[..list.partition_point(|t| *t < at)].last().copied();
+            here.max(self.targets[ix].before(at)).filter(|t| at - t <= max_gap)
+        };
+        if newest(target as usize).is_some() {
+            return Birth::KnownTarget;
+        }
+        let job = &self.targets[target as usize].key.job;
+        let same = self.targets.iter().enumerate().filter(|(_, t)| t.key.job == *job);
+        Birth::NewTarget { previous: same.filter_map(|(ix, _)| newest(ix)).max() }
+    }
+
+    fn fold_series(
+        &mut self,
+        part: &SeriesBatch<'_>,
+        births: &[(u32, i64)],
+        outcome: &mut Outcome,
+    ) {
+        let mut track = self.series[part.series as usize].clone();
+        let look_back = self.rules.look_back.as_millis();
+        let mut runs = Runs::new();
+        for sample in part.samples {
+            if sample.at <= track.at {
+                continue;
+            }
+            let minute = Minute::of_millis(sample.at);
+            if !self.take(&mut track, sample, part.series, births, outcome) {
+                self.with_open(minute, |b| b.invalid = true);
+                continue;
+            }
+            let previous = std::mem::replace(&mut track.at, sample.at);
+            if track.weights.total != 0 {
+                runs.sample(previous, sample.at, look_back);
+            }
+        }
+        if track.weights.total != 0 {
+            let target = &mut self.targets[track.target as usize];
+            for (from, to) in runs.finish(track.at) {
+                target.covered.add(from, to);
+                mark(&mut self.open, &mut self.dirty, self.open_from, from, to, outcome);
+            }
+        }
+        self.series[part.series as usize] = track;
+    }
+
+    /// Counts one sample; false when its value is no count.
+    fn take(
+        &mut self,
+        track: &mut Track,
+        sample: &Sample,
+        series: u32,
+        births: &[(u32, i64)],
+        outcome: &mut Outcome,
+    ) -> bool {
+        let minute = Minute::of_millis(sample.at);
+        if let Kind::Gauge(range) = track.kind {
+            if !sample.value.is_nan() {
+                let good = i64::from(range.holds(sample.value));
+                self.with_open(minute, |b| (b.total, b.good) = (b.total + 1, b.good + good));
+            }
+            return true;
+        }
+        if !(sample.value >= 0.0 && sample.value < LARGEST && sample.value.fract() == 0.0) {
+            return false;
+        }
+        let (value, previous) = (sample.value as i64, track.value);
+        let gap = sample.at - track.at;
+        if gap > self.rules.max_gap.as_millis() {
+            self.take_birth(
+                track.weights,
+                sample.at,
+                value,
+                births.binary_search(&(series, sample.at)).is_ok(),
+            );
+            track.value = value;
+            return true;
+        }
+        let dip = value < previous && previous >= 1_000 && value * 100 >= previous * 95;
+        if dip {
+            outcome.dips.push((minute, previous - value));
+            return true;
+        }
+        track.value = value;
+        let events = if value < previous { value } else { value - previous };
+        let gap_from =
+            (gap > self.rules.look_back.as_millis()).then(|| Minute::of_millis(track.at));
+        self.count(track.weights, minute, events, gap_from);
+        true
+    }
+
+    fn take_birth(&mut self, weights: Weights, at: i64, value: i64, counts: bool) {
+        let minute = Minute::of_millis(at);
+        if counts {
+            self.count(weights, minute, value, None);
+        }
+        if value == 0 || weights.total == 0 {
+            return;
+        }
+        self.with_open(minute, |b| {
+            let field = if counts { &mut b.assumed } else { &mut b.dropped };
+            *field += value * i64::from(weights.total);
+        });
+    }
+
+    fn count(&mut self, weights: Weights, minute: Minute, events: i64, gap_from: Option<Minute>) {
+        if events == 0 {
+            return;
+        }
+        let (total, good) = (events * i64::from(weights.total), events * i64::from(weights.good));
+        self.with_open(minute, |b| {
+            b.total += total;
+            b.good += good;
+            b.slack += events * i64::from(weights.slack);
+            if let Some(from) = gap_from {
+                b.lump = Some(Lump { from, good, total }.joined(b.lump));
+            }
+        });
+    }
+
+    fn with_open(&mut self, minute: Minute, change: impl FnOnce(&mut Bucket)) {
+        let Ok(ix) = usize::try_from(minute - self.open_from) else { return };
+        if ix >= self.open.len() {
+            self.open.resize(ix + 1, Bucket::default());
+            self.dirty.resize(ix + 1, false);
+        }
+        change(&mut self.open[ix]);
+        self.dirty[ix] = true;
+    }
+
+    fn extend_target(&mut self, part: &SeriesBatch<'_>) {
+        let track = &self.series[part.series as usize];
+        let max_gap = self.rules.max_gap.as_millis();
+        let target = &mut self.targets[track.target as usize];
+        let mut last: Option<i64> = None;
+        for sample in part.samples {
+            let previous = last.replace(sample.at).unwrap_or(sample.at);
+            target.saw(sample.at, previous, track.weights.total != 0, max_gap);
+        }
+    }
+
+    /// Marks minutes partial in which more than a fifth of the targets of the hour before are
+    /// missing. A minute is judged once the look-back has passed it: no later sample can cover it.
+    fn judge(&mut self, read_to: i64, outcome: &mut Outcome) {
+        let to = Minute::of_millis(read_to - self.rules.look_back.as_millis());
+        let from = self.judged_to;
+        self.judged_to = from.max(to);
+        if self.targets.len() > 1 && from < to {
+            for minute in cover::short_of_targets(self.targets.iter().map(Target::runs), from, to) {
+                self.mark_partial(minute, outcome);
+            }
+        }
+        for target in &mut self.targets {
+            target.forget_before(to);
+        }
+    }
+
+    fn mark_partial(&mut self, minute: Minute, outcome: &mut Outcome) {
+        match usize::try_from(minute - self.open_from).ok().filter(|ix| *ix < self.open.len()) {
+            Some(ix) => (self.open[ix].partial, self.dirty[ix]) = (true, true),
+            None => outcome.marks.push(Mark { minute, measured: false, partial: true }),
+        }
+    }
+
+    fn hand_out(&mut self, outcome: &mut Outcome) {
+        for (ix, dirty) in self.dirty.iter_mut().enumerate() {
+            if std::mem::take(dirty) {
+                let minute = self.open_from + i64::try_from(ix).unwrap_or(i64::MAX);
+                outcome.buckets.push((minute, self.open[ix]));
+            }
+        }
+    }
+}
+
+/// What a series without a sample in the last `maxGap` turned out to be.
+enum Birth {
+    /// A new series of a target that was there: the counter's child appeared when it first counted.
+    KnownTarget,
+    /// The first series of a target; the newest earlier scrape of its job, if there was one.
+    NewTarget { previous: Option<i64> },
+}
+
+fn mark(
+    open: &mut Vec<Bucket>,
+    dirty: &mut Vec<bool>,
+    open_from: Minute,
+    from: Minute,
+    to: Minute,
+    outcome: &mut Outcome,
+) {
+    for minute in (from.0..=to.0).map(Minute) {
+        let Ok(ix) = usize::try_from(minute - open_from) else {
+            outcome.marks.push(Mark { minute, measured: true, partial: false });
+            continue;
+        };
+        if ix >= open.len() {
+            open.resize(ix + 1, Bucket::default());
+            dirty.resize(ix + 1, false);
+        }
+        dirty[ix] |= !open[ix].measured;
+        open[ix].measured = true;
+    }
+}
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,217 @@
-//! Not written yet.
+//! When a budget will be gone, and when it will be back: walks a window into the future, traffic
+//! repeating the past, old minutes leaving.
+
+use crate::bucket::Sums;
+use crate::ledger::Ledger;
+use crate::time::Minute;
+
+const DAY: i64 = 1_440;
+
+/// Which past the coming traffic repeats.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Repeat {
+    /// The last so many minutes, again and again.
+    Last(i64),
+    /// The mean of a short life, in events a minute.
+    Mean(f64),
+}
+
+impl Repeat {
+    /// The last 7 days; 24 hours if the data is younger; its mean if it is younger still.
+    #[must_use]
+    pub fn of(ledger: &Ledger, to: Minute) -> Self {
+        let age = ledger.first().map_or(0, |first| to - first);
+        match age {
+            age if age >= 7 * DAY => Self::Last(7 * DAY),
+            age if age >= DAY => Self::Last(DAY),
+            age => Self::Mean(ledger.sums(to - age, to).total as f64 / age.max(1) as f64),
+        }
+    }
+
+    /// Events expected in `from..until`, all of it at or after `now`.
+    #[must_use]
+    pub fn coming(&self, ledger: &Ledger, now: Minute, from: Minute, until: Minute) -> f64 {
+        match self {
+            Self::Mean(rate) => rate * (until - from) as f64,
+            Self::Last(length) => {
+                let (mut at, mut events) = (from, 0.0);
+                while at < until {
+                    let round = (at - now).div_euclid(*length) + 1;
+                    let end = until.min(now + round * length);
+                    let past = ledger.sums(at - round * length, end - round * length);
+                    events += past.total as f64;
+                    at = end;
+                }
+                events
+            }
+        }
+    }
+}
+
+/// A window that is walked into the future.
+#[derive(Debug, Clone, Copy)]
+pub struct Walk<'a> {
+    /// The history.
+    pub ledger: &'a Ledger,
+    /// The window's first minute.
+    pub from: Minute,
+    /// The first minute of the future.
+    pub to: Minute,
+    /// What the window holds now.
+    pub sums: Sums,
+    /// Whether old minutes leave (rolling windows).
+    pub rolls: bool,
+    /// How many minutes to look ahead.
+    pub horizon: i64,
+    /// Which past the traffic repeats.
+    pub repeat: Repeat,
+    /// The share of coming events that will be bad.
+    pub bad_ratio: f64,
+}
+
+/// Events in a window, of which some are expected ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expected {
+    /// Bad events.
+    pub bad: f64,
+    /// All events.
+    pub total: f64,
+}
+
+impl Walk<'_> {
+    /// The first end of the window at which `holds` is true, minute by minute; `None` beyond the horizon.
+    #[must_use]
+    pub fn first(&self, holds: impl Fn(Expected) -> bool) -> Option<Minute> {
+        let mut at = self.to;
+        let mut now = Expected { bad: self.sums.bad() as f64, total: self.sums.total as f64 };
+        let last = self.to + self.horizon;
+        while at < last {
+            let next = Minute((at.hour() + 1) * 60).min(last);
+            let then = self.step(now, at, next);
+            if holds(then) {
+                return Some(self.minute_of(now, at, next, holds));
+            }
+            (now, at) = (then, next);
+        }
+        None
+    }
+
+    /// The hour is found; now the minute in it.
+    fn minute_of(
+        &self,
+        mut now: Expected,
+        mut at: Minute,
+        last: Minute,
+        holds: impl Fn(Expected) -> bool,
+    ) -> Minute {
+        while at < last {
+            now = self.step(now, at, at + 1);
+            at = at + 1;
+            if holds(now) {
+                break;
+            }
+        }
+        at
+    }
+
+    fn step(&self, now: Expected, from: Minute, until: Minute) -> Expected {
+        let coming = self.repeat.coming(self.ledger, self.to, from, until);
+        let mut then =
+            Expected { bad: now.bad + coming * self.bad_ratio, total: now.total + coming };
+        if self.rolls {
+            let gone =
+                self.ledger.sums(self.from + (from - self.to), self.from + (until - self.to));
+            then.bad -= gone.bad() as f64;
+            then.total -= gone.total as f64;
+        }
+        then
+    }
+}
+
+/// The median of the hourly shares of bad events in `from..to`, over hours with events.
+#[must_use]
+pub fn median_hourly_ratio(ledger: &Ledger, from: Minute, to: Minute) -> f64 {
+    let kept = ledger.hours();
+    let hours = from.hour().max(kept.start)..(to - 1).hour().min(kept.end - 1) + 1;
+    let folds = hours.map(|hour| ledger.fold(hour)).filter(|f| f.total > 0);
+    let mut ratios: Vec<f64> = folds.map(|f| f.bad() as f64 / f.total as f64).collect();
+    if ratios.is_empty() {
+        return 0.0;
+    }
+    let middle = ratios.len() / 2;
+    *ratios.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::Bucket;
+
+    /// Thirty days at 100 events a minute, all good but for an outage of so many minutes that ended
+    /// so many minutes ago.
+    fn ledger(outage: i64, ago: i64) -> Ledger {
+        let mut ledger = Ledger::new(0);
+        for minute in 0..30 * DAY {
+            let down = (30 * DAY - ago - outage..30 * DAY - ago).contains(&minute);
+            let good = if down { 0 } else { 100 };
+            ledger.replace(
+                Minute(minute),
+                &Bucket { good, total: 100, measured: true, ..Bucket::default() },
+            );
+        }
+        ledger
+    }
+
+    fn walk(ledger: &Ledger, bad_ratio: f64) -> Walk<'_> {
+        let to = Minute(30 * DAY);
+        Walk {
+            ledger,
+            from: Minute(0),
+            to,
+            sums: ledger.sums(Minute(0), to),
+            rolls: true,
+            horizon: 30 * DAY,
+            repeat: Repeat::of(ledger, to),
+            bad_ratio,
+        }
+    }
+
+    /// At 99.9 % over 30 d the budget is 4,320 events: 43.2 minutes of these.
+    fn remains(e: Expected) -> bool {
+        e.bad < 0.001 * e.total
+    }
+
+    #[test]
+    fn a_budget_overspent_by_an_outage_recovers_in_the_minute_in_which_enough_of_it_has_left() {
+        let ledger = ledger(50, 29 * DAY);
+        let back = walk(&ledger, 0.0).first(remains).unwrap();
+        // The outage leaves from day 31 - 50 minutes on; 43 minutes of it may stay.
+        assert_eq!(back, Minute(31 * DAY - 50 + 7));
+    }
+
+    #[test]
+    fn a_steady_error_ratio_exhausts_the_rest_of_the_budget_at_the_computed_minute() {
+        let ledger = ledger(0, 0);
+        let gone = walk(&ledger, 0.01).first(|e| !remains(e)).unwrap();
+        assert_eq!(gone, Minute(30 * DAY + 4_320), "1 bad event a minute, 4,320 allowed");
+        assert_eq!(walk(&ledger, 0.000_9).first(|e| !remains(e)), None);
+    }
+
+    #[test]
+    fn the_median_hour_is_not_moved_by_an_outage() {
+        assert!(median_hourly_ratio(&ledger(600, 0), Minute(0), Minute(30 * DAY)) < 1e-12);
+    }
+
+    #[test]
+    fn a_young_slo_repeats_a_day_or_its_mean() {
+        let mut young = Ledger::new(0);
+        for minute in 0..600 {
+            young.replace(
+                Minute(minute),
+                &Bucket { total: minute % 2, measured: true, ..Bucket::default() },
+            );
+        }
+        assert_eq!(Repeat::of(&young, Minute(600)), Repeat::Mean(0.5));
+        assert_eq!(Repeat::of(&ledger(0, 0), Minute(2 * DAY)), Repeat::Last(DAY));
+    }
+}

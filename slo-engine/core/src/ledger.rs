@@ -1,1 +1,344 @@
-//! Not written yet.
+//! The history of one SLO: minutes, folded to hours, and window sums that slide over them.
+//!
+//! Hours are kept as narrow columns; minutes are kept for the hours that are still changing and for
+//! the one hour under each window's old edge. So both edges are exact to the minute, and moving a
+//! window costs the minutes that enter and leave. Minutes of other hours lie on disk; [`Ledger::wants`]
+//! names the hours that must be loaded before a step.
+
+use std::collections::BTreeMap;
+
+use crate::bucket::{Bucket, Lump, Sums};
+use crate::time::Minute;
+
+mod column;
+mod hour;
+
+use column::Column;
+pub use hour::Hour;
+
+/// The history of one SLO.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    /// The first hour of the columns.
+    base: i64,
+    total: Column,
+    bad: Column,
+    measured: Column,
+    partial: Column,
+    /// Sums of what few hours have.
+    rare: BTreeMap<i64, Sums>,
+    minutes: BTreeMap<i64, Box<Hour>>,
+    slides: Vec<Slide>,
+    first: Option<Minute>,
+}
+
+/// A run of minutes and its sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slide {
+    /// First minute.
+    pub from: Minute,
+    /// First minute after the run.
+    pub to: Minute,
+    /// Sums over the run.
+    pub sums: Sums,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl Ledger {
+    /// An empty history with so many windows, all of them empty.
+    #[must_use]
+    pub fn new(windows: usize) -> Self {
+        let empty = Slide { from: Minute(0), to: Minute(0), sums: Sums::default() };
+        Self {
+            base: 0,
+            total: Column::new(),
+            bad: Column::new(),
+            measured: Column::new(),
+            partial: Column::new(),
+            rare: BTreeMap::new(),
+            minutes: BTreeMap::new(),
+            slides: vec![empty; windows],
+            first: None,
+        }
+    }
+
+    /// The first minute of which anything is known.
+    #[must_use]
+    pub const fn first(&self) -> Option<Minute> {
+        self.first
+    }
+
+    /// Says since when there is data, where that is older than what is kept.
+    pub fn set_first(&mut self, first: Minute) {
+        self.first = Some(self.first.map_or(first, |f| f.min(first)));
+    }
+
+    /// The hours that are kept, as `from..to`.
+    #[must_use]
+    pub fn hours(&self) -> std::ops::Range<i64> {
+        self.base..self.base + self.length()
+    }
+
+    /// Adds an hour's sums without its minutes, as folded on disk. Windows must be moved again.
+    pub fn load_fold(&mut self, hour: i64, sums: &Sums) {
+        self.set_fold(hour, sums);
+    }
+
+    /// Gives the minutes of an hour whose sums are known already.
+    pub fn load_minutes(&mut self, hour: i64, minutes: Hour) {
+        if !self.minutes.contains_key(&hour) {
+            self.minutes.insert(hour, Box::new(minutes));
+        }
+    }
+
+    /// The sums of one hour.
+    #[must_use]
+    pub fn fold(&self, hour: i64) -> Sums {
+        let Some(at) = self.position(hour) else { return Sums::default() };
+        let rare = self.rare.get(&hour).copied().unwrap_or_default();
+        let total = self.total.get(at);
+        Sums {
+            good: total - self.bad.get(at),
+            total,
+            measured: self.measured.get(at),
+            partial: self.partial.get(at),
+            ..rare
+        }
+    }
+
+    /// The minutes of an hour, when they are in memory.
+    #[must_use]
+    pub fn minutes(&self, hour: i64) -> Option<&Hour> {
+        self.minutes.get(&hour).map(AsRef::as_ref)
+    }
+
+    /// The bucket of a minute; `None` when its hour has data but its minutes are not in memory.
+    #[must_use]
+    pub fn bucket(&self, minute: Minute) -> Option<Bucket> {
+        match self.minutes.get(&minute.hour()) {
+            Some(hour) => Some(hour.get(place(minute))),
+            None if self.fold(minute.hour()) == Sums::default() => Some(Bucket::default()),
+            None => None,
+        }
+    }
+
+    /// Whether the minutes of an hour must be loaded before they can be read or changed.
+    #[must_use]
+    pub fn lacks(&self, hour: i64) -> bool {
+        !self.minutes.contains_key(&hour) && self.fold(hour) != Sums::default()
+    }
+
+    /// Replaces the bucket of a minute whole. The hour's minutes must be in memory ([`Self::lacks`]).
+    pub fn replace(&mut self, minute: Minute, bucket: &Bucket) {
+        let hour = self.minutes.entry(minute.hour()).or_default();
+        let old = hour.get(place(minute));
+        if old == *bucket {
+            return;
+        }
+        hour.set(place(minute), bucket);
+        if !bucket.is_empty() {
+            self.set_first(minute);
+        }
+        let mut change = Sums::from(bucket);
+        change.combine(&Sums::from(&old), -1);
+        let mut fold = self.fold(minute.hour());
+        fold.combine(&change, 1);
+        self.set_fold(minute.hour(), &fold);
+        for slide in self.slides.iter_mut().filter(|s| s.from <= minute && minute < s.to) {
+            slide.sums.combine(&change, 1);
+        }
+    }
+
+    /// Sets flags of a closed minute.
+    pub fn mark(&mut self, minute: Minute, measured: bool, partial: bool) {
+        let Some(mut bucket) = self.bucket(minute) else { return };
+        bucket.measured |= measured;
+        bucket.partial |= partial;
+        self.replace(minute, &bucket);
+    }
+
+    /// The windows.
+    #[must_use]
+    pub fn slides(&self) -> &[Slide] {
+        &self.slides
+    }
+
+    /// The hours whose minutes must be loaded before window `at` can move to `from..to`.
+    pub fn wants(&self, at: usize, from: Minute, to: Minute) -> impl Iterator<Item = i64> {
+        let slide = self.slides[at];
+        let ends: Vec<i64> = if slides_on(&slide, from, to) {
+            (slide.from.hour()..=(from - 1).hour())
+                .chain(slide.to.hour()..=(to - 1).hour())
+                .collect()
+        } else {
+            vec![from.hour(), to.hour()]
+        };
+        ends.into_iter().filter(|hour| self.lacks(*hour))
+    }
+
+    /// Moves window `at` to `from..to`.
+    pub fn slide(&mut self, at: usize, from: Minute, to: Minute) {
+        let slide = self.slides[at];
+        let mut sums = slide.sums;
+        if slides_on(&slide, from, to) {
+            for minute in (slide.to.0..to.0).map(Minute) {
+                sums.add(&self.bucket(minute).unwrap_or_default());
+            }
+            for minute in (slide.from.0..from.0).map(Minute) {
+                sums.remove(&self.bucket(minute).unwrap_or_default());
+            }
+        } else {
+            sums = self.sums(from, to);
+        }
+        self.slides[at] = Slide { from, to, sums };
+    }
+
+    /// The sums of `from..to`. Minutes that are not in memory count as their hour's even share.
+    #[must_use]
+    pub fn sums(&self, from: Minute, to: Minute) -> Sums {
+        if to <= from {
+            return Sums::default();
+        }
+        let (first, last) = (from.hour(), (to - 1).hour());
+        if first == last {
+            return self.part(first, place(from), place(to - 1) + 1);
+        }
+        let mut sums = self.part(first, place(from), 60);
+        sums.combine(&self.part(last, 0, place(to - 1) + 1), 1);
+        sums.combine(&self.whole(first + 1, last), 1);
+        sums
+    }
+
+    /// Lumps that end in `from..to`, of the hours whose minutes are in memory.
+    pub fn lumps(&self, from: Minute, to: Minute) -> impl Iterator<Item = (Minute, Lump)> {
+        let hours = self.minutes.range(from.hour()..=to.hour());
+        let lumps = hours.flat_map(|(hour, minutes)| {
+            minutes.lumps().map(move |(at, lump)| (Minute(hour * 60 + i64::from(at)), lump))
+        });
+        lumps.filter(move |(minute, _)| from <= *minute && *minute < to)
+    }
+
+    /// Lets go of the minutes before `recent`, except those under a window's old edge.
+    pub fn evict(&mut self, recent: Minute) {
+        let edges: Vec<i64> = self.slides.iter().map(|s| s.from.hour()).collect();
+        self.minutes.retain(|hour, _| *hour >= recent.hour() || edges.contains(hour));
+    }
+
+    /// Forgets hours before `hour`.
+    pub fn forget_before(&mut self, hour: i64) {
+        let gone = (hour - self.base).clamp(0, self.length());
+        let count = usize::try_from(gone).unwrap_or(0);
+        for column in [&mut self.total, &mut self.bad, &mut self.measured, &mut self.partial] {
+            column.drop_front(count);
+        }
+        self.base += gone;
+        self.rare = self.rare.split_off(&hour);
+        self.minutes = self.minutes.split_off(&hour);
+    }
+
+    fn length(&self) -> i64 {
+        let length = match &self.measured {
+            Column::W8(v) => v.len(),
+            Column::W16(v) => v.len(),
+            Column::W32(v) => v.len(),
+            Column::W64(v) => v.len(),
+        };
+        i64::try_from(length).unwrap_or(i64::MAX)
+    }
+
+    fn position(&self, hour: i64) -> Option<usize> {
+        usize::try_from(hour - self.base).ok().filter(|_| hour < self.base + self.length())
+    }
+
+    fn set_fold(&mut self, hour: i64, sums: &Sums) {
+        let length = self.length();
+        if length == 0 {
+            self.base = hour;
+        }
+        let front = usize::try_from(self.base - hour).unwrap_or(0);
+        let back = usize::try_from(hour + 1 - self.base - length).unwrap_or(0);
+        self.base = self.base.min(hour);
+        if front > 0 || back > 0 {
+            for column in [&mut self.total, &mut self.bad, &mut self.measured, &mut self.partial] {
+                column.grow(front, back);
+            }
+        }
+        let at = usize::try_from(hour - self.base).unwrap_or(0);
+        self.total.set(at, sums.total);
+        self.bad.set(at, sums.bad());
+        self.measured.set(at, sums.measured);
+        self.partial.set(at, sums.partial);
+        let rare = Sums { good: 0, total: 0, measured: 0, partial: 0, ..*sums };
+        if rare == Sums::default() {
+            self.rare.remove(&hour);
+        } else {
+            self.rare.insert(hour, rare);
+        }
+    }
+
+    /// Minutes `from..to` of one hour.
+    fn part(&self, hour: i64, from: usize, to: usize) -> Sums {
+        match self.minutes.get(&hour) {
+            _ if (from, to) == (0, 60) => self.fold(hour),
+            Some(minutes) => minutes.sums(from, to),
+            None => share(&self.fold(hour), i64::try_from(to - from).unwrap_or(0)),
+        }
+    }
+
+    /// Whole hours `from..to`.
+    fn whole(&self, from: i64, to: i64) -> Sums {
+        let (from, to) = (from.max(self.base), to.min(self.base + self.length()));
+        let (Some(a), true) = (usize::try_from(from - self.base).ok(), from < to) else {
+            return Sums::default();
+        };
+        let b = a + usize::try_from(to - from).unwrap_or(0);
+        let (total, bad) = (self.total.sum(a, b), self.bad.sum(a, b));
+        let mut sums = Sums {
+            good: total - bad,
+            total,
+            measured: self.measured.sum(a, b),
+            partial: self.partial.sum(a, b),
+            ..Sums::default()
+        };
+        for (_, rare) in self.rare.range(from..to) {
+            sums.combine(rare, 1);
+        }
+        sums
+    }
+}
+
+/// Whether a window moves by few enough minutes to be slid rather than summed anew.
+fn slides_on(slide: &Slide, from: Minute, to: Minute) -> bool {
+    let (left, entered) = (from - slide.from, to - slide.to);
+    (0..=90).contains(&left)
+        && (0..=90).contains(&entered)
+        && slide.from < slide.to
+        && from <= slide.to
+}
+
+/// So many minutes' even share of an hour.
+const fn share(fold: &Sums, minutes: i64) -> Sums {
+    let (total, bad) = (fold.total * minutes / 60, fold.bad() * minutes / 60);
+    Sums {
+        good: total - bad,
+        total,
+        measured: fold.measured * minutes / 60,
+        partial: fold.partial * minutes / 60,
+        invalid: fold.invalid * minutes / 60,
+        slack: fold.slack * minutes / 60,
+        assumed: fold.assumed * minutes / 60,
+        dropped: fold.dropped * minutes / 60,
+    }
+}
+
+fn place(minute: Minute) -> usize {
+    usize::try_from(minute.0.rem_euclid(60)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

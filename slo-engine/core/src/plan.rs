@@ -1,1 +1,260 @@
-//! Not written yet.
+//! From SLOs to the fewest queries, and from series back to SLOs: what each series counts as.
+//!
+//! Queries are shared by metric family and by the set of labels that are constrained, never made per
+//! SLO. A shared query may read more than one SLO asked for; which series feeds which SLO is decided
+//! here, by the SLO's own matchers.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use crate::counter::{Kind, Weights};
+use crate::labels::Labels;
+use crate::selector::{Matcher, Op, Selector};
+use crate::sli::{Durations, Events, Indicator, Part, Range, Side};
+use crate::slo::Slo;
+use crate::time::Span;
+
+mod histogram;
+mod queries;
+mod router;
+
+pub use histogram::{Edges, canonical_le};
+pub use queries::{Query, queries};
+pub use router::{Fed, Router};
+
+/// Which series of a metric source feed an SLO, and as what.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Feeds {
+    /// Counters of a total and of a part of it.
+    Ratio {
+        /// Series of the total.
+        totals: Vec<Selector>,
+        /// Series of the part; refinements are joined with every total already.
+        parts: Vec<Selector>,
+        /// Which part it is.
+        part_is: Part,
+        /// Labels that a refinement needs a series of the total to have.
+        needs: Vec<String>,
+    },
+    /// A histogram. `edges` is found by asking the source.
+    Latency {
+        /// The base name with its matchers.
+        histogram: Selector,
+        /// The threshold in the metric's unit.
+        under: f64,
+        /// The buckets around the threshold, once known.
+        edges: Option<Edges>,
+    },
+    /// Samples of a gauge.
+    Gauge {
+        /// The gauge.
+        selector: Selector,
+        /// When a sample is good.
+        good: Range,
+    },
+    /// A ratio that the source works out.
+    Raw {
+        /// PromQL.
+        expression: String,
+        /// Whether it is the good or the bad share.
+        share_of: Part,
+    },
+}
+
+/// Why an SLO cannot be fed by metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unfed {
+    /// Its events are in logs.
+    #[error("its events are in logs, and log sources are not built into this version")]
+    Logs,
+    /// Its sides are in different sources.
+    #[error("its sides come from `{0}` and `{1}`, and this version reads one source per SLO")]
+    Mixed(String, String),
+    /// It is made of other SLOs.
+    #[error("composites are not built into this version")]
+    Composite,
+    /// A side is delayed.
+    #[error("`delay` is not built into this version")]
+    Delay,
+}
+
+/// The source an SLO's events are in (`None` is the default one) and what feeds it.
+///
+/// # Errors
+/// Why this version has no data for it.
+pub fn feeds(slo: &Slo) -> Result<(Option<&str>, Feeds), Unfed> {
+    match &slo.indicator {
+        Indicator::Ratio(ratio) => {
+            let source = one_source(ratio.total.iter().chain(&ratio.part))?;
+            let totals = named(&ratio.total)?;
+            let parts = parts(&ratio.part, &totals)?;
+            let needs = needs(&ratio.part);
+            Ok((source, Feeds::Ratio { totals, parts, part_is: ratio.part_is, needs }))
+        }
+        Indicator::Latency(latency) => match &latency.durations {
+            Durations::Field { .. } => Err(Unfed::Logs),
+            Durations::Histogram(histogram) => {
+                let histogram = histogram.clone();
+                let under = latency.under.in_unit;
+                Ok((latency.source.as_deref(), Feeds::Latency { histogram, under, edges: None }))
+            }
+        },
+        Indicator::Threshold(threshold) => {
+            let feeds = Feeds::Gauge { selector: threshold.gauge.clone(), good: threshold.good };
+            Ok((threshold.source.as_deref(), feeds))
+        }
+        Indicator::Raw(raw) => {
+            let feeds = Feeds::Raw { expression: raw.expression.clone(), share_of: raw.share_of };
+            Ok((raw.source.as_deref(), feeds))
+        }
+        Indicator::Composite(_) => Err(Unfed::Composite),
+    }
+}
+
+fn one_source<'a>(sides: impl Iterator<Item = &'a Side>) -> Result<Option<&'a str>, Unfed> {
+    let mut found: Option<Option<&str>> = None;
+    for side in sides {
+        let refines = matches!(&side.events, Events::Metric(s) if !s.is_named());
+        if side.delay != Span::millis(0) {
+            return Err(Unfed::Delay);
+        }
+        if refines && side.source.is_none() {
+            continue;
+        }
+        let source = side.source.as_deref();
+        match found {
+            Some(other) if other != source => {
+                let name = |s: Option<&str>| s.unwrap_or("the default source").to_owned();
+                return Err(Unfed::Mixed(name(other), name(source)));
+            }
+            _ => found = Some(source),
+        }
+    }
+    Ok(found.flatten())
+}
+
+fn selector(side: &Side) -> Result<&Selector, Unfed> {
+    match &side.events {
+        Events::Metric(selector) => Ok(selector),
+        Events::Logs(_) => Err(Unfed::Logs),
+    }
+}
+
+fn named(sides: &[Side]) -> Result<Vec<Selector>, Unfed> {
+    sides.iter().map(|side| selector(side).cloned()).collect()
+}
+
+fn parts(sides: &[Side], totals: &[Selector]) -> Result<Vec<Selector>, Unfed> {
+    let mut parts = Vec::new();
+    for side in sides {
+        let selector = selector(side)?;
+        if selector.is_named() {
+            parts.push(selector.clone());
+        } else {
+            parts.extend(totals.iter().map(|total| total.refined(selector)));
+        }
+    }
+    Ok(parts)
+}
+
+/// Labels of refinements whose matchers cannot match an absent label: if no series of the total has
+/// such a label, the refinement is a mistake (`status` for `code`) and not an absence of errors.
+fn needs(sides: &[Side]) -> Vec<String> {
+    let refinements = sides.iter().filter_map(|side| match &side.events {
+        Events::Metric(selector) if !selector.is_named() => Some(&selector.matchers),
+        _ => None,
+    });
+    let mut labels: Vec<String> =
+        refinements.flatten().filter(|m| !m.matches("")).map(|m| m.label.clone()).collect();
+    labels.sort();
+    labels.dedup();
+    labels
+}
+
+impl Feeds {
+    /// What a series counts as; `None` when it does not feed the SLO.
+    #[must_use]
+    pub fn weights(&self, labels: &Labels) -> Option<(Weights, Kind)> {
+        let weights = match self {
+            Self::Ratio { totals, parts, part_is, .. } => {
+                let total = count(totals, labels);
+                let part = count(parts, labels);
+                let good = if *part_is == Part::Good { part } else { total - part };
+                Weights { total, good, slack: 0 }
+            }
+            Self::Latency { histogram, edges, .. } => {
+                edges.as_ref().map_or_else(Weights::default, |e| e.weights(histogram, labels))
+            }
+            Self::Gauge { selector, good } => {
+                let weights = Weights { total: 1, good: 1, slack: 0 };
+                return selector.matches(labels).then_some((weights, Kind::Gauge(*good)));
+            }
+            Self::Raw { .. } => Weights::default(),
+        };
+        (weights != Weights::default()).then_some((weights, Kind::Counter))
+    }
+
+    /// The selectors that must be read for the SLO.
+    #[must_use]
+    pub fn selectors(&self) -> Vec<Selector> {
+        match self {
+            Self::Ratio { totals, parts, .. } => {
+                let apart = parts.iter().filter(|p| !totals.iter().any(|t| is_refined(p, t)));
+                totals.iter().chain(apart).cloned().collect()
+            }
+            Self::Latency { histogram, edges, .. } => {
+                edges.iter().map(|e| e.selector(histogram)).collect()
+            }
+            Self::Gauge { selector, .. } => vec![selector.clone()],
+            Self::Raw { .. } => Vec::new(),
+        }
+    }
+
+    /// Labels that a refinement needs and that none of these series of the total has.
+    #[must_use]
+    pub fn missing_labels(&self, has: impl Fn(&str) -> bool) -> Vec<&str> {
+        match self {
+            Self::Ratio { needs, .. } => {
+                needs.iter().map(String::as_str).filter(|label| !has(label)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn count(selectors: &[Selector], labels: &Labels) -> i32 {
+    i32::try_from(selectors.iter().filter(|s| s.matches(labels)).count()).unwrap_or(i32::MAX)
+}
+
+/// Whether every series of `part` is a series of `total`, because it has all its matchers.
+fn is_refined(part: &Selector, total: &Selector) -> bool {
+    total.matchers.iter().all(|m| part.matchers.contains(m))
+}
+
+/// A matcher for any of these literal values.
+#[must_use]
+pub fn any_of<'a>(label: &str, values: impl IntoIterator<Item = &'a str>) -> Matcher {
+    let values: BTreeSet<&str> = values.into_iter().collect();
+    let (op, value) = match values.first() {
+        Some(only) if values.len() == 1 => (Op::Equal, (*only).to_owned()),
+        _ => (Op::Match, values.iter().map(|v| escaped(v)).collect::<Vec<_>>().join("|")),
+    };
+    Matcher::new(label, op, &value).expect("escaped values make a regular expression")
+}
+
+/// A literal for a regular expression. Escapes no more than RE2 needs, so that Prometheus still
+/// sees a set of literals, which it looks up instead of matching.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! One SLO's account: its history, its windows moved to the newest minute, and the view of them.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::bucket::{Bucket, Sums};
+use crate::burn::{self, BurnWindow, Factor};
+use crate::calendar::{self, Placed};
+use crate::ledger::Ledger;
+use crate::slo::{AlertPair, Slo, Window};
+use crate::time::{Minute, Span};
+use crate::timeslice::Slicing;
+use crate::view::{
+    AlertState, AlertView, Ask, Backfill, BudgetView, BurnView, Finding, SourceView, State,
+};
+
+use super::windows;
+
+/// The history and the windows of one SLO.
+#[derive(Debug, Clone)]
+pub struct Account {
+    slo: Arc<Slo>,
+    events: Ledger,
+    slices: Option<(Slicing, Ledger)>,
+    burns: Vec<Span>,
+    /// The SLO's windows, then the burn windows.
+    placed: Vec<Placed>,
+    /// Slices that start before this minute are judged, but for those from `dirty` on.
+    judged_to: Option<Minute>,
+    dirty: Option<Minute>,
+}
+
+/// What a view needs to know besides the counts.
+#[derive(Debug, Clone, Default)]
+pub struct Facts<'a> {
+    /// The instant of the view.
+    pub now: DateTime<Utc>,
+    /// The newest instant that every side has been read to.
+    pub data_until: Option<DateTime<Utc>>,
+    /// The minute of the newest sample of the total.
+    pub newest: Option<Minute>,
+    /// The age beyond which the view is stale.
+    pub stale_after: Option<Span>,
+    /// Whether the counts cannot be trusted at all, for a reason that `findings` gives.
+    pub faulty: bool,
+    /// Where the numbers come from.
+    pub sources: Vec<SourceView>,
+    /// What a person should know.
+    pub findings: Vec<Finding>,
+    /// How far the reading of history is.
+    pub backfill: Option<Backfill>,
+    /// What policies ask about the future.
+    pub asks: &'a [Ask],
+    /// The view before this one: since when an alert fires is carried on.
+    pub before: Option<&'a BudgetView>,
+}
+
+/// An hour whose minutes must be loaded before an account can move on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Want(pub i64);
+
+impl Account {
+    /// An empty account. `burns` are the windows that policies ask for; those of the SLO's alerts
+    /// are added.
+    #[must_use]
+    pub fn new(slo: Arc<Slo>, burns: &[Span]) -> Self {
+        let mut all = burn::windows(&slo.alerts);
+        all.extend(burns);
+        all.sort_unstable();
+        all.dedup();
+        let count = slo.windows.len() + all.len();
+        let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
+        Self {
+            events: Ledger::new(count),
+            slices: slicing.map(|slicing| (slicing, Ledger::new(count))),
+            burns: all,
+            placed: Vec::new(),
+            judged_to: None,
+            dirty: None,
+            slo,
+        }
+    }
+
+    /// The SLO.
+    #[must_use]
+    pub const fn slo(&self) -> &Arc<Slo> {
+        &self.slo
+    }
+
+    /// The minutes and hours of events.
+    #[must_use]
+    pub const fn events(&self) -> &Ledger {
+        &self.events
+    }
+
+    /// The same, to load history into.
+    pub const fn events_mut(&mut self) -> &mut Ledger {
+        &mut self.events
+    }
+
+    /// Replaces a minute whole.
+    pub fn replace(&mut self, minute: Minute, bucket: &Bucket) {
+        self.events.replace(minute, bucket);
+        self.touch(minute);
+    }
+
+    /// Sets flags of a closed minute.
+    pub fn mark(&mut self, minute: Minute, measured: bool, partial: bool) {
+        self.events.mark(minute, measured, partial);
+        self.touch(minute);
+    }
+
+    fn touch(&mut self, minute: Minute) {
+        if self.slices.is_some() {
+            self.dirty = Some(self.dirty.map_or(minute, |d| d.min(minute)));
+        }
+    }
+
+    /// The hours of events that must be loaded before [`Self::advance`].
+    #[must_use]
+    pub fn wants(&self, to: Minute) -> Vec<Want> {
+        let mut hours: Vec<Want> = Vec::new();
+        for (at, placed) in self.place(to).iter().enumerate() {
+            hours.extend(self.events.wants(at, placed.from, placed.to).map(Want));
+        }
+        hours.sort_unstable();
+        hours.dedup();
+        hours
+    }
+
+    /// Moves every window so that it ends before the minute `to`.
+    pub fn advance(&mut self, to: Minute) {
+        self.placed = self.place(to);
+        for (at, placed) in self.placed.iter().enumerate() {
+            self.events.slide(at, placed.from, placed.to);
+        }
+        let Some((slicing, slices)) = &mut self.slices else { return };
+        if let Some(first) = self.events.first() {
+            let from =
+                self.judged_to.map_or(first, |judged| judged.min(self.dirty.unwrap_or(judged)));
+            slicing.judge(&self.events, slices, from, to);
+        }
+        self.judged_to = Some(slicing.start(to));
+        self.dirty = None;
+        for (at, placed) in self.placed.iter().enumerate() {
+            let end = slicing.start(placed.to);
+            let from = placed.from - (placed.to - end);
+            let calendar = matches!(self.slo.windows.get(at), Some(Window::Calendar { .. }));
+            slices.slide(at, if calendar { placed.from } else { from }, end);
+        }
+    }
+
+    fn place(&self, to: Minute) -> Vec<Placed> {
+        let rolling = self.burns.iter().map(|span| Window::Rolling(*span));
+        self.slo.windows.iter().copied().chain(rolling).map(|w| calendar::place(w, to)).collect()
+    }
+
+    /// The view at an instant. Call [`Self::advance`] first.
+    #[must_use]
+    pub fn view(&self, facts: Facts<'_>) -> BudgetView {
+        let windows = windows::views(self, &facts);
+        let alerts = self.alerts(&facts);
+        let conditions = self.conditions(&facts, &windows, &alerts);
+        BudgetView {
+            service: self.slo.id.service.to_string(),
+            slo: self.slo.id.slo.to_string(),
+            environment: self.slo.id.environment.to_string(),
+            group: None,
+            objective: self.slo.objective.share(),
+            state: conditions[0],
+            conditions,
+            evaluated_at: facts.now,
+            data_until: facts.data_until,
+            age_seconds: facts.data_until.map(|until| seconds(facts.now - until)),
+            answers: windows::answers(self, &facts, &windows),
+            windows,
+            burn: self.burn_views(),
+            alerts,
+            sources: facts.sources,
+            findings: facts.findings,
+            backfill: facts.backfill,
+            gate: self.slo.gate,
+            stale_after_seconds: facts.stale_after.map_or(f64::MAX, |s| s.as_millis() as f64 / 1e3),
+        }
+    }
+
+    /// The ledger that budgets and burns are counted in: slices where the SLO has them.
+    pub(super) fn counted(&self) -> &Ledger {
+        self.slices.as_ref().map_or(&self.events, |(_, slices)| slices)
+    }
+
+    pub(super) fn slicing(&self) -> Option<&Slicing> {
+        self.slices.as_ref().map(|(slicing, _)| slicing)
+    }
+
+    pub(super) fn placed(&self, at: usize) -> Option<Placed> {
+        self.placed.get(at).copied()
+    }
+
+    pub(super) fn counted_sums(&self, at: usize) -> Sums {
+        self.counted().slides()[at].sums
+    }
+
+    pub(super) fn event_sums(&self, at: usize) -> Sums {
+        self.events.slides()[at].sums
+    }
+
+    /// The burn window of a length, if it is kept: its place and what is known of it.
+    pub(super) fn burn_window(&self, span: Span) -> Option<(usize, BurnWindow)> {
+        let at = self.slo.windows.len() + self.burns.iter().position(|s| *s == span)?;
+        let placed = self.placed(at)?;
+        let mut sums = self.counted_sums(at);
+        // Whether a rate is known is a matter of measured minutes, also where slices are counted.
+        sums.measured = self.event_sums(at).measured;
+        let window = BurnWindow {
+            minutes: span.as_minutes(),
+            sums,
+            young: self.events.first().is_some_and(|first| first > placed.from),
+            longest_gap: BurnWindow::longest_gap(self.events.lumps(placed.from, placed.to)),
+        };
+        Some((at, window))
+    }
+
+    fn burn_views(&self) -> Vec<BurnView> {
+        let view = |span: &Span| {
+            let window = self.burn_window(*span).map(|(_, window)| window);
+            BurnView {
+                window: span.to_string(),
+                rate: window.and_then(|w| w.rate(self.slo.objective)),
+                bad: window.map_or(0, |w| w.sums.bad()),
+            }
+        };
+        self.burns.iter().map(view).collect()
+    }
+
+    fn alerts(&self, facts: &Facts<'_>) -> Vec<AlertView> {
+        let Some(placed) = self.placed(0) else { return Vec::new() };
+        let view = |pair: &AlertPair| {
+            let factor = Factor::of(pair, placed.length());
+            let state = if factor.is_dropped() {
+                AlertState::Dropped
+            } else if self.fires(pair, &factor) {
+                AlertState::Firing
+            } else {
+                AlertState::Inactive
+            };
+            let firing = state == AlertState::Firing;
+            let before = facts.before.and_then(|v| v.alerts.iter().find(|a| a.name == pair.name));
+            let since = before.and_then(|a| a.since).unwrap_or(facts.now);
+            AlertView { name: pair.name.clone(), state, since: firing.then_some(since) }
+        };
+        self.slo.alerts.iter().map(view).collect()
+    }
+
+    fn fires(&self, pair: &AlertPair, factor: &Factor) -> bool {
+        let (Some((_, long)), Some((_, short))) =
+            (self.burn_window(pair.long), self.burn_window(pair.short))
+        else {
+            return false;
+        };
+        let total = self.counted_sums(0).total;
+        burn::fires(pair, factor, &long, &short, self.slo.objective, total)
+    }
+
+    fn conditions(
+        &self,
+        facts: &Facts<'_>,
+        windows: &[crate::view::WindowView],
+        alerts: &[AlertView],
+    ) -> Vec<State> {
+        let first = windows.first();
+        let remaining = first.and_then(crate::view::WindowView::deciding_remaining);
+        let mut conditions = Vec::new();
+        if facts.faulty || remaining.is_none() {
+            conditions.push(State::NoData);
+        }
+        let age = facts.data_until.map(|until| facts.now - until);
+        let limit =
+            facts.stale_after.map_or(TimeDelta::MAX, |s| TimeDelta::milliseconds(s.as_millis()));
+        if age.is_some_and(|age| age > limit) {
+            conditions.push(State::Stale);
+        }
+        if remaining.is_some_and(|r| r <= 0.0) {
+            conditions.push(State::Exhausted);
+        }
+        let soon = first
+            .and_then(|w| w.exhausts_at)
+            .is_some_and(|at| at - facts.now <= TimeDelta::days(3));
+        let firing = alerts.iter().any(|a| a.state == AlertState::Firing);
+        if firing || soon || remaining.is_some_and(|r| r < 0.25) {
+            conditions.push(State::AtRisk);
+        }
+        if conditions.is_empty() {
+            conditions.push(State::Healthy);
+        }
+        conditions
+    }
+}
+
+fn seconds(delta: TimeDelta) -> f64 {
+    delta.num_milliseconds() as f64 / 1e3
+}
+
+/// The first minute after what `data_until` covers: an instant on a minute's edge covers nothing of it.
+#[must_use]
+pub fn end_of(data_until: DateTime<Utc>) -> Minute {
+    Minute::of(data_until - TimeDelta::milliseconds(1)) + 1
+}

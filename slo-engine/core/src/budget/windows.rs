@@ -1,0 +1,226 @@
+//! The views of an account's windows, with their forecasts, and the answers to policies' questions.
+
+use chrono::{DateTime, Utc};
+
+use crate::calendar::{self, Placed};
+use crate::forecast::{Expected, Repeat, Walk, median_hourly_ratio};
+use crate::slo::Window;
+use crate::time::{Minute, Span};
+use crate::view::{Ask, Estimate, WindowView};
+
+use super::account::{Account, Facts};
+use super::{Numbers, bounds, names, occurrences, slices};
+
+pub(super) fn views(account: &Account, facts: &Facts<'_>) -> Vec<WindowView> {
+    let windows = account.slo().windows.iter().enumerate();
+    windows.map(|(at, window)| Reading::new(account, at, *window, facts).view()).collect()
+}
+
+/// What each question's answer is: an instant, or `None` when the forecast sees none.
+pub(super) fn answers(
+    account: &Account,
+    facts: &Facts<'_>,
+    views: &[WindowView],
+) -> Vec<(Ask, Option<DateTime<Utc>>)> {
+    let answer = |ask: &Ask| match ask {
+        Ask::Remaining { window, at_least } => remaining(account, facts, views, window, *at_least),
+        Ask::Burn { window, at_most } => burn(account, facts, *window, *at_most),
+    };
+    facts.asks.iter().map(|ask| (ask.clone(), answer(ask))).collect()
+}
+
+fn remaining(
+    account: &Account,
+    facts: &Facts<'_>,
+    views: &[WindowView],
+    window: &Option<String>,
+    at_least: f64,
+) -> Option<DateTime<Utc>> {
+    let at = match window {
+        None => 0,
+        Some(name) => views.iter().position(|v| v.window == *name)?,
+    };
+    let now = views[at].deciding_remaining()?;
+    let enough = |remaining: f64| remaining > 0.0 && remaining >= at_least;
+    if enough(now) {
+        return Some(facts.now);
+    }
+    Reading::new(account, at, account.slo().windows[at], facts).recovers(enough)
+}
+
+fn burn(account: &Account, facts: &Facts<'_>, span: Span, at_most: f64) -> Option<DateTime<Utc>> {
+    let (at, window) = account.burn_window(span)?;
+    let objective = account.slo().objective;
+    if window.rate(objective)? <= at_most {
+        return Some(facts.now);
+    }
+    let reading = Reading::new(account, at, Window::Rolling(span), facts);
+    let calm = |e: Expected| e.total <= 0.0 || e.bad / e.total / objective.budget() <= at_most;
+    reading.walk(reading.usual_ratio()).first(calm).map(Minute::start)
+}
+
+/// One window at one instant.
+struct Reading<'a> {
+    account: &'a Account,
+    at: usize,
+    window: Window,
+    placed: Placed,
+    newest: Option<Minute>,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(account: &'a Account, at: usize, window: Window, facts: &Facts<'_>) -> Self {
+        let placed = account.placed(at);
+        let placed =
+            placed.unwrap_or_else(|| calendar::place(window, super::account::end_of(facts.now)));
+        Self { account, at, window, placed, newest: facts.newest, now: facts.now }
+    }
+
+    fn view(&self) -> WindowView {
+        let events = self.account.event_sums(self.at);
+        let numbers = self.numbers();
+        let n = numbers.as_ref();
+        let estimate = n.and_then(|_| self.estimate());
+        let left = estimate.as_ref().map_or(n.map(|n| n.remaining), |e| e.remaining);
+        let (name, unit) = names(self.account.slo().budgeting);
+        let exhausted = left.is_some_and(|left| left <= 0.0);
+        WindowView {
+            window: self.window.to_string(),
+            from: self.placed.from.start(),
+            to: self.placed.to.start(),
+            budgeting: name,
+            unit: Some(unit),
+            bounds: n.and_then(|_| bounds(&events, self.account.slo().objective)),
+            good: n.map(|n| n.good),
+            bad: n.map(|n| n.bad),
+            total: n.map(|n| n.total),
+            sli: n.and_then(|n| n.sli),
+            allowed: n.map(|n| n.allowed),
+            spent: n.map(|n| n.spent),
+            remaining: n.map(|n| n.remaining),
+            coverage: self.coverage(events.measured),
+            maturity: self.maturity(),
+            interval: n.and_then(|n| n.interval),
+            partial: events.partial.unsigned_abs(),
+            assumed: events.assumed as f64,
+            dropped: events.dropped as f64,
+            without_exclusions: None,
+            exhausts_at: n.filter(|_| !exhausted).and_then(|_| self.exhausts(estimate.as_ref())),
+            recovers_at: n.filter(|_| exhausted).and_then(|_| self.recovers(|left| left > 0.0)),
+            estimate,
+        }
+    }
+
+    /// `None` when no minute is measured, or when something in the window was no count.
+    fn numbers(&self) -> Option<Numbers> {
+        let events = self.account.event_sums(self.at);
+        if (events.measured == 0 && events.total == 0) || events.invalid > 0 {
+            return None;
+        }
+        let objective = self.account.slo().objective;
+        Some(match self.account.slicing() {
+            None => occurrences(&events, objective),
+            Some(slicing) => {
+                let minutes = self.placed.length();
+                slices(&self.account.counted_sums(self.at), slicing, minutes, objective)
+            }
+        })
+    }
+
+    /// Measured minutes of those since the first data. The minutes after the newest sample can still
+    /// become measured, so they are no holes yet.
+    fn coverage(&self, measured: i64) -> Option<f64> {
+        let from = self.placed.from.max(self.account.events().first()?);
+        let to = self.newest.map_or(self.placed.to, |newest| self.placed.to.min(newest + 1));
+        (from < to).then(|| (measured as f64 / (to - from) as f64).min(1.0))
+    }
+
+    fn maturity(&self) -> f64 {
+        let Some(first) = self.account.events().first() else { return 0.0 };
+        let lived = self.placed.to - self.placed.from.max(first);
+        (lived as f64 / (self.placed.to - self.placed.from).max(1) as f64).clamp(0.0, 1.0)
+    }
+
+    /// Calendar windows of events go by their forecast total.
+    fn estimate(&self) -> Option<Estimate> {
+        let Window::Calendar { period, zone } = self.window else { return None };
+        if self.account.slicing().is_some() {
+            return None;
+        }
+        let ledger = self.account.events();
+        let before = Minute::of(calendar::period_before(period, zone, self.placed.from.start()));
+        let (length, to) = (self.placed.from - before, self.placed.to);
+        let age = ledger.first().map_or(0, |first| to - first);
+        let (repeat, method) = match age {
+            age if age >= length => (Repeat::Last(length), "previousPeriod"),
+            age if age >= 7 * 1_440 => (Repeat::Last(7 * 1_440), "lastWeek"),
+            age if age >= 1_440 => (Repeat::Last(1_440), "lastDay"),
+            _ => (Repeat::of(ledger, to), "mean"),
+        };
+        let sums = self.account.event_sums(self.at);
+        let total = sums.total as f64 + repeat.coming(ledger, to, to, self.placed.end);
+        let allowed = self.account.slo().objective.budget() * total;
+        let spent = if total > 0.0 { sums.bad() as f64 / allowed } else { 0.0 };
+        Some(Estimate {
+            total,
+            spent: Some(spent),
+            remaining: Some(1.0 - spent),
+            method: method.into(),
+        })
+    }
+
+    /// At the last hour's error ratio.
+    fn exhausts(&self, estimate: Option<&Estimate>) -> Option<DateTime<Utc>> {
+        let ledger = self.account.counted();
+        let end = ledger.slides()[self.at].to;
+        let hour = ledger.sums(end - 60, end);
+        let ratio = if hour.total > 0 { hour.bad() as f64 / hour.total as f64 } else { 0.0 };
+        let gone = |e: Expected| self.left(e, estimate) <= 0.0;
+        self.walk(ratio).first(gone).map(Minute::start).map(|at| at.max(self.now))
+    }
+
+    /// At the median hourly ratio of the window; a calendar window begins anew at its end.
+    fn recovers(&self, enough: impl Fn(f64) -> bool) -> Option<DateTime<Utc>> {
+        if matches!(self.window, Window::Calendar { .. }) {
+            return enough(1.0).then(|| self.placed.end.start());
+        }
+        let back = self.walk(self.usual_ratio()).first(|e| enough(self.left(e, None)));
+        back.map(Minute::start).map(|at| at.max(self.now))
+    }
+
+    fn usual_ratio(&self) -> f64 {
+        median_hourly_ratio(self.account.counted(), self.placed.from, self.placed.to)
+    }
+
+    /// What remains of the budget when the window holds these events.
+    fn left(&self, e: Expected, estimate: Option<&Estimate>) -> f64 {
+        let budget = self.account.slo().objective.budget();
+        let allowed = match (self.account.slicing(), estimate) {
+            (Some(slicing), _) if slicing.good_when.is_some() => {
+                budget * (self.placed.length() / slicing.size) as f64
+            }
+            (_, Some(estimate)) => budget * estimate.total,
+            _ => budget * e.total,
+        };
+        if allowed > 0.0 { 1.0 - e.bad / allowed } else { 1.0 }
+    }
+
+    fn walk(&self, bad_ratio: f64) -> Walk<'a> {
+        let ledger = self.account.counted();
+        let slide = ledger.slides()[self.at];
+        let rolls = matches!(self.window, Window::Rolling(_));
+        let horizon = if rolls { self.placed.length() } else { self.placed.end - slide.to };
+        let repeat = Repeat::of(ledger, slide.to);
+        Walk {
+            ledger,
+            from: slide.from,
+            to: slide.to,
+            sums: slide.sums,
+            rolls,
+            horizon,
+            repeat,
+            bad_ratio,
+        }
+    }
+}

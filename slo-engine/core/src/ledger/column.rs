@@ -1,0 +1,111 @@
+//! A column of whole numbers that is only as wide as its largest value, because there are
+//! thousands of minutes for each of many thousand SLOs and most numbers are small.
+
+/// Whole numbers, stored in 1, 2, 4 or 8 bytes each; widens when a value needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Column {
+    W8(Vec<i8>),
+    W16(Vec<i16>),
+    W32(Vec<i32>),
+    W64(Vec<i64>),
+}
+
+impl Column {
+    pub(super) const fn new() -> Self {
+        Self::W8(Vec::new())
+    }
+
+    pub(super) fn zeros(length: usize) -> Self {
+        Self::W8(vec![0; length])
+    }
+
+    pub(super) fn get(&self, at: usize) -> i64 {
+        match self {
+            Self::W8(v) => i64::from(v[at]),
+            Self::W16(v) => i64::from(v[at]),
+            Self::W32(v) => i64::from(v[at]),
+            Self::W64(v) => v[at],
+        }
+    }
+
+    pub(super) fn set(&mut self, at: usize, value: i64) {
+        let fits = match self {
+            Self::W8(v) => i8::try_from(value).map(|x| v[at] = x).is_ok(),
+            Self::W16(v) => i16::try_from(value).map(|x| v[at] = x).is_ok(),
+            Self::W32(v) => i32::try_from(value).map(|x| v[at] = x).is_ok(),
+            Self::W64(v) => {
+                v[at] = value;
+                true
+            }
+        };
+        if !fits {
+            self.widen();
+            self.set(at, value);
+        }
+    }
+
+    /// Zeros in front and behind.
+    pub(super) fn grow(&mut self, front: usize, back: usize) {
+        fn grow<T: Copy + Default>(v: &mut Vec<T>, front: usize, back: usize) {
+            if front > 0 {
+                v.splice(0..0, std::iter::repeat_n(T::default(), front));
+            }
+            // By exact size where little is added: an hour a time, for many columns.
+            v.reserve_exact(back);
+            v.resize(v.len() + back, T::default());
+        }
+        match self {
+            Self::W8(v) => grow(v, front, back),
+            Self::W16(v) => grow(v, front, back),
+            Self::W32(v) => grow(v, front, back),
+            Self::W64(v) => grow(v, front, back),
+        }
+    }
+
+    pub(super) fn drop_front(&mut self, count: usize) {
+        match self {
+            Self::W8(v) => drop(v.drain(..count)),
+            Self::W16(v) => drop(v.drain(..count)),
+            Self::W32(v) => drop(v.drain(..count)),
+            Self::W64(v) => drop(v.drain(..count)),
+        }
+    }
+
+    pub(super) fn sum(&self, from: usize, to: usize) -> i64 {
+        match self {
+            Self::W8(v) => v[from..to].iter().map(|x| i64::from(*x)).sum(),
+            Self::W16(v) => v[from..to].iter().map(|x| i64::from(*x)).sum(),
+            Self::W32(v) => v[from..to].iter().map(|x| i64::from(*x)).sum(),
+            Self::W64(v) => v[from..to].iter().sum(),
+        }
+    }
+
+    fn widen(&mut self) {
+        *self = match self {
+            Self::W8(v) => Self::W16(v.iter().map(|x| i16::from(*x)).collect()),
+            Self::W16(v) => Self::W32(v.iter().map(|x| i32::from(*x)).collect()),
+            Self::W32(v) => Self::W64(v.iter().map(|x| i64::from(*x)).collect()),
+            Self::W64(v) => Self::W64(std::mem::take(v)),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_widens_without_losing_a_value() {
+        let mut column = Column::zeros(4);
+        for (at, value) in [(0, -128), (1, 40_000), (2, 1 << 40), (3, -7)] {
+            column.set(at, value);
+        }
+        assert_eq!(
+            (0..4).map(|at| column.get(at)).collect::<Vec<_>>(),
+            [-128, 40_000, 1 << 40, -7]
+        );
+        column.grow(2, 1);
+        assert_eq!((column.get(0), column.get(3), column.get(6)), (0, 40_000, 0));
+        assert_eq!(column.sum(2, 4), 39_872);
+    }
+}

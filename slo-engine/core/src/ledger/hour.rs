@@ -1,0 +1,240 @@
+//! The sixty minutes of one hour, in memory and as bytes for a disk.
+
+use std::collections::BTreeMap;
+
+use super::column::Column;
+use crate::bucket::{Bucket, Lump, Sums};
+use crate::time::Minute;
+
+/// The minutes of one hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hour {
+    total: Column,
+    bad: Column,
+    /// Bit 0 measured, bit 1 partial, bit 2 invalid.
+    flags: [u8; 60],
+    rare: BTreeMap<u8, Rare>,
+}
+
+/// What few minutes have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Rare {
+    slack: i64,
+    assumed: i64,
+    dropped: i64,
+    lump: Option<Lump>,
+}
+
+const FORMAT: u8 = 1;
+
+impl Default for Hour {
+    fn default() -> Self {
+        Self {
+            total: Column::zeros(60),
+            bad: Column::zeros(60),
+            flags: [0; 60],
+            rare: BTreeMap::new(),
+        }
+    }
+}
+
+impl Hour {
+    /// The bucket of a minute of the hour, 0 to 59.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Bucket {
+        let rare = u8::try_from(at).ok().and_then(|at| self.rare.get(&at)).copied();
+        let rare = rare.unwrap_or_default();
+        let total = self.total.get(at);
+        Bucket {
+            good: total - self.bad.get(at),
+            total,
+            measured: self.flags[at] & 1 != 0,
+            partial: self.flags[at] & 2 != 0,
+            invalid: self.flags[at] & 4 != 0,
+            slack: rare.slack,
+            assumed: rare.assumed,
+            dropped: rare.dropped,
+            lump: rare.lump,
+        }
+    }
+
+    /// Replaces the bucket of a minute of the hour, 0 to 59.
+    pub fn set(&mut self, at: usize, bucket: &Bucket) {
+        self.total.set(at, bucket.total);
+        self.bad.set(at, bucket.total - bucket.good);
+        self.flags[at] = u8::from(bucket.measured)
+            | u8::from(bucket.partial) << 1
+            | u8::from(bucket.invalid) << 2;
+        let Ok(key) = u8::try_from(at) else { return };
+        let rare = Rare {
+            slack: bucket.slack,
+            assumed: bucket.assumed,
+            dropped: bucket.dropped,
+            lump: bucket.lump,
+        };
+        if rare == Rare::default() {
+            self.rare.remove(&key);
+        } else {
+            self.rare.insert(key, rare);
+        }
+    }
+
+    /// The sums of minutes `from..to` of the hour.
+    #[must_use]
+    pub fn sums(&self, from: usize, to: usize) -> Sums {
+        let mut sums = Sums::default();
+        for at in from..to {
+            sums.add(&self.get(at));
+        }
+        sums
+    }
+
+    /// The hour as bytes; an empty hour is the empty run.
+    #[must_use]
+    pub fn pack(&self) -> Vec<u8> {
+        if *self == Self::default() {
+            return Vec::new();
+        }
+        let mut out = vec![FORMAT];
+        for at in 0..60 {
+            // Most minutes: measured, few bad events. The flags share a number with the bad count.
+            let bad = zigzag(self.bad.get(at));
+            put(&mut out, bad << 3 | u64::from(self.flags[at]));
+            put(&mut out, zigzag(self.total.get(at)));
+        }
+        for (at, rare) in &self.rare {
+            put(&mut out, u64::from(*at));
+            for value in [rare.slack, rare.assumed, rare.dropped, i64::from(rare.lump.is_some())] {
+                put(&mut out, zigzag(value));
+            }
+            if let Some(lump) = rare.lump {
+                for value in [lump.from.0, lump.good, lump.total] {
+                    put(&mut out, zigzag(value));
+                }
+            }
+        }
+        out
+    }
+
+    /// The hour from bytes.
+    ///
+    /// # Errors
+    /// A sentence when the bytes are no packed hour.
+    pub fn unpack(bytes: &[u8]) -> Result<Self, String> {
+        let mut hour = Self::default();
+        let Some((format, mut rest)) = bytes.split_first() else { return Ok(hour) };
+        if *format != FORMAT {
+            return Err(format!("packed hour has format {format}, this version reads {FORMAT}"));
+        }
+        for at in 0..60 {
+            let first = take(&mut rest)?;
+            hour.flags[at] = (first & 7) as u8;
+            hour.bad.set(at, unzigzag(first >> 3));
+            hour.total.set(at, unzigzag(take(&mut rest)?));
+        }
+        while !rest.is_empty() {
+            let at = u8::try_from(take(&mut rest)?).ok().filter(|at| *at < 60);
+            let at = at.ok_or("packed hour has a minute beyond 59")?;
+            let mut number = || take(&mut rest).map(unzigzag);
+            let (slack, assumed, dropped) = (number()?, number()?, number()?);
+            let lump = match number()? {
+                0 => None,
+                _ => Some(Lump { from: Minute(number()?), good: number()?, total: number()? }),
+            };
+            hour.rare.insert(at, Rare { slack, assumed, dropped, lump });
+        }
+        Ok(hour)
+    }
+
+    /// Minutes with a lump: minute of the hour and the lump.
+    pub fn lumps(&self) -> impl Iterator<Item = (u8, Lump)> {
+        self.rare.iter().filter_map(|(at, rare)| rare.lump.map(|lump| (*at, lump)))
+    }
+}
+
+const fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+const fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+fn put(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn take(rest: &mut &[u8]) -> Result<u64, String> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, tail) = rest.split_first().ok_or("packed hour ends early")?;
+        *rest = tail;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err("packed hour holds a number that is too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_bucket() -> impl Strategy<Value = Bucket> {
+        let number =
+            || prop_oneof![4 => 0..3_i64, 2 => -5..1_000_i64, 1 => -(1_i64 << 52)..1 << 52];
+        let lump = prop::option::weighted(0.1, (0..1_i64 << 30, number(), number()));
+        (number(), number(), any::<[bool; 3]>(), number(), number(), number(), lump).prop_map(
+            |(good, total, [measured, partial, invalid], slack, assumed, dropped, lump)| Bucket {
+                good,
+                total,
+                measured,
+                partial,
+                invalid,
+                slack,
+                assumed,
+                dropped,
+                lump: lump.map(|(from, good, total)| Lump { from: Minute(from), good, total }),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn an_hour_reads_back_from_its_bytes(buckets in prop::collection::vec(any_bucket(), 60)) {
+            let mut hour = Hour::default();
+            for (at, bucket) in buckets.iter().enumerate() {
+                hour.set(at, bucket);
+            }
+            let back = Hour::unpack(&hour.pack()).unwrap();
+            for (at, bucket) in buckets.iter().enumerate() {
+                prop_assert_eq!(&back.get(at), bucket);
+            }
+        }
+
+        #[test]
+        fn bytes_that_are_no_hour_are_an_error_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Hour::unpack(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_usual_hour_takes_about_three_bytes_a_minute() {
+        let mut hour = Hour::default();
+        for at in 0..60 {
+            hour.set(
+                at,
+                &Bucket { good: 1_198, total: 1_200, measured: true, ..Bucket::default() },
+            );
+        }
+        assert_eq!(hour.pack().len(), 1 + 60 * 3);
+        assert!(Hour::default().pack().is_empty());
+    }
+}

@@ -1,0 +1,119 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn bucket(good: i64, bad: i64) -> Bucket {
+    Bucket { good, total: good + bad, measured: true, ..Bucket::default() }
+}
+
+fn naive(all: &BTreeMap<i64, Bucket>, from: i64, to: i64) -> Sums {
+    let mut sums = Sums::default();
+    for (_, bucket) in all.range(from..to.max(from)) {
+        sums.add(bucket);
+    }
+    sums
+}
+
+#[test]
+fn a_late_minute_changes_its_hour_and_every_window_it_lies_in() {
+    let mut ledger = Ledger::new(2);
+    for minute in 0..300 {
+        ledger.replace(Minute(minute), &bucket(10, 1));
+    }
+    ledger.slide(0, Minute(0), Minute(300));
+    ledger.slide(1, Minute(240), Minute(300));
+    ledger.replace(Minute(100), &bucket(5, 5));
+    assert_eq!(ledger.slides()[0].sums.bad(), 304);
+    assert_eq!(ledger.slides()[1].sums.bad(), 60);
+    assert_eq!(ledger.fold(1).bad(), 64);
+}
+
+#[test]
+fn an_hour_that_left_memory_is_wanted_before_an_edge_moves_over_it() {
+    let mut ledger = Ledger::new(1);
+    let mut disk = BTreeMap::new();
+    for minute in 0..600 {
+        ledger.replace(Minute(minute), &bucket(minute, 1));
+    }
+    for hour in 0..10 {
+        disk.insert(hour, ledger.minutes(hour).unwrap().pack());
+    }
+    ledger.slide(0, Minute(30), Minute(600));
+    ledger.evict(Minute(420));
+    assert!(ledger.bucket(Minute(45)).is_some(), "the hour under the edge stays");
+    assert!(ledger.bucket(Minute(75)).is_none());
+    assert_eq!(ledger.wants(0, Minute(61), Minute(601)).collect::<Vec<_>>(), [1]);
+    ledger.load_minutes(1, Hour::unpack(&disk[&1]).unwrap());
+    ledger.slide(0, Minute(70), Minute(600));
+    assert_eq!(ledger.slides()[0].sums.good, (70..600).sum::<i64>());
+}
+
+#[test]
+fn marks_set_flags_and_keep_counts() {
+    let mut ledger = Ledger::new(0);
+    ledger.replace(Minute(5), &Bucket { total: 3, ..Bucket::default() });
+    ledger.mark(Minute(5), true, false);
+    let sums = ledger.sums(Minute(0), Minute(60));
+    assert_eq!((sums.total, sums.measured, sums.partial), (3, 1, 0));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put(i64, i64, i64, i64),
+    Slide(i64, i64),
+    Evict(i64),
+    Forget,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0..900_i64, 0..70_000_i64, 0..300_i64, 0..9_i64).prop_map(|(m, g, b, s)| Step::Put(m, g, b, s)),
+        3 => (0..900_i64, 1..400_i64).prop_map(|(to, w)| Step::Slide(to, w)),
+        1 => (0..900_i64).prop_map(Step::Evict),
+        1 => Just(Step::Forget),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn windows_always_equal_the_sum_of_their_minutes(steps in steps()) {
+        let mut ledger = Ledger::new(3);
+        let mut all: BTreeMap<i64, Bucket> = BTreeMap::new();
+        let mut disk: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
+        let load = |ledger: &mut Ledger, hours: Vec<i64>, disk: &BTreeMap<i64, Vec<u8>>| {
+            for hour in hours {
+                ledger.load_minutes(hour, Hour::unpack(&disk[&hour]).unwrap());
+            }
+        };
+        for step in steps {
+            match step {
+                Step::Put(minute, good, bad, slack) => {
+                    let hour = Minute(minute).hour();
+                    if ledger.lacks(hour) {
+                        load(&mut ledger, vec![hour], &disk);
+                    }
+                    let bucket = Bucket { slack, ..bucket(good, bad) };
+                    ledger.replace(Minute(minute), &bucket);
+                    all.insert(minute, bucket);
+                    disk.insert(hour, ledger.minutes(hour).unwrap().pack());
+                }
+                Step::Slide(to, width) => for at in 0..3 {
+                    let (from, to) = (Minute(to - width * (i64::try_from(at).unwrap() + 1)), Minute(to));
+                    let wants = ledger.wants(at, from, to).collect();
+                    load(&mut ledger, wants, &disk);
+                    ledger.slide(at, from, to);
+                },
+                Step::Evict(recent) => ledger.evict(Minute(recent)),
+                Step::Forget => ledger.forget_before(0),
+            }
+            for slide in ledger.slides() {
+                prop_assert_eq!(slide.sums, naive(&all, slide.from.0, slide.to.0));
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The two buckets of a classic histogram around a latency threshold.
+
+use crate::counter::Weights;
+use crate::labels::Labels;
+use crate::selector::Selector;
+
+/// The buckets around a threshold, by the spellings of `le` that the source has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edges {
+    /// The largest boundary at or below the threshold; `None` when all are above.
+    pub lower: Option<f64>,
+    /// The smallest boundary above the threshold; `None` when `lower` is the threshold itself.
+    pub upper: Option<f64>,
+    /// All spellings of these boundaries and of +Inf (`0.5`, `0.50`, `5e-1`).
+    pub spellings: Vec<String>,
+}
+
+impl Edges {
+    /// Finds the buckets around `under` among the values that `le` has; `None` when there are none.
+    #[must_use]
+    pub fn around(under: f64, les: &[String]) -> Option<Self> {
+        let bounds: Vec<f64> = les.iter().filter_map(|le| canonical_le(le)).collect();
+        if !bounds.iter().any(|b| b.is_infinite()) {
+            return None;
+        }
+        let lower = bounds.iter().copied().filter(|b| *b <= under).max_by(f64::total_cmp);
+        let exact = lower.is_some_and(|l| l >= under);
+        let above = bounds.iter().copied().filter(|b| *b > under).min_by(f64::total_cmp);
+        let upper = above.filter(|_| !exact);
+        let wanted = |le: &String| {
+            canonical_le(le).is_some_and(|b| b.is_infinite() || same(lower, b) || same(upper, b))
+        };
+        Some(Self {
+            lower,
+            upper,
+            spellings: les.iter().filter(|le| wanted(le)).cloned().collect(),
+        })
+    }
+
+    /// Whether the threshold is a bucket boundary.
+    #[must_use]
+    pub const fn is_exact(&self) -> bool {
+        self.upper.is_none()
+    }
+
+    pub(super) fn selector(&self, histogram: &Selector) -> Selector {
+        let mut selector = buckets(histogram);
+        selector.matchers.push(super::any_of("le", self.spellings.iter().map(String::as_str)));
+        selector
+    }
+
+    pub(super) fn weights(&self, histogram: &Selector, labels: &Labels) -> Weights {
+        let mut weights = Weights::default();
+        let bound = canonical_le(labels.get("le"));
+        let (Some(bound), true) = (bound, buckets(histogram).matches(labels)) else {
+            return weights;
+        };
+        if bound.is_infinite() {
+            weights.total = 1;
+        }
+        if same(self.lower, bound) {
+            weights.good = 1;
+            weights.slack -= i32::from(!self.is_exact());
+        }
+        if same(self.upper, bound) {
+            weights.slack += 1;
+        }
+        weights
+    }
+}
+
+fn buckets(histogram: &Selector) -> Selector {
+    histogram.with_metric(&format!("{}_bucket", histogram.metric().unwrap_or_default()))
+}
+
+fn same(edge: Option<f64>, bound: f64) -> bool {
+    edge.is_some_and(|e| e.total_cmp(&bound).is_eq())
+}
+
+/// The boundary that a value of `le` spells; +Inf for the last bucket.
+#[must_use]
+pub fn canonical_le(le: &str) -> Option<f64> {
+    le.parse::<f64>().ok().filter(|b| !b.is_nan())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn les(all: &[&str]) -> Vec<String> {
+        all.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    fn series(le: &str) -> Labels {
+        Labels::new([("__name__", "x_seconds_bucket"), ("le", le)])
+    }
+
+    #[test]
+    fn a_threshold_on_a_boundary_is_exact_in_every_spelling() {
+        let edges =
+            Edges::around(0.5, &les(&["0.25", "0.50", "5e-1", "0.5", "1.0", "+Inf"])).unwrap();
+        assert!(edges.is_exact());
+        assert_eq!(edges.spellings, ["0.50", "5e-1", "0.5", "+Inf"]);
+        let histogram = Selector::parse("x_seconds").unwrap();
+        assert_eq!(
+            edges.weights(&histogram, &series("5e-1")),
+            Weights { total: 0, good: 1, slack: 0 }
+        );
+        assert_eq!(
+            edges.weights(&histogram, &series("+Inf")),
+            Weights { total: 1, good: 0, slack: 0 }
+        );
+        assert_eq!(edges.weights(&histogram, &series("1.0")), Weights::default());
+    }
+
+    #[test]
+    fn a_threshold_between_boundaries_takes_the_lower_bucket_and_keeps_both_bounds() {
+        let edges = Edges::around(0.3, &les(&["0.25", "0.5", "+Inf"])).unwrap();
+        assert_eq!((edges.lower, edges.upper), (Some(0.25), Some(0.5)));
+        let histogram = Selector::parse("x_seconds").unwrap();
+        assert_eq!(
+            edges.weights(&histogram, &series("0.25")),
+            Weights { total: 0, good: 1, slack: -1 }
+        );
+        assert_eq!(
+            edges.weights(&histogram, &series("0.5")),
+            Weights { total: 0, good: 0, slack: 1 }
+        );
+    }
+
+    #[test]
+    fn a_threshold_beyond_the_last_boundary_may_lie_in_the_infinite_bucket() {
+        let edges = Edges::around(30.0, &les(&["1", "10", "+Inf"])).unwrap();
+        let histogram = Selector::parse("x_seconds").unwrap();
+        assert_eq!(
+            edges.weights(&histogram, &series("+Inf")),
+            Weights { total: 1, good: 0, slack: 1 }
+        );
+        assert_eq!(Edges::around(1.0, &les(&["1"])), None, "no +Inf, no histogram");
+    }
+}

@@ -1,0 +1,83 @@
+//! `slo-engine budget`: budgets at an instant, straight from the sources.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde::Serialize;
+use slo_core::view::BudgetView;
+
+use super::progress::Progress;
+use super::{output, set, table};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::evaluate::oneshot::{self, Question};
+
+/// Arguments of `budget`.
+#[derive(Debug, Args)]
+pub(super) struct Budget {
+    /// Files and folders; those of the configuration when none is given.
+    paths: Vec<PathBuf>,
+    /// The instant: RFC 3339 (2026-11-21T10:00:00Z), Unix seconds, or now.
+    #[arg(long, default_value = "now", value_name = "T")]
+    at: String,
+    /// Views as JSON: {"items": [...], "next": null}.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A list as every route and command answers it.
+#[derive(Debug, Serialize)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    pub(super) next: Option<String>,
+}
+
+impl Budget {
+    pub(super) fn run(&self, config: &Config) -> anyhow::Result<ExitCode> {
+        let set = set::read_or_complain(&self.paths, config)?;
+        let slos = set.services.into_iter().flat_map(|s| s.slos).map(Arc::new).collect();
+        let at = instant(&self.at)?;
+        let question = Question { sources: &config.sources, slos, at, burns: &[], asks: &[] };
+        let views = blocking(async {
+            let progress = Progress::new("reading history");
+            let mut all = oneshot::read(&question, &|share| progress.show(share)).await;
+            oneshot::views(&question, &mut all)
+        })?;
+        self.show(views)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn show(&self, views: Vec<BudgetView>) -> anyhow::Result<()> {
+        if self.json {
+            return output::json(&Page { items: views, next: None });
+        }
+        table::show(&views)
+    }
+}
+
+/// Runs async work of a command to its end.
+pub(super) fn blocking<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.context("cannot start the runtime")?.block_on(work))
+}
+
+/// Reads `now`, RFC 3339 or Unix seconds.
+pub(super) fn instant(text: &str) -> anyhow::Result<DateTime<Utc>> {
+    if text == "now" {
+        return Ok(SystemClock.now());
+    }
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(at.with_timezone(&Utc));
+    }
+    let seconds = text.parse::<f64>().ok().filter(|s| s.is_finite() && s.abs() < 1e11);
+    match seconds.and_then(|s| DateTime::from_timestamp_millis((s * 1e3).round() as i64)) {
+        Some(at) => Ok(at),
+        None => bail!(
+            "`{text}` is not an instant; write it like 2026-11-21T10:00:00Z, as Unix seconds, or now"
+        ),
+    }
+}

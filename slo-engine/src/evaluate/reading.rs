@@ -1,0 +1,198 @@
+//! What is known about one SLO besides its counts, and the view that follows.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use slo_core::budget::{Account, Facts, end_of};
+use slo_core::counter::Rules;
+use slo_core::plan::{Feeds, Unfed};
+use slo_core::sli::Part;
+use slo_core::slo::Slo;
+use slo_core::time::{Minute, Span};
+use slo_core::view::{Ask, Backfill, BudgetView, Finding, SourceView};
+
+use crate::source::config::SourceConfig;
+use crate::source::intake::Oddity;
+
+/// How an SLO was read.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The source's name.
+    pub source: String,
+    /// The queries that were sent for it.
+    pub queries: Vec<String>,
+    /// How far the source was read.
+    pub read_to: Option<DateTime<Utc>>,
+    /// The newest sample of the total, Unix milliseconds.
+    pub newest: Option<i64>,
+    /// Why the last read failed.
+    pub last_error: Option<String>,
+    /// What is odd about its series.
+    pub oddity: Option<Oddity>,
+    /// Why this version has no data for it.
+    pub unfed: Option<Unfed>,
+    /// The buckets around a latency threshold: boundaries below and above, when it lies between.
+    pub between: Option<(Option<f64>, Option<f64>)>,
+    /// When a counter fell a little and was held, and by how much.
+    pub dip: Option<(Minute, i64)>,
+}
+
+/// The rules of counting for an SLO of a source.
+#[must_use]
+pub fn rules(slo: &Slo, source: &SourceConfig) -> Rules {
+    let two_scrapes = Span::millis(2 * source.scrape_interval.as_millis());
+    let look_back = slo.look_back.unwrap_or(Span::minutes(5)).max(two_scrapes);
+    Rules { look_back, max_gap: slo.max_gap }
+}
+
+/// The age beyond which an SLO is stale: its own limit, or lag + max(5 min, 5 scrapes).
+#[must_use]
+pub fn stale_after(slo: &Slo, source: &SourceConfig) -> Span {
+    let scrapes = Span::millis(5 * source.scrape_interval.as_millis()).max(Span::minutes(5));
+    slo.stale_after.unwrap_or(Span::millis(source.lag.as_millis() + scrapes.as_millis()))
+}
+
+/// The newest instant that the SLO has been read to. While the newest sample is no older than the
+/// look-back, the minutes since can still become measured; beyond it the data ended there.
+#[must_use]
+pub fn data_until(reading: &Reading, rules: Rules) -> Option<DateTime<Utc>> {
+    let newest = DateTime::from_timestamp_millis(reading.newest?)?;
+    let read_to = reading.read_to?;
+    let alive = read_to - newest <= TimeDelta::milliseconds(rules.look_back.as_millis());
+    Some(if alive { read_to } else { newest.min(read_to) })
+}
+
+/// Moves the account to the newest data and makes its view.
+pub fn view(
+    account: &mut Account,
+    reading: &Reading,
+    source: &SourceConfig,
+    now: DateTime<Utc>,
+    asks: &[Ask],
+    backfill: Option<Backfill>,
+    before: Option<&BudgetView>,
+) -> BudgetView {
+    let slo = account.slo().clone();
+    let data_until = data_until(reading, rules(&slo, source));
+    account.advance(end_of(data_until.unwrap_or(now)));
+    let findings = findings(account, reading);
+    let oddity = reading.oddity.as_ref();
+    account.view(Facts {
+        now,
+        data_until,
+        newest: reading.newest.map(Minute::of_millis),
+        stale_after: Some(stale_after(&slo, source)),
+        faulty: reading.unfed.is_some() || oddity.is_some_and(|o| *o != Oddity::NeverMatched),
+        sources: sources(&slo, reading, data_until),
+        findings,
+        backfill,
+        asks,
+        before,
+    })
+}
+
+fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> Vec<SourceView> {
+    let side = |side: &str| SourceView {
+        name: reading.source.clone(),
+        side: side.to_owned(),
+        queries: reading.queries.clone(),
+        data_until,
+        last_error: reading.last_error.clone(),
+    };
+    let part = match &slo.indicator {
+        slo_core::sli::Indicator::Ratio(ratio) if ratio.part_is == Part::Bad => "bad",
+        _ => "good",
+    };
+    if reading.source.is_empty() { Vec::new() } else { vec![side("total"), side(part)] }
+}
+
+fn finding(code: &str, message: String, numbers: &[(&str, f64)]) -> Finding {
+    let numbers = numbers.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    Finding { code: code.to_owned(), message, since: None, numbers }
+}
+
+fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let Some(unfed) = &reading.unfed {
+        found.push(finding("notBuilt", format!("no data: {unfed}"), &[]));
+    }
+    found.extend(reading.oddity.as_ref().map(odd));
+    if let Some((lower, upper)) = reading.between {
+        let text = |b: Option<f64>| b.map_or_else(|| "none".to_owned(), |b| b.to_string());
+        let message = format!(
+            "the threshold lies between two histogram buckets: the nearest boundaries are {} below and {} above; \
+             events up to the lower one count as good",
+            text(lower),
+            text(upper)
+        );
+        let numbers = [("lower", lower), ("upper", upper)];
+        let known: Vec<(&str, f64)> = numbers
+            .into_iter()
+            .filter_map(|(n, b)| b.filter(|b| b.is_finite()).map(|b| (n, b)))
+            .collect();
+        found.push(finding("betweenBuckets", message, &known));
+    }
+    if let Some((minute, by)) = reading.dip {
+        let message =
+            format!("a counter fell by {by}, less than 5 %, and was held until it caught up");
+        found.push(Finding {
+            since: Some(minute.start()),
+            ..finding("dip", message, &[("by", by as f64)])
+        });
+    }
+    found.extend(faults(account));
+    found
+}
+
+/// Faults in the counts themselves.
+fn faults(account: &Account) -> Option<Finding> {
+    let first = account.events().slides().first()?;
+    if first.sums.invalid > 0 {
+        let minutes = first.sums.invalid as f64;
+        let message = format!(
+            "{minutes} minutes of the window hold a value that is no count (not a whole number from 0 to 2^53)"
+        );
+        return Some(finding("noCount", message, &[("minutes", minutes)]));
+    }
+    let (good, total) = (first.sums.good, first.sums.total);
+    if good > total || good < 0 {
+        let message = format!("good and total contradict each other: {good} good of {total}");
+        let numbers = [("good", good as f64), ("total", total as f64)];
+        return Some(finding("goodExceedsTotal", message, &numbers));
+    }
+    None
+}
+
+fn odd(oddity: &Oddity) -> Finding {
+    match oddity {
+        Oddity::MissingLabels { missing, existing } => finding(
+            "missingLabel",
+            format!(
+                "no series of the total has the label {}; the labels are {}",
+                missing.join(", "),
+                existing.join(", ")
+            ),
+            &[],
+        ),
+        Oddity::NeverMatched => finding(
+            "neverMatched",
+            "no series has matched the refinement in the whole window: no such event, or a mistake in its matchers"
+                .to_owned(),
+            &[],
+        ),
+        Oddity::NativeHistogram => finding(
+            "nativeHistogram",
+            "the histogram is a native one, which this version does not read".to_owned(),
+            &[],
+        ),
+    }
+}
+
+/// The boundaries around a threshold that is no boundary.
+#[must_use]
+pub fn between(feeds: &Feeds) -> Option<(Option<f64>, Option<f64>)> {
+    match feeds {
+        Feeds::Latency { edges: Some(edges), .. } if !edges.is_exact() => {
+            Some((edges.lower, edges.upper))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,9 @@
+//! Headroom's engine: reads sources, keeps the ledger of good and total events, serves budgets and
+//! verdicts. The binary only parses arguments and calls [`cli`].
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod evaluate;
+pub mod files;
+pub mod source;

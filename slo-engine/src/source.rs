@@ -1,0 +1,7 @@
+//! Where events come from. A source hands out whole buckets of minutes, never increments.
+
+pub mod config;
+pub mod error;
+pub mod intake;
+pub mod prometheus;
+pub mod scrape;

@@ -1,0 +1,145 @@
+//! Why a source could not be read. The message is what `sources[].lastError` shows.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A failed read.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// No connection, or it broke.
+    #[error("cannot reach {url}: {reason}")]
+    Unreachable {
+        /// The address, without secrets.
+        url: String,
+        /// The chain of causes.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("no answer from {url} within {}", humantime(*.after))]
+    Timeout {
+        /// The address.
+        url: String,
+        /// The limit.
+        after: Duration,
+    },
+    /// Too many requests.
+    #[error("{url} asks for a pause (429){}", pause(*.retry_after))]
+    Throttled {
+        /// The address.
+        url: String,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// An HTTP status that is not 200.
+    #[error("{url} answered {status}: {body}")]
+    Status {
+        /// The address.
+        url: String,
+        /// The status.
+        status: u16,
+        /// The beginning of the body.
+        body: String,
+    },
+    /// The body is larger than it may be.
+    #[error("{url} answered more than {limit} bytes; lower the source's maxSamples")]
+    TooLarge {
+        /// The address.
+        url: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body is not what the API promises.
+    #[error(
+        "{url} answered something that is not the Prometheus API: {reason}; it begins with `{start}`"
+    )]
+    Garbage {
+        /// The address.
+        url: String,
+        /// What the reader says.
+        reason: String,
+        /// The beginning of the body.
+        start: String,
+    },
+    /// The API reports an error.
+    #[error("{url} refused the query ({kind}): {message}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// `errorType` as text.
+        kind: String,
+        /// Its message.
+        message: String,
+    },
+    /// Not everything was read.
+    #[error("{url} answered in part only: {warnings}")]
+    Partial {
+        /// The address.
+        url: String,
+        /// What it says about it.
+        warnings: String,
+    },
+    /// The two clocks differ too much for ages to mean anything.
+    #[error("the clock of {url} is {seconds} s {direction} of ours")]
+    Skewed {
+        /// The address.
+        url: String,
+        /// By how much.
+        seconds: i64,
+        /// `ahead` or `behind`.
+        direction: &'static str,
+    },
+    /// The source cannot be set up as configured.
+    #[error("source `{name}`: {reason}")]
+    Setup {
+        /// The source's name.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl SourceError {
+    /// Whether asking for less could help.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } => true,
+            Self::Refused { message, .. } => message.contains("too many samples"),
+            Self::Status { status: 422, body, .. } => body.contains("too many samples"),
+            _ => false,
+        }
+    }
+}
+
+fn humantime(duration: Duration) -> String {
+    slo_core::time::Span::millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+        .to_string()
+}
+
+fn pause(after: Option<Duration>) -> String {
+    after.map_or_else(String::new, |after| format!(" of {}", humantime(after)))
+}
+
+/// The beginning of a body, made harmless for a terminal or a log.
+#[must_use]
+pub fn start_of(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(200)]);
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.collect::<String>().trim().to_owned()
+}
+
+/// An error with all its causes, the outermost first.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,216 @@
+//! From series to the counters of the SLOs they feed. Shared by every source that reads series.
+
+use std::collections::{BTreeSet, HashMap};
+
+use slo_core::counter::{Counter, NewTarget, Outcome, Rules, Sample, SeriesBatch, TargetKey};
+use slo_core::labels::Labels;
+use slo_core::plan::{Feeds, Query, Router, queries};
+use slo_core::time::Minute;
+
+/// The counting of a set of SLOs that are read together.
+#[derive(Debug)]
+pub struct Intake {
+    slos: Vec<Unit>,
+    queries: Vec<(Query, Router)>,
+    known: HashMap<Labels, Known>,
+    batch: Vec<Part>,
+    arena: Vec<Vec<Sample>>,
+}
+
+/// What is known of one SLO's series.
+#[derive(Debug)]
+struct Unit {
+    feeds: Feeds,
+    counter: Counter,
+    /// Labels of series of the total.
+    labels: BTreeSet<String>,
+    part_seen: bool,
+    native: bool,
+}
+
+/// The SLOs that a series feeds, by the query that showed it.
+#[derive(Debug, Default)]
+struct Known {
+    seen_by: Vec<usize>,
+    fed: Vec<(usize, usize, u32)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    slo: usize,
+    series: u32,
+    samples: usize,
+    created: Option<i64>,
+}
+
+/// Why the counts of an SLO must not be trusted, or should be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Oddity {
+    /// A refinement names labels that no series of the total has; these exist.
+    MissingLabels {
+        /// The labels that are missing.
+        missing: Vec<String>,
+        /// The labels that exist.
+        existing: Vec<String>,
+    },
+    /// The refinement has not matched any series.
+    NeverMatched,
+    /// The histogram is a native one.
+    NativeHistogram,
+}
+
+impl Intake {
+    /// Counts the SLOs from the minute `from` on; samples before it only make tails.
+    #[must_use]
+    pub fn new(slos: Vec<(Feeds, Rules)>, from: Minute, max_query_bytes: usize) -> Self {
+        let feeds: Vec<&Feeds> = slos.iter().map(|(feeds, _)| feeds).collect();
+        let queries = queries(&feeds, max_query_bytes)
+            .into_iter()
+            .map(|query| {
+                let router = Router::new(&query, &feeds);
+                (query, router)
+            })
+            .collect();
+        let unit = |(feeds, rules): (Feeds, Rules)| Unit {
+            feeds,
+            counter: Counter::new(rules, from),
+            labels: BTreeSet::new(),
+            part_seen: false,
+            native: false,
+        };
+        Self {
+            queries,
+            slos: slos.into_iter().map(unit).collect(),
+            known: HashMap::new(),
+            batch: Vec::new(),
+            arena: Vec::new(),
+        }
+    }
+
+    /// The queries to send, in order.
+    pub fn queries(&self) -> impl Iterator<Item = &Query> {
+        self.queries.iter().map(|(query, _)| query)
+    }
+
+    /// Takes the samples of one series that query number `query` showed.
+    pub fn take(
+        &mut self,
+        query: usize,
+        labels: Labels,
+        samples: Vec<Sample>,
+        created: Option<i64>,
+    ) {
+        if !self.known.get(&labels).is_some_and(|known| known.seen_by.contains(&query)) {
+            self.meet(query, &labels);
+        }
+        let Some(known) = self.known.get(&labels) else { return };
+        let at = self.arena.len();
+        let fed = known.fed.iter().filter(|(by, ..)| *by == query);
+        let parts =
+            fed.map(|(_, slo, series)| Part { slo: *slo, series: *series, samples: at, created });
+        self.batch.extend(parts);
+        self.arena.push(samples);
+    }
+
+    /// Notes that a series of a query has native histograms.
+    pub fn note_native(&mut self, query: usize, labels: &Labels) {
+        for slo in &self.queries[query].0.slos {
+            let unit = &mut self.slos[*slo];
+            if let Feeds::Latency { histogram, .. } = &unit.feeds {
+                unit.native |= histogram.matches(labels);
+            }
+        }
+    }
+
+    fn meet(&mut self, query: usize, labels: &Labels) {
+        let feeds: Vec<&Feeds> = self.slos.iter().map(|unit| &unit.feeds).collect();
+        let fed = self.queries[query].1.feed(labels, &feeds);
+        let known = self.known.entry(labels.clone()).or_default();
+        known.seen_by.push(query);
+        for fed in fed {
+            let unit = &mut self.slos[fed.slo];
+            let there = known.fed.iter().find(|(_, slo, _)| *slo == fed.slo);
+            let series = there.map_or_else(
+                || unit.counter.register(&TargetKey::of(labels), fed.weights, fed.kind),
+                |(_, _, series)| *series,
+            );
+            known.fed.push((query, fed.slo, series));
+            if fed.weights.total != 0 {
+                unit.labels.extend(labels.iter().map(|(name, _)| name.to_owned()));
+            }
+            unit.part_seen |= fed.weights.good != fed.weights.total || fed.weights.total == 0;
+        }
+    }
+
+    /// The targets whose process start decides how the batch is counted.
+    #[must_use]
+    pub fn new_targets(&mut self) -> Vec<NewTarget> {
+        self.batch.sort_by_key(|part| (part.slo, part.series));
+        let mut found = Vec::new();
+        for parts in self.batch.chunk_by(|a, b| a.slo == b.slo) {
+            let batch = series(parts, &self.arena);
+            found.extend(self.slos[parts[0].slo].counter.new_targets(&batch));
+        }
+        found
+    }
+
+    /// Counts what was taken since the last call; `read_to` is how far it reaches (Unix milliseconds).
+    pub fn settle(
+        &mut self,
+        starts: slo_core::counter::Starts<'_>,
+        read_to: i64,
+    ) -> Vec<(usize, Outcome)> {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.sort_by_key(|part| (part.slo, part.series));
+        let mut parts = batch.as_slice();
+        let mut outcomes = Vec::new();
+        for (slo, unit) in self.slos.iter_mut().enumerate() {
+            let mine = parts.partition_point(|part| part.slo == slo);
+            let (of_slo, rest) = parts.split_at(mine);
+            parts = rest;
+            let outcome = unit.counter.fold(&series(of_slo, &self.arena), starts, read_to);
+            outcomes.push((slo, outcome));
+        }
+        self.arena.clear();
+        outcomes
+    }
+
+    /// Closes the minutes before `before`.
+    pub fn close(&mut self, before: Minute) {
+        for unit in &mut self.slos {
+            unit.counter.close(before);
+        }
+    }
+
+    /// The newest sample of an SLO's total, Unix milliseconds.
+    #[must_use]
+    pub fn newest(&self, slo: usize) -> Option<i64> {
+        self.slos[slo].counter.newest()
+    }
+
+    /// What is odd about an SLO's series.
+    #[must_use]
+    pub fn oddity(&self, slo: usize) -> Option<Oddity> {
+        let unit = &self.slos[slo];
+        if unit.native {
+            return Some(Oddity::NativeHistogram);
+        }
+        if unit.labels.is_empty() {
+            return None;
+        }
+        let missing = unit.feeds.missing_labels(|label| unit.labels.contains(label));
+        if !missing.is_empty() {
+            let missing = missing.into_iter().map(str::to_owned).collect();
+            let existing = unit.labels.iter().filter(|l| *l != "__name__").cloned().collect();
+            return Some(Oddity::MissingLabels { missing, existing });
+        }
+        let refines = matches!(&unit.feeds, Feeds::Ratio { .. });
+        (refines && !unit.part_seen).then_some(Oddity::NeverMatched)
+    }
+}
+
+fn series<'a>(parts: &[Part], arena: &'a [Vec<Sample>]) -> Vec<SeriesBatch<'a>> {
+    let part =
+        |p: &Part| SeriesBatch { series: p.series, samples: &arena[p.samples], created: p.created };
+    parts.iter().map(part).collect()
+}

@@ -1,0 +1,133 @@
+//! Reads Prometheus and everything that speaks its HTTP API: Thanos, Mimir, VictoriaMetrics.
+//!
+//! Range selectors in instant queries give raw samples, so that differences are made here, exactly,
+//! and not by `increase()`, which extrapolates.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use slo_core::counter::{NewTarget, Outcome, TargetKey};
+use slo_core::plan::{Edges, Feeds};
+
+use super::config::SourceConfig;
+use super::error::SourceError;
+use super::intake::Intake;
+
+mod api;
+pub mod history;
+mod wire;
+
+pub use api::{Answer, Api};
+pub use wire::Series;
+
+/// One Prometheus.
+#[derive(Debug, Clone)]
+pub struct Prometheus {
+    api: Api,
+    config: SourceConfig,
+}
+
+/// What one read gave.
+#[derive(Debug)]
+pub struct Read {
+    /// By position of the SLO in the intake.
+    pub outcomes: Vec<(usize, Outcome)>,
+    /// How many samples were read.
+    pub samples: usize,
+    /// The server's clock.
+    pub date: Option<DateTime<Utc>>,
+}
+
+impl Prometheus {
+    /// A source as configured.
+    ///
+    /// # Errors
+    /// What cannot be used.
+    pub fn new(config: &SourceConfig) -> Result<Self, SourceError> {
+        Ok(Self { api: Api::new(config)?, config: config.clone() })
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub const fn config(&self) -> &SourceConfig {
+        &self.config
+    }
+
+    /// Its API.
+    #[must_use]
+    pub const fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Finds the buckets around the thresholds of latency SLOs; instants in Unix milliseconds. A
+    /// histogram without classic buckets stays without edges.
+    ///
+    /// # Errors
+    /// Why the source could not be asked.
+    pub async fn find_edges(
+        &self,
+        feeds: &mut Feeds,
+        from: i64,
+        to: i64,
+    ) -> Result<(), SourceError> {
+        let Feeds::Latency { histogram, under, edges } = feeds else { return Ok(()) };
+        let name = format!("{}_bucket", histogram.metric().unwrap_or_default());
+        let buckets = histogram.with_metric(&name).to_string();
+        let les = self.api.label_values("le", &buckets, from, to).await?;
+        *edges = Edges::around(*under, &les);
+        Ok(())
+    }
+
+    /// Reads the samples of `(from, to]` (Unix milliseconds) into the intake and counts them.
+    ///
+    /// # Errors
+    /// Why nothing was counted.
+    pub async fn read(&self, intake: &mut Intake, from: i64, to: i64) -> Result<Read, SourceError> {
+        let selectors: Vec<String> = intake.queries().map(|q| q.selector.to_string()).collect();
+        let (mut samples, mut date) = (0, None);
+        let mut answers = Vec::with_capacity(selectors.len());
+        for selector in &selectors {
+            let answer = self.api.query(&format!("{selector}[{}ms]", to - from), to).await?;
+            samples += answer.data.iter().map(|s| s.samples.len()).sum::<usize>();
+            date = answer.date.or(date);
+            answers.push(answer.data);
+        }
+        for (query, answer) in answers.into_iter().enumerate() {
+            for series in answer {
+                if series.has_histograms {
+                    intake.note_native(query, &series.labels);
+                }
+                intake.take(query, series.labels, series.samples, None);
+            }
+        }
+        let starts = self.starts(&intake.new_targets()).await?;
+        let start_of = |target: &TargetKey, at: i64| {
+            starts.get(target)?.iter().rev().find(|(seen, _)| *seen <= at).map(|(_, start)| *start)
+        };
+        Ok(Read { outcomes: intake.settle(&start_of, to), samples, date })
+    }
+
+    /// When the processes of new targets began: by target, (seen at, began), both Unix milliseconds.
+    async fn starts(
+        &self,
+        targets: &[NewTarget],
+    ) -> Result<HashMap<TargetKey, Vec<(i64, i64)>>, SourceError> {
+        let mut starts: HashMap<TargetKey, Vec<(i64, i64)>> = HashMap::new();
+        let named =
+            targets.iter().filter(|t| !(t.target.job.is_empty() && t.target.instance.is_empty()));
+        for part in named.collect::<Vec<_>>().chunks(200) {
+            let from = part.iter().map(|t| t.at).min().unwrap_or_default() - 1;
+            let to = part.iter().map(|t| t.at).max().unwrap_or_default();
+            let jobs = slo_core::plan::any_of("job", part.iter().map(|t| &*t.target.job));
+            let instances =
+                slo_core::plan::any_of("instance", part.iter().map(|t| &*t.target.instance));
+            let expression =
+                format!("process_start_time_seconds{{{jobs},{instances}}}[{}ms]", to - from);
+            for series in self.api.query(&expression, to).await?.data {
+                let began = series.samples.iter().map(|s| (s.at, (s.value * 1e3).round() as i64));
+                starts.entry(TargetKey::of(&series.labels)).or_default().extend(began);
+            }
+        }
+        Ok(starts)
+    }
+}

@@ -1,0 +1,229 @@
+//! One Prometheus API: sends queries, limits answers, and says what went wrong.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+
+use super::wire::{QueryData, Reply, Series};
+use crate::source::config::SourceConfig;
+use crate::source::error::{SourceError, chain, start_of};
+
+/// A client for one source.
+#[derive(Clone)]
+pub struct Api {
+    client: prometheus_http_query::Client,
+    url: String,
+    timeout: Duration,
+    /// The largest body that is read.
+    limit: usize,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// An answer and when the server says it gave it.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub data: T,
+    /// The server's `Date`.
+    pub date: Option<DateTime<Utc>>,
+}
+
+impl Api {
+    /// A client as configured.
+    ///
+    /// # Errors
+    /// What cannot be used: an address, a header, a secret, a certificate.
+    pub fn new(config: &SourceConfig) -> Result<Self, SourceError> {
+        let setup = |reason: String| SourceError::Setup { name: config.name.clone(), reason };
+        let timeout = Duration::from_millis(config.timeout.as_millis().unsigned_abs());
+        let mut builder = reqwest::Client::builder()
+            .gzip(false)
+            .timeout(timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .default_headers(headers(config).map_err(setup)?);
+        if let Some(file) = &config.ca_file {
+            let pem = std::fs::read(file)
+                .map_err(|e| setup(format!("cannot read caFile {}: {e}", file.display())))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|e| setup(format!("caFile {}: {}", file.display(), chain(&e))))?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let client = builder.build().map_err(|e| setup(chain(&e)))?;
+        let url = config.url.trim_end_matches('/').to_owned();
+        let client = prometheus_http_query::Client::from(client, &url)
+            .map_err(|e| setup(format!("`{url}` is not an address: {e}")))?;
+        // A sample takes about 25 bytes; leave room for labels.
+        let limit = config.max_samples.saturating_mul(64).saturating_add(4 << 20);
+        Ok(Self { client, url, timeout, limit })
+    }
+
+    /// The address, without secrets.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// An instant query at a time in Unix milliseconds; a range selector gives raw samples.
+    ///
+    /// # Errors
+    /// Why there is no whole answer.
+    pub async fn query(
+        &self,
+        expression: &str,
+        at: i64,
+    ) -> Result<Answer<Vec<Series>>, SourceError> {
+        let time = format!("{}.{:03}", at.div_euclid(1_000), at.rem_euclid(1_000));
+        let request = self.client.query(expression).query("time", time).post_raw();
+        let sent = request.await.map_err(|e| self.failed(&e))?;
+        let (body, date) = self.body(sent).await?;
+        let data: QueryData = self.read(&body)?;
+        match data.result_type.as_str() {
+            "matrix" | "vector" => Ok(Answer { data: data.result, date }),
+            other => Err(self.garbage(&body, format!("a result of type `{other}`"))),
+        }
+    }
+
+    /// The values that a label has in the series of a selector between two instants (Unix milliseconds).
+    ///
+    /// # Errors
+    /// Why there is no whole answer.
+    pub async fn label_values(
+        &self,
+        label: &str,
+        selector: &str,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<String>, SourceError> {
+        let path = format!("{}/api/v1/label/{label}/values", self.url);
+        let (from, to) = (from.div_euclid(1_000).to_string(), (to / 1_000 + 1).to_string());
+        let query = [("match[]", selector), ("start", from.as_str()), ("end", to.as_str())];
+        let sent = self.client.inner().get(path).query(&query).send().await;
+        let (body, _) = self.body(sent.map_err(|e| self.broken(&e))?).await?;
+        self.read(&body)
+    }
+
+    async fn body(
+        &self,
+        response: reqwest::Response,
+    ) -> Result<(Vec<u8>, Option<DateTime<Utc>>), SourceError> {
+        let status = response.status();
+        let date = date(response.headers());
+        let retry_after = retry_after(response.headers());
+        let mut body = Vec::with_capacity(
+            response
+                .content_length()
+                .map_or(0, |n| usize::try_from(n).unwrap_or(0))
+                .min(self.limit),
+        );
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk.map_err(|e| self.broken(&e))?);
+            if body.len() > self.limit {
+                return Err(SourceError::TooLarge { url: self.url.clone(), limit: self.limit });
+            }
+        }
+        if status.as_u16() == 429 {
+            return Err(SourceError::Throttled { url: self.url.clone(), retry_after });
+        }
+        if !status.is_success() {
+            // 400, 422 and 503 carry the API's own error when the API sent them.
+            return Err(match self.read::<serde::de::IgnoredAny>(&body) {
+                Err(refused @ SourceError::Refused { .. }) => refused,
+                _ => self.status(status.as_u16(), &body),
+            });
+        }
+        Ok((body, date))
+    }
+
+    fn read<'a, T: Deserialize<'a>>(&self, body: &'a [u8]) -> Result<T, SourceError> {
+        let reply: Reply<'a, T> =
+            serde_json::from_slice(body).map_err(|e| self.garbage(body, e.to_string()))?;
+        if reply.status != "success" {
+            let text =
+                |t: Option<std::borrow::Cow<'_, str>>| start_of(t.unwrap_or_default().as_bytes());
+            return Err(SourceError::Refused {
+                url: self.url.clone(),
+                kind: text(reply.error_type),
+                message: text(reply.error),
+            });
+        }
+        let partial: Vec<String> =
+            reply.warnings.into_iter().filter(|w| !w.starts_with("PromQL ")).collect();
+        if !partial.is_empty() {
+            let warnings = start_of(partial.join("; ").as_bytes());
+            return Err(SourceError::Partial { url: self.url.clone(), warnings });
+        }
+        reply.data.ok_or_else(|| self.garbage(body, "no data".to_owned()))
+    }
+
+    fn status(&self, status: u16, body: &[u8]) -> SourceError {
+        SourceError::Status { url: self.url.clone(), status, body: start_of(body) }
+    }
+
+    fn garbage(&self, body: &[u8], reason: String) -> SourceError {
+        SourceError::Garbage { url: self.url.clone(), reason, start: start_of(body) }
+    }
+
+    fn failed(&self, error: &prometheus_http_query::Error) -> SourceError {
+        match error {
+            prometheus_http_query::Error::Client(e)
+                if e.inner().is_some_and(reqwest::Error::is_timeout) =>
+            {
+                SourceError::Timeout { url: self.url.clone(), after: self.timeout }
+            }
+            other => SourceError::Unreachable { url: self.url.clone(), reason: chain(other) },
+        }
+    }
+
+    fn broken(&self, error: &reqwest::Error) -> SourceError {
+        if error.is_timeout() {
+            return SourceError::Timeout { url: self.url.clone(), after: self.timeout };
+        }
+        SourceError::Unreachable { url: self.url.clone(), reason: chain(error) }
+    }
+}
+
+fn headers(config: &SourceConfig) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &config.headers {
+        let header: HeaderName =
+            name.parse().map_err(|_| format!("`{name}` cannot be the name of a header"))?;
+        headers.insert(header, secret_header(name, &value.reveal()?)?);
+    }
+    if let Some(bearer) = &config.auth.bearer {
+        let value = format!("Bearer {}", bearer.reveal()?);
+        headers.insert("authorization", secret_header("auth.bearer", &value)?);
+    }
+    if let Some(basic) = &config.auth.basic {
+        use base64::Engine;
+        let pair = format!("{}:{}", basic.username, basic.password.reveal()?);
+        let value = base64::engine::general_purpose::STANDARD.encode(pair);
+        headers.insert("authorization", secret_header("auth.basic", &format!("Basic {value}"))?);
+    }
+    Ok(headers)
+}
+
+fn secret_header(name: &str, value: &str) -> Result<HeaderValue, String> {
+    let mut header = HeaderValue::from_str(value)
+        .map_err(|_| format!("the value of {name} holds characters that a header cannot carry"))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    let text = headers.get("date")?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(text).ok().map(|date| date.with_timezone(&Utc))
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}

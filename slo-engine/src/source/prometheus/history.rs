@@ -1,0 +1,138 @@
+//! Reads a long past in slices: a day or more at a time, as few samples at once as configured.
+
+use slo_core::counter::{Outcome, Rules};
+use slo_core::plan::Feeds;
+use slo_core::time::Minute;
+
+use super::Prometheus;
+use crate::source::error::SourceError;
+use crate::source::intake::Intake;
+
+const HOUR: i64 = 3_600_000;
+const LONGEST: i64 = 7 * 24 * HOUR;
+const SHORTEST: i64 = HOUR / 6;
+
+/// A stretch of the past to be counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch {
+    /// The first minute that is counted. Samples are read from `max_gap` earlier.
+    pub from: Minute,
+    /// Up to and including this instant, Unix milliseconds.
+    pub to: i64,
+}
+
+/// SLOs that were read together, and their counting state at the end of the stretch.
+#[derive(Debug)]
+pub struct Group {
+    /// Positions in the input.
+    pub slos: Vec<usize>,
+    /// Their counters.
+    pub intake: Intake,
+}
+
+/// Reads a stretch, oldest first, and hands each SLO's outcomes to `each`.
+///
+/// # Errors
+/// Why it could not be read whole.
+pub async fn replay(
+    source: &Prometheus,
+    slos: &[(Feeds, Rules)],
+    stretch: Stretch,
+    each: &mut (dyn FnMut(usize, Outcome) + Send),
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<Vec<Group>, SourceError> {
+    let mut waiting = vec![(0..slos.len()).collect::<Vec<usize>>()];
+    let (mut done, mut groups) = (0_usize, Vec::new());
+    while let Some(members) = waiting.pop() {
+        let share = |of_group: f64| {
+            progress((done as f64 + of_group * members.len() as f64) / slos.len().max(1) as f64);
+        };
+        let mut replay = Replay::new(source, slos, &members, stretch);
+        if let Some((a, b)) = replay.warm_up(&members).await? {
+            waiting.extend([b, a]);
+            continue;
+        }
+        replay.run(&members, each, &share).await?;
+        done += members.len();
+        groups.push(Group { slos: members, intake: replay.intake });
+    }
+    Ok(groups)
+}
+
+struct Replay<'a> {
+    source: &'a Prometheus,
+    intake: Intake,
+    stretch: Stretch,
+    at: i64,
+    slice: i64,
+}
+
+impl<'a> Replay<'a> {
+    fn new(
+        source: &'a Prometheus,
+        slos: &[(Feeds, Rules)],
+        members: &[usize],
+        stretch: Stretch,
+    ) -> Self {
+        let chosen: Vec<(Feeds, Rules)> = members.iter().map(|at| slos[*at].clone()).collect();
+        let gap = chosen.iter().map(|(_, r)| r.max_gap.as_millis()).max().unwrap_or(0);
+        let intake = Intake::new(chosen, stretch.from, source.config().max_query_bytes);
+        let at = stretch.from.start_millis() - gap;
+        Self { source, intake, stretch, at, slice: 24 * HOUR }
+    }
+
+    /// Reads the samples before the stretch, which make the tails; tells by their number how long a
+    /// slice may be, or into which halves the SLOs should be split.
+    async fn warm_up(
+        &mut self,
+        members: &[usize],
+    ) -> Result<Option<(Vec<usize>, Vec<usize>)>, SourceError> {
+        let to = self.stretch.from.start_millis().min(self.stretch.to);
+        let length = to - self.at;
+        let halves = || {
+            let (a, b) = members.split_at(members.len() / 2);
+            (a.to_vec(), b.to_vec())
+        };
+        if length <= 0 {
+            return Ok(None);
+        }
+        let read = match self.source.read(&mut self.intake, self.at, to).await {
+            Err(e) if e.is_too_much() && members.len() > 1 => return Ok(Some(halves())),
+            read => read?,
+        };
+        let per_day = read.samples as f64 * (24 * HOUR) as f64 / length as f64;
+        let most = self.source.config().max_samples as f64;
+        if per_day > most && members.len() > 1 {
+            return Ok(Some(halves()));
+        }
+        if per_day > 0.0 {
+            self.slice = ((most / per_day) as i64).clamp(1, 7) * 24 * HOUR;
+        }
+        self.at = to;
+        Ok(None)
+    }
+
+    async fn run(
+        &mut self,
+        members: &[usize],
+        each: &mut (dyn FnMut(usize, Outcome) + Send),
+        share: &(dyn Fn(f64) + Sync),
+    ) -> Result<(), SourceError> {
+        let (start, end) = (self.at, self.stretch.to);
+        while self.at < end {
+            let to = (self.at + self.slice.min(LONGEST)).min(end);
+            match self.source.read(&mut self.intake, self.at, to).await {
+                Err(e) if e.is_too_much() && self.slice > SHORTEST => self.slice /= 2,
+                read => {
+                    for (slo, outcome) in read?.outcomes {
+                        each(members[slo], outcome);
+                    }
+                    self.intake.close(Minute::of_millis(to));
+                    self.at = to;
+                    share((to - start) as f64 / (end - start).max(1) as f64);
+                }
+            }
+        }
+        Ok(())
+    }
+}

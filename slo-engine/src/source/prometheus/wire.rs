@@ -1,0 +1,200 @@
+//! The replies of the Prometheus HTTP API, read straight into samples. Own types, because a reply
+//! of millions of samples must cost little, and because warnings and unknown error types must stay.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use slo_core::counter::Sample;
+use slo_core::labels::Labels;
+use slo_core::plan::canonical_le;
+
+/// The envelope of every reply.
+#[derive(Debug, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+pub(super) struct Reply<'a, T> {
+    #[serde(borrow)]
+    pub(super) status: Cow<'a, str>,
+    pub(super) data: Option<T>,
+    #[serde(default, borrow, rename = "errorType")]
+    pub(super) error_type: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    pub(super) error: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub(super) warnings: Vec<String>,
+}
+
+/// The result of a query: a vector's series have one sample, a matrix' many.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct QueryData {
+    pub(super) result_type: String,
+    #[serde(default)]
+    pub(super) result: Vec<Series>,
+}
+
+/// One series of a result.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    /// Its labels; values of `le` are spelled in one way.
+    pub labels: Labels,
+    /// Its samples, oldest first.
+    pub samples: Vec<Sample>,
+    /// Whether it has native histograms instead of (or besides) numbers.
+    pub has_histograms: bool,
+}
+
+impl<'de> Deserialize<'de> for Series {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(SeriesVisitor)
+    }
+}
+
+struct SeriesVisitor;
+
+impl<'de> Visitor<'de> for SeriesVisitor {
+    type Value = Series;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a series with `metric` and `value` or `values`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Series, A::Error> {
+        let mut series = Series::default();
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match key.as_ref() {
+                "metric" => series.labels = map.next_value::<Metric>()?.0,
+                "value" => series.samples.push(map.next_value::<Point>()?.0),
+                "values" => series.samples = map.next_value::<Points>()?.0,
+                "histogram" | "histograms" => {
+                    series.has_histograms = true;
+                    map.next_value::<serde::de::IgnoredAny>()?;
+                }
+                _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
+            }
+        }
+        Ok(series)
+    }
+}
+
+struct Metric(Labels);
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Metric;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of labels")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metric, A::Error> {
+                let mut pairs: Vec<(Cow<'de, str>, Cow<'de, str>)> = Vec::with_capacity(8);
+                while let Some((name, value)) = map.next_entry::<Cow<'de, str>, Cow<'de, str>>()? {
+                    let value = if name == "le" { one_spelling(value) } else { value };
+                    pairs.push((name, value));
+                }
+                Ok(Metric(Labels::new(pairs)))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// `0.50` and `5e-1` are the boundary 0.5; a server that changes its spelling starts no new series.
+fn one_spelling(le: Cow<'_, str>) -> Cow<'_, str> {
+    match canonical_le(&le) {
+        Some(bound) if bound.is_infinite() => Cow::Borrowed("+Inf"),
+        Some(bound) => Cow::Owned(bound.to_string()),
+        None => le,
+    }
+}
+
+struct Point(Sample);
+
+impl<'de> Deserialize<'de> for Point {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (at, value) = <(f64, Number)>::deserialize(deserializer)?;
+        Ok(Self(Sample { at: (at * 1e3).round() as i64, value: value.0 }))
+    }
+}
+
+/// A number in a text: `"12"`, `"NaN"`, `"+Inf"`.
+struct Number(f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Number;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number in quotes")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Number, E> {
+                text.parse().map(Number).map_err(|_| E::custom(format!("`{text}` is no number")))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+struct Points(Vec<Sample>);
+
+impl<'de> Deserialize<'de> for Points {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Points;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of [time, \"value\"]")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Points, A::Error> {
+                let mut points = Vec::new();
+                while let Some(point) = seq.next_element::<Point>()? {
+                    points.push(point.0);
+                }
+                Ok(Points(points))
+            }
+        }
+        deserializer.deserialize_seq(All)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(text: &str) -> QueryData {
+        serde_json::from_str::<Reply<'_, QueryData>>(text).unwrap().data.unwrap()
+    }
+
+    #[test]
+    fn a_matrix_becomes_samples_in_milliseconds_and_le_is_spelled_in_one_way() {
+        let reply = r#"{"status":"success","data":{"resultType":"matrix","result":[
+            {"metric":{"__name__":"x_bucket","le":"5e-1"},"values":[[1700000000.123,"12"],[1700000060,"NaN"]]}]}}"#;
+        let series = &data(reply).result[0];
+        assert_eq!(series.labels.get("le"), "0.5");
+        assert_eq!(series.samples[0], Sample { at: 1_700_000_000_123, value: 12.0 });
+        assert!(series.samples[1].value.is_nan());
+    }
+
+    #[test]
+    fn vectors_unknown_keys_and_escapes_are_read() {
+        let reply = r#"{"status":"success","infos":["x"],"data":{"resultType":"vector","new":1,"result":[
+            {"metric":{"a":"quo\"te"},"value":[1.5,"+Inf"]},{"metric":{},"histogram":[1,{"count":"3"}]}]}}"#;
+        let read = data(reply);
+        assert_eq!(read.result[0].labels.get("a"), "quo\"te");
+        assert!(read.result[0].samples[0].value.is_infinite());
+        assert!(read.result[1].has_histograms);
+    }
+
+    #[test]
+    fn errors_keep_their_type_whatever_it_is() {
+        let reply = r#"{"status":"error","errorType":"too_new","error":"no\tway","data":null}"#;
+        let read: Reply<'_, QueryData> = serde_json::from_str(reply).unwrap();
+        assert_eq!(
+            (read.error_type.as_deref(), read.error.as_deref()),
+            (Some("too_new"), Some("no\tway"))
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! A policy: when one may deploy. Read from files by [`read`]; asked by [`crate::decide()`].
+//! A policy: when one may deploy. Read from files by [`load()`]; asked by [`crate::decide()`].
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,12 @@ use slo_core::view::Ask;
 
 mod document;
 mod hash;
+mod load;
 pub mod rule;
 pub mod scalar;
 
 pub use document::{read, schema, shipped};
+pub use load::{Loaded, load};
 pub use rule::Rule;
 
 use crate::decision::{Kind, Verdict};

@@ -87,9 +87,12 @@ fn reason(window: &WindowView, remaining: Remaining, level: Level) -> String {
     let limit = words::percent(level.threshold.share());
     match level.verdict {
         Verdict::Deny if remaining.is_spent() => {
-            let denies = words::percent(1.0 - level.threshold.share());
+            let denies = match level.threshold.ppb() {
+                0 => "at 100 %".to_owned(),
+                _ => format!("above {}", words::percent(1.0 - level.threshold.share())),
+            };
             let spent = words::percent(1.0 - left);
-            format!("the {name} budget is spent ({spent}{forecast}); the policy denies at {denies}")
+            format!("the {name} budget is spent ({spent}{forecast}); the policy denies {denies}")
         }
         Verdict::Deny => {
             format!(

@@ -1,4 +1,4 @@
-//! The rules of a policy as they are written. What they say of an SLO is in [`crate::decide`].
+//! The rules of a policy as they are written. What they say of an SLO is in [`crate::decide()`].
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

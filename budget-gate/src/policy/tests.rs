@@ -157,6 +157,31 @@ fn the_shipped_policy_loads_and_uses_only_what_this_version_evaluates() {
 }
 
 #[test]
+fn the_shipped_policy_is_used_only_when_no_policy_was_found() {
+    let loaded = load(&[], &[]).unwrap();
+    assert!(loaded.is_shipped && loaded.policies == [shipped()]);
+    let documents = |text: &str| -> Vec<_> {
+        yaml::documents("p.yaml", text.as_bytes()).into_iter().map(Result::unwrap).collect()
+    };
+    let calendar = "apiVersion: headroom/v1\nkind: Calendar\n";
+    let loaded = load(&documents(&format!("{WHOLE}---\n{calendar}")), &[]).unwrap();
+    assert!(!loaded.is_shipped);
+    assert_eq!((loaded.policies.len(), loaded.warnings.len()), (1, 3));
+}
+
+#[test]
+fn everything_that_is_wrong_with_policies_is_said_at_once() {
+    let head = "apiVersion: headroom/v1\nkind: Policy\n";
+    let text = format!("{head}policy: a\n{REST}---\n{head}policy: b\n{REST}---\n{head}policy: c\n");
+    let documents = yaml::documents("p.yaml", text.as_bytes());
+    let documents: Vec<_> = documents.into_iter().map(Result::unwrap).collect();
+    let errors = load(&documents, &[]).unwrap_err();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors[0].message.contains("`rules` is missing"), "{}", errors[0]);
+    assert!(errors[1].to_string().contains("p.yaml:10:9: policies `a`"), "{}", errors[1]);
+}
+
+#[test]
 fn the_committed_schema_is_the_one_of_the_types() {
     let committed = include_str!("../../../docs/schema/policy.v1.json");
     let made = serde_json::to_string_pretty(&schema()).unwrap() + "\n";

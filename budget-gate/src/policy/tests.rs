@@ -84,7 +84,7 @@ fn what_cannot_be_meant_is_refused_at_its_place() {
         ("burn: {window: 1h}", 5, "needs `deny`, `warn` or both"),
         ("burn: {window: 90s, deny: 2}", 5, "not whole minutes"),
         ("burn: {window: 1h, deny: 2, warn: 3}", 5, "could never warn"),
-        ("burn: {window: 1h, deny: .inf}", 5, "non-finite"),
+        ("burn: {window: 1h, deny: .inf}", 5, "expected a finite number"),
         ("burn: {window: 1h, deny: -1}", 5, "is not a burn rate"),
         ("burn: {window: 1h, deny: 2, minBad: -1}", 5, ""),
         ("exhaustion: {warnWithin: 0h}", 5, "no time at all"),

@@ -80,10 +80,26 @@ impl Document {
         let mut document =
             Self { file: file.clone(), text: text.clone(), part, api_version: None, kind: None };
         document.refuse_tabs()?;
-        let header: Header = document.read()?;
+        let header = document.header()?;
         document.api_version = header.api_version;
         document.kind = header.kind;
         Ok(document)
+    }
+
+    /// What the document says it is. Both keys usually stand first, and then the rest need not be
+    /// read for them.
+    fn header(&self) -> Result<Header, SpecError> {
+        let source = self.source();
+        let rest = |line: &&str| {
+            !(line.starts_with(['#', ' ', '%', '\r', '\n'])
+                || ["---", "apiVersion:", "kind:"].iter().any(|known| line.starts_with(known)))
+        };
+        let top: usize =
+            source.split_inclusive('\n').take_while(|line| !rest(line)).map(str::len).sum();
+        match serde_saphyr::from_str_with_options(&source[..top], explain::options()) {
+            Ok(header @ Header { api_version: Some(_), kind: Some(_) }) => Ok(header),
+            _ => self.read(),
+        }
     }
 
     /// Reads the document as a type. A text that is read as `String` is the scalar as written,
@@ -94,12 +110,10 @@ impl Document {
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, SpecError> {
         serde_saphyr::from_str_with_options(self.source(), explain::options()).map_err(|e| {
             let said = explain::explain(&e);
-            let spot = said.spot.unwrap_or_else(|| self.start());
-            let error = self.error(spot, said.message);
-            match self.tab_before(spot) {
-                true => error.with_remedy(TABS),
-                false => SpecError { remedy: said.remedy, ..error },
-            }
+            let spot = said.spot.filter(|s| !said.of_mapping || s.column > 1);
+            let spot = spot.unwrap_or_else(|| self.start());
+            let remedy = if self.tab_before(spot) { explain::TABS.to_owned() } else { said.remedy };
+            self.error(spot, said.message).with_remedy(remedy)
         })
     }
 
@@ -147,7 +161,7 @@ impl Document {
         let tab = |line: &str| line.starts_with('\t') && split::is_content(line);
         self.source().lines().position(tab).map_or(Ok(()), |line| {
             let said = "a tab cannot indent YAML";
-            Err(self.error(Spot::at_line(line + 1), said).with_remedy(TABS))
+            Err(self.error(Spot::at_line(line + 1), said).with_remedy(explain::TABS))
         })
     }
 
@@ -156,8 +170,6 @@ impl Document {
         line[..line.len() - line.trim_start().len()].contains('\t')
     }
 }
-
-const TABS: &str = "indent with spaces";
 
 /// An excerpt made from a document's own line, with the line's number in the file.
 fn renumbered(excerpt: &str, own: usize, of_file: usize) -> String {

@@ -55,8 +55,8 @@ fn member_faults(
                 let remedy = "keep one, with the sum of the weights";
                 Some(declared.document.error(*spot, said).with_remedy(remedy))
             } else if reaches(members, id, &slo.id) {
-                let said = format!("`{id}` is made of `{}` itself", slo.id);
-                let remedy = "remove one of them from the other's members";
+                let said = format!("`{}` would be made of itself", slo.id);
+                let remedy = "remove this member, or the one that leads back here";
                 Some(declared.document.error(*spot, said).with_remedy(remedy))
             } else {
                 None

@@ -129,6 +129,21 @@ fn youth_passes_at_a_known_instant_and_missing_events_do_not() {
 }
 
 #[test]
+fn a_young_slo_with_a_spent_budget_opens_when_it_is_grown_and_has_recovered() {
+    let rule = "budget: {needs: {maturity: 10%}, otherwise: deny}";
+    for (recovers, opens) in [
+        (Some("2026-11-22T00:00:00Z"), Some("2026-11-22T22:00:00Z")),
+        (Some("2026-11-25T00:00:00Z"), Some("2026-11-25T00:00:00Z")),
+        (None, None),
+    ] {
+        let mut young = recovering(view("availability", 20.0, 1_000.0), recovers);
+        young.windows[0].maturity = 0.05;
+        let unblocks = ask(&rules(&[rule]), &[young]).unblocks.unwrap();
+        assert_eq!(unblocks.at, opens.map(at), "{recovers:?}");
+    }
+}
+
+#[test]
 fn a_window_that_the_slo_lacks_is_unknown() {
     let decision = ask(&rules(&["budget: {window: 7d}"]), &[healthy()]);
     assert_eq!((decision.verdict, decision.allow), (Verdict::Unknown, false));
@@ -223,6 +238,8 @@ fn freshness_may_only_tighten() {
         let rule = format!("freshness: {{max: {max}}}");
         let decision = ask(&rules(&[&rule]), &[aged(healthy(), minutes)]);
         assert_eq!(decision.verdict, verdict, "{max} {minutes}");
+        let limit = if max == "2m" { 120.0 } else { 300.0 };
+        assert_eq!(decision.rules[0].threshold, Some(limit), "{max}");
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod declared;
 pub mod evaluate;
 pub mod files;
 pub mod source;

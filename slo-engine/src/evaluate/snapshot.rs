@@ -37,9 +37,8 @@ impl Snapshot {
     /// A declared service.
     #[must_use]
     pub fn service(&self, service: &str, environment: &str) -> Option<&Arc<Service>> {
-        let same = |s: &&Arc<Service>| {
-            s.name.as_str() == service && s.environment.as_str() == environment
-        };
+        let same =
+            |s: &&Arc<Service>| s.name.as_str() == service && s.environment.as_str() == environment;
         self.declared.services.iter().find(same)
     }
 

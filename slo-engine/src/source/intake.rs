@@ -127,7 +127,8 @@ impl Intake {
                 self.meet(query, labels);
             }
         }
-        let fed = self.known.get(labels).and_then(|known| known.fed.iter().find(|(_, s, _)| *s == slo));
+        let fed =
+            self.known.get(labels).and_then(|known| known.fed.iter().find(|(_, s, _)| *s == slo));
         if let Some((_, _, series)) = fed {
             self.slos[slo].counter.restore_tail(*series, at, value);
         }
@@ -135,7 +136,7 @@ impl Intake {
 
     /// The tails of all series: SLO, labels, instant (Unix milliseconds), value.
     pub fn tails(&self) -> impl Iterator<Item = (usize, &Labels, i64, i64)> {
-        self.known.iter().flat_map(|(labels, known)| {
+        self.known.iter().flat_map(move |(labels, known)| {
             let mut fed = known.fed.clone();
             fed.sort_unstable_by_key(|(_, slo, _)| *slo);
             fed.dedup_by_key(|(_, slo, _)| *slo);

@@ -37,7 +37,9 @@ impl Scrape {
     pub fn new(config: &SourceConfig) -> Result<Self, SourceError> {
         let setup = |reason: String| SourceError::Setup { name: config.name.clone(), reason };
         if config.targets.is_empty() {
-            return Err(setup("it has no targets; list the addresses of /metrics pages".to_owned()));
+            return Err(setup(
+                "it has no targets; list the addresses of /metrics pages".to_owned(),
+            ));
         }
         let target = |target: &TargetConfig| match target {
             TargetConfig::Address(url) => Target::parse(url, &config.name),
@@ -67,7 +69,8 @@ impl Scrape {
     async fn scrape(&self, intake: &mut Intake, at: i64) -> Read {
         let selectors: Vec<Selector> = intake.queries().map(|q| q.selector.clone()).collect();
         let named = |name: &str| {
-            let names = selectors.iter().flat_map(|s| s.matchers.iter().filter(|m| m.label == "__name__"));
+            let names =
+                selectors.iter().flat_map(|s| s.matchers.iter().filter(|m| m.label == "__name__"));
             name == START || names.into_iter().any(|m| m.matches(name))
         };
         let (rows, problems) = self.pages(at, named).await;

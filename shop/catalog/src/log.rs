@@ -6,7 +6,6 @@ mod line;
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -108,8 +107,8 @@ pub(crate) fn output(file: Option<&Path>) -> io::Result<Box<dyn Write + Send>> {
     }
 }
 
-/// Tells people and scripts where the service is, on stderr: stdout holds JSON lines only.
-pub fn announce(address: SocketAddr) {
+/// Words for people and scripts, on stderr: stdout holds JSON lines only.
+pub fn say(text: &str) {
     // whoever closed stderr does not want to know
-    let _ = writeln!(io::stderr(), "shop-catalog is listening on http://{address}");
+    let _ = writeln!(io::stderr(), "shop-catalog: {text}");
 }

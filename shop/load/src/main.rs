@@ -9,8 +9,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    let config = Config::parse();
+async fn main() -> ExitCode {
+    start(Config::parse()).await.unwrap_or_else(|error| {
+        output::say(&format!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+async fn start(config: Config) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let listener = match config.listen {
         Some(address) => Some(
@@ -21,7 +27,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         None => None,
     };
     if let Some(listener) = &listener {
-        output::announce(listener.local_addr()?);
+        output::say(&format!("counts at http://{}/counts", listener.local_addr()?));
     }
     let stop = async move {
         tokio::select! {
@@ -37,7 +43,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         output::file(&path, &report).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if report.sent > 0 && report.answered == 0 {
-        output::complain(&format!("none of {} requests was answered", report.sent));
+        output::say(&format!("none of {} requests was answered", report.sent));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

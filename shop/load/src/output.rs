@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::report::Report;
@@ -24,11 +23,7 @@ pub fn file(path: &Path, report: &Report) -> io::Result<()> {
     fs::rename(&partial, path)
 }
 
-pub fn announce(address: SocketAddr) {
-    complain(&format!("counts at http://{address}/counts"));
-}
-
 /// One line of words on stderr.
-pub fn complain(text: &str) {
+pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "shop-load: {text}");
 }

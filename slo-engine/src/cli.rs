@@ -10,6 +10,7 @@ use crate::config::Config;
 mod budget;
 mod output;
 mod progress;
+mod serve;
 mod set;
 mod table;
 mod validate;
@@ -28,6 +29,8 @@ pub struct Cli {
 /// All commands.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The server: reads sources, keeps the ledger, answers the gate.
+    Serve(serve::Serve),
     /// Check SLO and policy files; errors show the line and the remedy.
     Validate(validate::Validate),
     /// Budgets at an instant, straight from the sources: no database, no server.
@@ -55,6 +58,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config =
         || Ok::<Config, anyhow::Error>(Config::load(cli.config.as_deref(), std::env::vars())?);
     match cli.command {
+        Command::Serve(serve) => serve.run(config()?),
         Command::Validate(validate) => validate.run(&config()?),
         Command::Budget(budget) => budget.run(&config()?),
         Command::Schema => {

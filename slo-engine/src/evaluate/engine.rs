@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use slo_core::counter::Outcome;
 use slo_core::plan::Feeds;
 use slo_core::time::Minute;
@@ -40,6 +40,7 @@ pub struct Engine {
     folded_to: i64,
     forgotten: Option<DateTime<Utc>>,
     store_error: Option<String>,
+    reload_error: Option<String>,
     stretches_changed: bool,
 }
 
@@ -130,6 +131,7 @@ impl Engine {
             declared: self.declared.clone(),
             ledgers: self.ledgers.clone(),
             store_error: self.store_error.clone(),
+            reload_error: self.reload_error.clone(),
             ..Snapshot::default()
         };
         let fallback = crate::source::config::SourceConfig::default();
@@ -214,9 +216,8 @@ impl Engine {
         hours
     }
 
-    /// The age of the newest snapshot, for the watchdog.
-    #[must_use]
-    pub fn age(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
-        self.latest.get().map(|snapshot| now - snapshot.at)
+    /// Notes that changed files were not taken over; the next snapshot says so.
+    pub fn note_reload(&mut self, error: Option<String>) {
+        self.reload_error = error;
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn open(
         folded_to: i64::MIN,
         forgotten: None,
         store_error: None,
+        reload_error: None,
         stretches_changed: false,
         declared: declared.clone(),
     };

@@ -42,6 +42,7 @@ pub struct Engine {
     store_error: Option<String>,
     reload_error: Option<String>,
     stretches_changed: bool,
+    compares_clocks: bool,
 }
 
 /// Recent minutes stay in memory: as long as the longest lump can reach, and the burn windows' edges.
@@ -125,6 +126,7 @@ impl Engine {
 
     /// Moves every account to its newest minute, makes the views and swaps them in.
     async fn publish(&mut self, now: DateTime<Utc>) {
+        self.note_reads();
         self.load_edges(now).await;
         let mut snapshot = Snapshot {
             at: now,
@@ -137,10 +139,6 @@ impl Engine {
         let fallback = crate::source::config::SourceConfig::default();
         for live in &mut self.slos {
             let source = live.source.map(|at| &self.sources[at]);
-            if let Some(source) = source {
-                live.reading.read_to = source.read_to.and_then(DateTime::from_timestamp_millis);
-                live.reading.last_error.clone_from(&source.error);
-            }
             let config = source.map_or(&fallback, |s| &s.config);
             let (asks, backfill) = (&self.declared.asks, live.progress());
             let before = live.view.take();
@@ -164,6 +162,15 @@ impl Engine {
             }
         }
         self.latest.publish(snapshot);
+    }
+
+    fn note_reads(&mut self) {
+        for live in &mut self.slos {
+            if let Some(source) = live.source.map(|at| &self.sources[at]) {
+                live.reading.read_to = source.read_to.and_then(DateTime::from_timestamp_millis);
+                live.reading.last_error.clone_from(&source.error);
+            }
+        }
     }
 
     /// Loads the hours under the windows' edges that the next step needs.
@@ -214,6 +221,13 @@ impl Engine {
         hours.sort_unstable();
         hours.dedup();
         hours
+    }
+
+    /// The same, not refusing sources whose clock differs: for a past that is played again.
+    #[must_use]
+    pub const fn without_clock_check(mut self) -> Self {
+        self.compares_clocks = false;
+        self
     }
 
     /// Notes that changed files were not taken over; the next snapshot says so.

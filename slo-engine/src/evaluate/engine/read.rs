@@ -23,7 +23,10 @@ impl Engine {
         } else {
             self.read_on(source, to).await
         };
-        match read.and_then(|read| checked(read, now, &self.sources[source].config.url)) {
+        let url = &self.sources[source].config.url;
+        let read =
+            if self.compares_clocks { read.and_then(|read| checked(read, now, url)) } else { read };
+        match read {
             Err(error) => self.failed(source, &error, now),
             Ok(read) => {
                 let live = &mut self.sources[source];

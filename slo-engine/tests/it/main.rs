@@ -1,0 +1,4 @@
+//! Integration tests against real servers.
+
+mod live;
+mod support;

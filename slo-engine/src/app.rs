@@ -96,11 +96,16 @@ fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+        let end = async move { stopped(&mut stop).await };
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(end).await {
             tracing::error!(%error, "the http server ended");
         }
     })
+}
+
+/// Waits until a stop is asked for, or nobody can ask any more.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 fn paths(config: &Config) -> Vec<PathBuf> {
@@ -151,7 +156,7 @@ impl Running {
         loop {
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 Some(()) = reload.recv() => self.reload().await,
                 filled = next(&mut self.filling) => self.take(filled).await,
                 () = ticks.wait() => {
@@ -161,7 +166,7 @@ impl Running {
                     let now = self.clock.now();
                     tokio::select! {
                         // A tick that is cut off is abandoned whole: the next run reads it again.
-                        _ = cut.wait_for(|stop| *stop) => break,
+                        () = stopped(&mut cut) => break,
                         () = self.engine.tick(now) => {}
                     }
                     self.fill();

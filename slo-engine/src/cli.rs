@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 
 mod budget;
+mod demo;
 mod output;
 mod progress;
 mod serve;
@@ -35,6 +36,8 @@ enum Command {
     Validate(validate::Validate),
     /// Budgets at an instant, straight from the sources: no database, no server.
     Budget(budget::Budget),
+    /// See a service burn its budget and a deploy be refused, on this machine alone.
+    Demo(demo::Demo),
     /// The JSON Schema of the SLO files.
     Schema,
     /// The reference of all configuration keys, with their defaults.
@@ -61,6 +64,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run(config()?),
         Command::Validate(validate) => validate.run(&config()?),
         Command::Budget(budget) => budget.run(&config()?),
+        Command::Demo(demo) => demo.run(),
         Command::Schema => {
             output::json(&slo_core::spec::schema())?;
             Ok(ExitCode::SUCCESS)

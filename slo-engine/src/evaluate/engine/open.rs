@@ -33,6 +33,7 @@ pub(super) fn open(
     store: Store,
     latest: Latest,
 ) -> anyhow::Result<Engine> {
+    let services = declared.services.clone();
     let mut engine = Engine {
         store,
         latest,
@@ -47,9 +48,9 @@ pub(super) fn open(
         reload_error: None,
         stretches_changed: false,
         compares_clocks: true,
-        declared: declared.clone(),
+        declared,
     };
-    for service in &declared.services {
+    for service in services {
         for slo in &service.slos {
             add_slo(&mut engine, config, slo)?;
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use slo_core::view::BudgetView;
@@ -130,9 +131,13 @@ async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
     for step in 0..400 {
         now += 20 + i64::try_from(dice.below(80)).unwrap();
         run.engine.as_mut().unwrap().tick(at(now)).await;
-        if dice.below(12) == 0 {
+        if dice.below(8) == 0 {
+            // Cut off wherever it is: while it reads, counts or commits.
+            let cut = Duration::from_micros(dice.below(6_000));
+            let tick = run.engine.as_mut().unwrap().tick(at(now + 30));
+            let _ = tokio::time::timeout(cut, tick).await;
             run.kill().await;
-            now += i64::try_from(dice.below(1_200)).unwrap();
+            now += 30 + i64::try_from(dice.below(1_200)).unwrap();
             run.start(at(now)).await;
         }
         if step % 40 == 39 {

@@ -1,4 +1,5 @@
 //! Integration tests against real servers.
 
 mod live;
+mod scrape;
 mod support;

@@ -1,0 +1,62 @@
+# Headroom: the steps of development, one target each. CI runs `make test` and nothing else (.ci/run).
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+# The steps of a target run in their order: a linter and a test that wait for the same build gain nothing side by side.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+tools := slo-engine/tests/tools
+# Arguments for the program behind `demo` and `bench`: make demo ARGS=--once
+ARGS ?=
+# Where cargo puts what it builds; found without python3, because the demo needs cargo alone.
+target = $$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+
+.PHONY: help demo test lint bench generate check-generated unit fmt setup build clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## watch a service burn its budget and a deploy be refused; ARGS=--once stops at the end of the story
+	@exec "$(target)/debug/slo-engine" demo $(ARGS)
+
+test: ## everything CI checks: lint, generated files, all tests, the demo once; installs what is missing
+	@bash $(tools)/setup.sh
+	@$(MAKE) --no-print-directory lint check-generated unit
+	@$(MAKE) --no-print-directory demo ARGS=--once
+
+lint: ## format, clippy, docs, dependencies, house rules
+	@bash $(tools)/setup.sh lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --package slo-core --package budget-gate --lib --no-deps --locked
+	cargo deny --locked check bans licenses sources
+	bash $(tools)/house.sh
+
+unit: ## the tests alone, with real servers
+	@bash $(tools)/setup.sh servers
+	cargo test --workspace --locked
+	cargo test --package budget-gate --no-default-features --locked
+
+bench: ## run the benchmark program, optimised; ARGS passes its flags on
+	@bash $(tools)/setup.sh servers
+	cargo build --workspace --bins --profile ci --locked
+	@exec "$(target)/ci/slo-bench" $(ARGS)
+
+generate: ## rewrite the committed files that the program generates
+	@bash $(tools)/generate.sh
+
+check-generated: ## fail when a generated file is out of date
+	@bash $(tools)/generate.sh --check
+
+fmt: ## format all Rust code
+	cargo fmt --all
+
+setup: ## install what the checks and tests need and this machine lacks
+	@bash $(tools)/setup.sh
+
+build: ## compile all programs, unoptimised
+	cargo build --workspace --bins --locked
+
+clean: ## remove everything built
+	cargo clean

@@ -146,36 +146,35 @@ async fn source(
     client: &reqwest::Client,
     children: &mut Vec<Running>,
 ) -> anyhow::Result<(SourceConfig, Option<String>)> {
-    let found = on_path("prometheus");
     let second = SourceConfig { scrape_interval: Span::seconds(1), ..SourceConfig::default() };
-    let binary = match (from, found) {
+    match (from, on_path("prometheus")) {
         (From::Scrape, _) | (From::Auto, None) => {
             story::say(
                 "no Prometheus is needed: the engine reads the catalog's /metrics itself, every second",
             )?;
-            let targets =
-                vec![TargetConfig::Address(format!("http://127.0.0.1:{catalog}/metrics"))];
-            return Ok((
-                SourceConfig {
-                    name: "scrape".to_owned(),
-                    kind: SourceKind::Scrape,
-                    targets,
-                    ..second
-                },
-                None,
-            ));
+            let target = TargetConfig::Address(format!("http://127.0.0.1:{catalog}/metrics"));
+            let (name, kind) = ("scrape".to_owned(), SourceKind::Scrape);
+            Ok((SourceConfig { name, kind, targets: vec![target], ..second }, None))
         }
         (From::Prometheus, None) => {
             anyhow::bail!("there is no prometheus on PATH; try --source scrape")
         }
-        (_, Some(binary)) => binary,
-    };
-    story::say(&format!(
-        "found {}: the engine reads this Prometheus, which scrapes the catalog every second",
-        binary.display()
-    ))?;
+        (_, Some(binary)) => {
+            story::say(&format!(
+                "found {}: the engine reads this Prometheus, which scrapes the catalog every second",
+                binary.display()
+            ))?;
+            let (running, url) = prometheus(&binary, catalog, folder)?;
+            children.push(running);
+            let last = children.len() - 1;
+            answers(client, &format!("{url}/-/ready"), &mut children[last]).await?;
+            Ok((SourceConfig { url: url.clone(), ..second }, Some(url)))
+        }
+    }
+}
+
+fn prometheus(binary: &Path, catalog: u16, folder: &Path) -> anyhow::Result<(Running, String)> {
     let port = port(9090, "Prometheus")?;
-    let url = format!("http://127.0.0.1:{port}");
     let file = folder.join("prometheus.yml");
     std::fs::write(&file, scrape_config(catalog))?;
     let mut command = Command::new(binary);
@@ -183,10 +182,8 @@ async fn source(
         .arg(format!("--config.file={}", file.display()))
         .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    children.push(Running::start("prometheus", &mut command, folder)?);
-    let last = children.len() - 1;
-    answers(client, &format!("{url}/-/ready"), &mut children[last]).await?;
-    Ok((SourceConfig { url: url.clone(), ..second }, Some(url)))
+    let running = Running::start("prometheus", &mut command, folder)?;
+    Ok((running, format!("http://127.0.0.1:{port}")))
 }
 
 fn scrape_config(catalog: u16) -> String {

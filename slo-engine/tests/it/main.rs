@@ -1,4 +1,5 @@
 //! Integration tests against real servers.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod live;
 mod scrape;

@@ -67,7 +67,7 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     check_listener(&listener)?;
-    let declared = read(&config).map_err(told)?;
+    let declared = read(&config).map_err(|errors| told(&errors))?;
     let store = Store::open(&config.store.url).await?;
     let latest = Latest::default();
     let engine =
@@ -119,7 +119,7 @@ fn read(config: &Config) -> Result<Arc<Declared>, Vec<SpecError>> {
     Ok(Arc::new(declared))
 }
 
-fn told(errors: Vec<SpecError>) -> anyhow::Error {
+fn told(errors: &[SpecError]) -> anyhow::Error {
     let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
     anyhow::anyhow!("the SLO files have errors:\n{}", texts.join("\n\n"))
 }
@@ -220,7 +220,7 @@ impl Running {
                 }
                 let count = errors.len();
                 tracing::error!(count, "the changed files have errors, the old set stays");
-                return self.engine.note_reload(Some(told(errors).to_string()));
+                return self.engine.note_reload(Some(told(&errors).to_string()));
             }
         };
         self.stop_filling();

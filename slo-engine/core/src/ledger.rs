@@ -92,9 +92,7 @@ impl Ledger {
 
     /// Gives the minutes of an hour whose sums are known already.
     pub fn load_minutes(&mut self, hour: i64, minutes: Hour) {
-        if !self.minutes.contains_key(&hour) {
-            self.minutes.insert(hour, Box::new(minutes));
-        }
+        self.minutes.entry(hour).or_insert_with(|| Box::new(minutes));
     }
 
     /// The sums of one hour.

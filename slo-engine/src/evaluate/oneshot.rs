@@ -152,7 +152,7 @@ async fn read_source(
         one.reading.between = reading::between(feeds);
         slos.push((feeds.clone(), reading::rules(one.account.slo(), config)));
     }
-    let mut each = |slo: usize, outcome: Outcome| take(&mut all[mine[slo]], outcome);
+    let mut each = |slo: usize, outcome: Outcome| take(&mut all[mine[slo]], &outcome);
     let groups = history::replay(&source, &slos, stretch, &mut each, progress).await;
     for group in groups.map_err(|e| e.to_string())? {
         for (place, slo) in group.slos.iter().enumerate() {
@@ -167,7 +167,7 @@ async fn read_source(
     Ok(())
 }
 
-fn take(one: &mut One, outcome: Outcome) {
+fn take(one: &mut One, outcome: &Outcome) {
     for (minute, bucket) in &outcome.buckets {
         one.account.replace(*minute, bucket);
     }

@@ -97,14 +97,14 @@ impl Intake {
     pub fn take(
         &mut self,
         query: usize,
-        labels: Labels,
+        labels: &Labels,
         samples: Vec<Sample>,
         created: Option<i64>,
     ) {
-        if !self.known.get(&labels).is_some_and(|known| known.seen_by.contains(&query)) {
-            self.meet(query, &labels);
+        if !self.known.get(labels).is_some_and(|known| known.seen_by.contains(&query)) {
+            self.meet(query, labels);
         }
-        let Some(known) = self.known.get(&labels) else { return };
+        let Some(known) = self.known.get(labels) else { return };
         let at = self.arena.len();
         let fed = known.fed.iter().filter(|(by, ..)| *by == query);
         let parts =

@@ -86,7 +86,7 @@ impl Prometheus {
                 if series.has_histograms {
                     intake.note_native(query, &series.labels);
                 }
-                intake.take(query, series.labels, series.samples, None);
+                intake.take(query, &series.labels, series.samples, None);
             }
         }
         let starts = self.starts(&intake.new_targets()).await?;

@@ -33,6 +33,7 @@ pub(super) fn open(
     store: Store,
     latest: Latest,
 ) -> anyhow::Result<Engine> {
+    let services = declared.services.clone();
     let mut engine = Engine {
         store,
         latest,
@@ -46,9 +47,9 @@ pub(super) fn open(
         store_error: None,
         reload_error: None,
         stretches_changed: false,
-        declared: declared.clone(),
+        declared,
     };
-    for service in &declared.services {
+    for service in services {
         for slo in &service.slos {
             add_slo(&mut engine, config, slo)?;
         }

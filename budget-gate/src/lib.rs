@@ -1,1 +1,20 @@
-//! Policies and verdicts.
+//! May this be deployed now? Policies, and the verdicts they give on budgets.
+//!
+//! Pure: budgets, policies and `now` are arguments, a [`Decision`] is the answer. Reading sources,
+//! serving HTTP and recording decisions are the engine's work; the client is in the binary.
+//!
+//! The way of a question: [`select`] finds the policy, [`decide()`] asks its rules about each SLO and
+//! combines what they say, [`Decision`] is what callers read.
+#![deny(missing_docs)]
+
+pub mod decide;
+pub mod decision;
+pub mod policy;
+pub mod select;
+
+pub use decide::decide;
+pub use decision::{Decision, Kind, Request, Verdict};
+pub use policy::Policy;
+
+#[cfg(test)]
+mod sample;

@@ -1,4 +1,8 @@
 //! From counts to views. `reading` is shared by the server's tick and by one-shot commands.
 
+pub mod backfill;
+pub mod engine;
+mod live;
 pub mod oneshot;
 pub mod reading;
+pub mod snapshot;

@@ -4,4 +4,5 @@ pub mod config;
 pub mod error;
 pub mod intake;
 pub mod prometheus;
+pub mod reader;
 pub mod scrape;

@@ -170,11 +170,16 @@ impl Counter {
         self.targets.iter().map(|t| t.total_at).max().filter(|at| *at > NEVER)
     }
 
-    /// Series that fell and have not caught up: their number, the value that counts on, its instant.
+    /// The tail of a series: its instant (Unix milliseconds) and the value that counts on.
     #[must_use]
-    pub fn tails(&self) -> impl Iterator<Item = (u32, i64, i64)> {
-        let tails = self.series.iter().enumerate().filter(|(_, t)| t.at > NEVER);
-        tails.map(|(ix, t)| (u32::try_from(ix).unwrap_or(u32::MAX), t.at, t.value))
+    pub fn tail(&self, series: u32) -> Option<(i64, i64)> {
+        let track = self.series.get(series as usize)?;
+        (track.at > NEVER).then_some((track.at, track.value))
+    }
+
+    /// Gives an open minute what was counted of it before a restart, for a source without a past.
+    pub fn resume(&mut self, minute: Minute, bucket: Bucket) {
+        self.with_open(minute, |b| *b = bucket);
     }
 
     /// Sets the tail of a series, as stored by a source that has no past.

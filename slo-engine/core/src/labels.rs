@@ -30,6 +30,18 @@ impl Labels {
         Self(bytes.into_boxed_slice())
     }
 
+    /// The labels as bytes, which [`Self::from_bytes`] reads back.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Labels from their bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
     /// Pairs of name and value, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let mut parts = self.0.split(|b| *b == PART).map(|b| str::from_utf8(b).unwrap_or_default());

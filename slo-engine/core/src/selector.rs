@@ -2,12 +2,14 @@
 //! anything beyond `name{matchers}` is refused with the selector to write instead.
 
 use std::fmt;
+use std::sync::Arc;
 
 use regex::Regex;
 
 use crate::labels::Labels;
 
 mod parse;
+mod patterns;
 
 pub use parse::SelectorError;
 
@@ -52,7 +54,7 @@ pub struct Matcher {
     pub op: Op,
     /// The text or regular expression as written.
     pub value: String,
-    regex: Option<Regex>,
+    regex: Option<Arc<Regex>>,
 }
 
 impl PartialEq for Matcher {
@@ -71,11 +73,7 @@ impl Matcher {
     pub fn new(label: &str, op: Op, value: &str) -> Result<Self, String> {
         let regex = match op {
             Op::Equal | Op::NotEqual => None,
-            Op::Match | Op::NotMatch => {
-                Some(Regex::new(&format!("^(?s:{value})$")).map_err(|e| {
-                    format!("`{value}` is not a regular expression: {}", reason(&e))
-                })?)
-            }
+            Op::Match | Op::NotMatch => Some(patterns::anchored(value)?),
         };
         Ok(Self { label: label.to_owned(), op, value: value.to_owned(), regex })
     }
@@ -176,13 +174,6 @@ pub fn is_metric_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || c == ':')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
-}
-
-/// The last line of a regular expression's error, which says why; those before it draw the place.
-fn reason(error: &regex::Error) -> String {
-    let said = error.to_string();
-    let last = said.lines().last().unwrap_or_default();
-    last.trim().trim_start_matches("error: ").to_owned()
 }
 
 /// A text in double quotes, escaped for PromQL.

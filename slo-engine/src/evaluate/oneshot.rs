@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use slo_core::budget::{Account, end_of};
-use slo_core::calendar;
 use slo_core::counter::{Outcome, Rules};
 use slo_core::plan::{Feeds, feeds};
-use slo_core::slo::{Slo, Window};
-use slo_core::time::{Minute, Span};
+use slo_core::slo::Slo;
+use slo_core::time::Span;
 use slo_core::view::{Ask, BudgetView};
 
 use crate::evaluate::reading::{self, Reading};
@@ -42,8 +41,6 @@ pub struct One {
     pub feeds: Option<Feeds>,
     source: SourceConfig,
 }
-
-const DAY: i64 = 1_440;
 
 /// Reads everything that the views at `at` need. A source that fails leaves its SLOs without data
 /// and with the reason in `sources[].lastError`.
@@ -139,7 +136,10 @@ async fn read_source(
     let source = Prometheus::new(config).map_err(|e| e.to_string())?;
     let to = question.at.timestamp_millis() - config.lag.as_millis();
     let end = end_of(DateTime::from_timestamp_millis(to).unwrap_or(question.at));
-    let from = mine.iter().map(|at| start(all[*at].account.slo(), end, question.burns)).min();
+    let from = mine
+        .iter()
+        .map(|at| reading::history_start(all[*at].account.slo(), end, question.burns))
+        .min();
     let stretch = Stretch { from: from.unwrap_or(end), to };
     let mut slos: Vec<(Feeds, Rules)> = Vec::with_capacity(mine.len());
     for at in mine {
@@ -152,7 +152,7 @@ async fn read_source(
         one.reading.between = reading::between(feeds);
         slos.push((feeds.clone(), reading::rules(one.account.slo(), config)));
     }
-    let mut each = |slo: usize, outcome: Outcome| take(&mut all[mine[slo]], outcome);
+    let mut each = |slo: usize, outcome: Outcome| take(&mut all[mine[slo]], &outcome);
     let groups = history::replay(&source, &slos, stretch, &mut each, progress).await;
     for group in groups.map_err(|e| e.to_string())? {
         for (place, slo) in group.slos.iter().enumerate() {
@@ -167,7 +167,7 @@ async fn read_source(
     Ok(())
 }
 
-fn take(one: &mut One, outcome: Outcome) {
+fn take(one: &mut One, outcome: &Outcome) {
     for (minute, bucket) in &outcome.buckets {
         one.account.replace(*minute, bucket);
     }
@@ -176,19 +176,4 @@ fn take(one: &mut One, outcome: Outcome) {
         one.account.mark(mark.minute, mark.measured, mark.partial);
     }
     one.reading.dip = outcome.dips.last().copied().or(one.reading.dip);
-}
-
-/// The first minute that the views need: the longest window, for calendar ones also the period
-/// before, and the seven days that a forecast repeats.
-fn start(slo: &Slo, end: Minute, burns: &[Span]) -> Minute {
-    let windows = slo.windows.iter().map(|window| {
-        let placed = calendar::place(*window, end);
-        match window {
-            Window::Rolling(_) => placed.from,
-            Window::Calendar { .. } => placed.from - calendar::longest(*window),
-        }
-    });
-    let pairs = slo.alerts.iter().map(|pair| pair.long);
-    let burns = burns.iter().copied().chain(pairs).map(|span| end - span.as_minutes());
-    windows.chain(burns).min().unwrap_or(end).min(end - 7 * DAY)
 }

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::budget::{Account, Facts, end_of};
+use slo_core::calendar;
 use slo_core::counter::Rules;
 use slo_core::plan::{Feeds, Unfed};
 use slo_core::sli::Part;
-use slo_core::slo::Slo;
+use slo_core::slo::{Slo, Window};
 use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, Backfill, BudgetView, Finding, SourceView};
 
@@ -58,6 +59,12 @@ pub fn data_until(reading: &Reading, rules: Rules) -> Option<DateTime<Utc>> {
     let read_to = reading.read_to?;
     let alive = read_to - newest <= TimeDelta::milliseconds(rules.look_back.as_millis());
     Some(if alive { read_to } else { newest.min(read_to) })
+}
+
+/// The first minute after what an SLO's windows cover.
+#[must_use]
+pub fn end(slo: &Slo, reading: &Reading, source: &SourceConfig, now: DateTime<Utc>) -> Minute {
+    end_of(data_until(reading, rules(slo, source)).unwrap_or(now))
 }
 
 /// Moves the account to the newest data and makes its view.
@@ -195,4 +202,20 @@ pub fn between(feeds: &Feeds) -> Option<(Option<f64>, Option<f64>)> {
         }
         _ => None,
     }
+}
+
+/// The first minute that the views need: the longest window, for calendar ones also the period
+/// before, and the seven days that a forecast repeats.
+#[must_use]
+pub fn history_start(slo: &Slo, end: Minute, burns: &[Span]) -> Minute {
+    let windows = slo.windows.iter().map(|window| {
+        let placed = calendar::place(*window, end);
+        match window {
+            Window::Rolling(_) => placed.from,
+            Window::Calendar { .. } => placed.from - calendar::longest(*window),
+        }
+    });
+    let pairs = slo.alerts.iter().map(|pair| pair.long);
+    let burns = burns.iter().copied().chain(pairs).map(|span| end - span.as_minutes());
+    windows.chain(burns).min().unwrap_or(end).min(end - 7 * 1_440)
 }

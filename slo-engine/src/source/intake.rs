@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use slo_core::bucket::Bucket;
 use slo_core::counter::{Counter, NewTarget, Outcome, Rules, Sample, SeriesBatch, TargetKey};
 use slo_core::labels::Labels;
 use slo_core::plan::{Feeds, Query, Router, queries};
@@ -96,20 +97,59 @@ impl Intake {
     pub fn take(
         &mut self,
         query: usize,
-        labels: Labels,
+        labels: &Labels,
         samples: Vec<Sample>,
         created: Option<i64>,
     ) {
-        if !self.known.get(&labels).is_some_and(|known| known.seen_by.contains(&query)) {
-            self.meet(query, &labels);
+        if !self.known.get(labels).is_some_and(|known| known.seen_by.contains(&query)) {
+            self.meet(query, labels);
         }
-        let Some(known) = self.known.get(&labels) else { return };
+        let Some(known) = self.known.get(labels) else { return };
         let at = self.arena.len();
         let fed = known.fed.iter().filter(|(by, ..)| *by == query);
         let parts =
             fed.map(|(_, slo, series)| Part { slo: *slo, series: *series, samples: at, created });
         self.batch.extend(parts);
         self.arena.push(samples);
+    }
+
+    /// Sets the tail of a series that feeds an SLO, as stored by a source that has no past.
+    pub fn restore(&mut self, slo: usize, labels: &Labels, at: i64, value: i64) {
+        let matching: Vec<usize> = self
+            .queries
+            .iter()
+            .enumerate()
+            .filter(|(_, (query, _))| query.slos.contains(&slo) && query.selector.matches(labels))
+            .map(|(at, _)| at)
+            .collect();
+        for query in matching {
+            if !self.known.get(labels).is_some_and(|known| known.seen_by.contains(&query)) {
+                self.meet(query, labels);
+            }
+        }
+        let fed =
+            self.known.get(labels).and_then(|known| known.fed.iter().find(|(_, s, _)| *s == slo));
+        if let Some((_, _, series)) = fed {
+            self.slos[slo].counter.restore_tail(*series, at, value);
+        }
+    }
+
+    /// The tails of all series: SLO, labels, instant (Unix milliseconds), value.
+    pub fn tails(&self) -> impl Iterator<Item = (usize, &Labels, i64, i64)> {
+        self.known.iter().flat_map(move |(labels, known)| {
+            let mut fed = known.fed.clone();
+            fed.sort_unstable_by_key(|(_, slo, _)| *slo);
+            fed.dedup_by_key(|(_, slo, _)| *slo);
+            fed.into_iter().filter_map(move |(_, slo, series)| {
+                let (at, value) = self.slos[slo].counter.tail(series)?;
+                Some((slo, labels, at, value))
+            })
+        })
+    }
+
+    /// Gives an SLO's open minute what was counted of it before a restart.
+    pub fn resume(&mut self, slo: usize, minute: Minute, bucket: Bucket) {
+        self.slos[slo].counter.resume(minute, bucket);
     }
 
     /// Notes that a series of a query has native histograms.

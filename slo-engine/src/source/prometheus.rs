@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
-use slo_core::counter::{NewTarget, Outcome, TargetKey};
+use slo_core::counter::{NewTarget, TargetKey};
 use slo_core::plan::{Edges, Feeds};
 
 use super::config::SourceConfig;
 use super::error::SourceError;
 use super::intake::Intake;
+use super::reader::{Later, MetricSource, Read};
 
 mod api;
 pub mod history;
@@ -25,17 +25,6 @@ pub use wire::Series;
 pub struct Prometheus {
     api: Api,
     config: SourceConfig,
-}
-
-/// What one read gave.
-#[derive(Debug)]
-pub struct Read {
-    /// By position of the SLO in the intake.
-    pub outcomes: Vec<(usize, Outcome)>,
-    /// How many samples were read.
-    pub samples: usize,
-    /// The server's clock.
-    pub date: Option<DateTime<Utc>>,
 }
 
 impl Prometheus {
@@ -97,14 +86,14 @@ impl Prometheus {
                 if series.has_histograms {
                     intake.note_native(query, &series.labels);
                 }
-                intake.take(query, series.labels, series.samples, None);
+                intake.take(query, &series.labels, series.samples, None);
             }
         }
         let starts = self.starts(&intake.new_targets()).await?;
         let start_of = |target: &TargetKey, at: i64| {
             starts.get(target)?.iter().rev().find(|(seen, _)| *seen <= at).map(|(_, start)| *start)
         };
-        Ok(Read { outcomes: intake.settle(&start_of, to), samples, date })
+        Ok(Read { outcomes: intake.settle(&start_of, to), samples, date, problem: None })
     }
 
     /// When the processes of new targets began: by target, (seen at, began), both Unix milliseconds.
@@ -129,5 +118,15 @@ impl Prometheus {
             }
         }
         Ok(starts)
+    }
+}
+
+impl MetricSource for Prometheus {
+    fn prepare<'a>(&'a self, feeds: &'a mut Feeds, from: i64, to: i64) -> Later<'a, ()> {
+        Box::pin(self.find_edges(feeds, from, to))
+    }
+
+    fn read<'a>(&'a self, intake: &'a mut Intake, from: i64, to: i64) -> Later<'a, Read> {
+        Box::pin(Self::read(self, intake, from, to))
     }
 }

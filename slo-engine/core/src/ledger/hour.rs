@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::column::Column;
+use super::varint::{put, take, unzigzag, zigzag};
 use crate::bucket::{Bucket, Lump, Sums};
 use crate::time::Minute;
 
@@ -150,35 +151,6 @@ impl Hour {
     pub fn lumps(&self) -> impl Iterator<Item = (u8, Lump)> {
         self.rare.iter().filter_map(|(at, rare)| rare.lump.map(|lump| (*at, lump)))
     }
-}
-
-const fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)).cast_unsigned()
-}
-
-const fn unzigzag(value: u64) -> i64 {
-    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
-}
-
-fn put(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn take(rest: &mut &[u8]) -> Result<u64, String> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, tail) = rest.split_first().ok_or("packed hour ends early")?;
-        *rest = tail;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err("packed hour holds a number that is too long".to_owned())
 }
 
 #[cfg(test)]

@@ -130,9 +130,9 @@ fn inner_selector<'a>(text: &'a str, bare: &str) -> Option<&'a str> {
     let anchor = bare.find(['{', '[']);
     let (start, end) = match anchor {
         Some(at) => {
-            let name = bare[..at].rfind(|c: char| !(c.is_ascii_alphanumeric() || "_:".contains(c)));
-            let closed = bare[at..].find('}').map_or(at, |brace| at + brace + 1);
-            (name.map_or(0, |before| before + 1), closed)
+            let of_name = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
+            let start = bare[..at].trim_end_matches(of_name).len();
+            (start, bare[at..].find('}').map_or(at, |brace| at + brace + 1))
         }
         None => {
             let open = bare.rfind('(').map_or(0, |at| at + 1);
@@ -260,6 +260,7 @@ mod tests {
         );
         assert!(message("http_requests_total[5m]").contains("`[5m]`"));
         assert!(message("sum by (x) (up)").contains("write `up`"));
+        assert!(message("rate(\u{e9}x[5m])").contains("write `x`"));
     }
 
     #[test]

@@ -4,18 +4,14 @@
 const WIDTH: usize = 100;
 
 /// `12 |     objectve: 99.9%` with `^^^^^^^^` below; columns count characters from 1.
-pub(super) fn excerpt(text: &str, line: usize, column: usize, length: usize) -> String {
-    let Some(source) = text.split('\n').nth(line.saturating_sub(1)) else {
-        return String::new();
-    };
-    let chars: Vec<char> = source.trim_end_matches('\r').chars().map(printable).collect();
+pub(super) fn excerpt(line: &str, number: usize, column: usize, length: usize) -> String {
+    let chars: Vec<char> = line.trim_end_matches(['\n', '\r']).chars().map(printable).collect();
     let fault = column.saturating_sub(1).min(chars.len());
     let start = if chars.len() > WIDTH { fault.saturating_sub(WIDTH / 2) } else { 0 };
     let end = chars.len().min(start + WIDTH);
     let carets = length.clamp(1, (end - fault).max(1));
     let shown: String = chars[start..end].iter().collect();
-    let number = line.to_string();
-    let margin = " ".repeat(number.len());
+    let margin = " ".repeat(number.to_string().len());
     let (before, under) = (" ".repeat(fault - start), "^".repeat(carets));
     format!("{number} | {}\n{margin} | {before}{under}", shown.trim_end())
 }
@@ -38,7 +34,7 @@ mod tests {
 
     #[test]
     fn the_caret_stands_under_the_fault() {
-        assert_eq!(excerpt("a: 1\n  bc: 2\n", 2, 3, 2), "2 |   bc: 2\n  |   ^^");
+        assert_eq!(excerpt("  bc: 2\r\n", 12, 3, 2), "12 |   bc: 2\n   |   ^^");
     }
 
     #[test]
@@ -52,7 +48,7 @@ mod tests {
 
     #[test]
     fn places_outside_of_the_text_and_terminal_codes_do_no_harm() {
-        assert_eq!(excerpt("a", 9, 9, 9), "");
+        assert_eq!(excerpt("", 9, 9, 9), "9 | \n  | ^");
         assert_eq!(excerpt("a", 1, 99, 99), "1 | a\n  |  ^");
         assert!(!excerpt("\u{1b}[2J", 1, 1, 1).contains('\u{1b}'));
     }

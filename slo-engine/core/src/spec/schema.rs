@@ -17,3 +17,21 @@ pub fn schema() -> Value {
     }
     value
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema/service.v1.json");
+
+    #[test]
+    fn the_committed_schema_is_the_one_that_the_types_give() {
+        let made = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+        let committed = std::fs::read_to_string(FILE).unwrap_or_default();
+        assert!(
+            committed == made,
+            "docs/schema/service.v1.json is not current; run \
+             `slo-engine schema > docs/schema/service.v1.json`"
+        );
+    }
+}

@@ -37,6 +37,17 @@ impl Set {
         self.services.iter().all(|service| service.slos.is_empty())
     }
 
+    /// Something about an SLO that was found later, with the excerpt of where it is declared.
+    #[must_use]
+    pub fn finding(&self, id: &SloId, message: &str) -> Option<SpecError> {
+        let of_service = self.services.iter().zip(&self.declared).find(|(service, _)| {
+            service.name == id.service && service.environment == id.environment
+        });
+        let (service, declared) = of_service?;
+        let at = service.slos.iter().position(|slo| slo.id == *id)?;
+        Some(declared.document.error(declared.slos.get(at)?.name, message))
+    }
+
     /// The warnings that need to know how often the sources are scraped.
     #[must_use]
     pub fn slices_too_short(&self, scrape: Span) -> Vec<Warning> {

@@ -80,10 +80,26 @@ impl Document {
         let mut document =
             Self { file: file.clone(), text: text.clone(), part, api_version: None, kind: None };
         document.refuse_tabs()?;
-        let header: Header = document.read()?;
+        let header = document.header()?;
         document.api_version = header.api_version;
         document.kind = header.kind;
         Ok(document)
+    }
+
+    /// What the document says it is. Both keys usually stand first, and then the rest need not be
+    /// read for them.
+    fn header(&self) -> Result<Header, SpecError> {
+        let source = self.source();
+        let rest = |line: &&str| {
+            !(line.starts_with(['#', ' ', '%', '\r', '\n'])
+                || ["---", "apiVersion:", "kind:"].iter().any(|known| line.starts_with(known)))
+        };
+        let top: usize =
+            source.split_inclusive('\n').take_while(|line| !rest(line)).map(str::len).sum();
+        match serde_saphyr::from_str_with_options(&source[..top], explain::options()) {
+            Ok(header @ Header { api_version: Some(_), kind: Some(_) }) => Ok(header),
+            _ => self.read(),
+        }
     }
 
     /// Reads the document as a type. A text that is read as `String` is the scalar as written,
@@ -94,12 +110,10 @@ impl Document {
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, SpecError> {
         serde_saphyr::from_str_with_options(self.source(), explain::options()).map_err(|e| {
             let said = explain::explain(&e);
-            let spot = said.spot.unwrap_or_else(|| self.start());
-            let error = self.error(spot, said.message);
-            match self.tab_before(spot) {
-                true => error.with_remedy(TABS),
-                false => SpecError { remedy: said.remedy, ..error },
-            }
+            let spot = said.spot.filter(|s| !said.of_mapping || s.column > 1);
+            let spot = spot.unwrap_or_else(|| self.start());
+            let remedy = if self.tab_before(spot) { explain::TABS.to_owned() } else { said.remedy };
+            self.error(spot, said.message).with_remedy(remedy)
         })
     }
 
@@ -127,8 +141,7 @@ impl Document {
     #[must_use]
     pub fn error(&self, spot: Spot, message: impl Into<String>) -> SpecError {
         let place = self.place(spot);
-        let excerpt = excerpt(self.source(), spot.line.max(1), place.column, spot.length);
-        let excerpt = renumbered(&excerpt, spot.line.max(1), place.line);
+        let excerpt = excerpt(self.line(spot), place.line, place.column, spot.length);
         SpecError { place, excerpt, message: message.into(), remedy: None }
     }
 
@@ -147,24 +160,24 @@ impl Document {
         let tab = |line: &str| line.starts_with('\t') && split::is_content(line);
         self.source().lines().position(tab).map_or(Ok(()), |line| {
             let said = "a tab cannot indent YAML";
-            Err(self.error(Spot::at_line(line + 1), said).with_remedy(TABS))
+            Err(self.error(Spot::at_line(line + 1), said).with_remedy(explain::TABS))
         })
     }
 
     fn tab_before(&self, spot: Spot) -> bool {
-        let line = self.source().lines().nth(spot.line.saturating_sub(1)).unwrap_or_default();
+        let line = self.line(spot);
         line[..line.len() - line.trim_start().len()].contains('\t')
     }
-}
 
-const TABS: &str = "indent with spaces";
-
-/// An excerpt made from a document's own line, with the line's number in the file.
-fn renumbered(excerpt: &str, own: usize, of_file: usize) -> String {
-    let (own, of_file) = (own.to_string(), of_file.to_string());
-    let Some((first, second)) = excerpt.split_once('\n') else {
-        return excerpt.to_owned();
-    };
-    let margin = " ".repeat(of_file.len());
-    format!("{of_file}{}\n{margin}{}", &first[own.len()..], &second[own.len()..])
+    /// The line of a spot, by its byte where it has one, because counting lines is slow.
+    fn line(&self, spot: Spot) -> &str {
+        let source = self.source();
+        let parts = spot.byte.and_then(|byte| source.split_at_checked(byte));
+        let Some((before, after)) = parts else {
+            return source.lines().nth(spot.line.saturating_sub(1)).unwrap_or_default();
+        };
+        let from = before.rfind('\n').map_or(0, |end| end + 1);
+        let to = after.find('\n').map_or(source.len(), |end| before.len() + end);
+        &source[from..to]
+    }
 }

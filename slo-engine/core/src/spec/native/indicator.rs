@@ -15,6 +15,8 @@ use super::shape::{
     WhenDelayedWord,
 };
 
+const REFERENCE: &str = "write service/slo, or service/slo@environment";
+
 /// How long a composite's member may be behind when nothing else is said.
 const MAX_DELAY: Span = Span::minutes(10);
 
@@ -22,11 +24,22 @@ impl Reader<'_> {
     pub(super) fn indicator(&mut self, shape: &Spanned<IndicatorDocument>) -> Option<Indicator> {
         let spot = shape.spot;
         match &shape.value {
-            IndicatorDocument::Ratio(ratio) => self.ratio(spot, ratio).map(Indicator::Ratio),
-            IndicatorDocument::Latency(l) => self.latency(spot, l).map(Indicator::Latency),
-            IndicatorDocument::Threshold(t) => self.threshold(spot, t).map(Indicator::Threshold),
-            IndicatorDocument::Raw(raw) => self.raw(spot, raw).map(Indicator::Raw),
-            IndicatorDocument::Composite(list) => self.composite(spot, list),
+            i if i.kinds() != 1 => {
+                let remedy = "write one of ratio, latency, threshold, raw and composite; several \
+                    SLOs may stand side by side";
+                self.refuse(spot, "an SLO has exactly one indicator", remedy)
+            }
+            IndicatorDocument { ratio: Some(ratio), .. } => {
+                self.ratio(spot, ratio).map(Indicator::Ratio)
+            }
+            IndicatorDocument { latency: Some(latency), .. } => {
+                self.latency(spot, latency).map(Indicator::Latency)
+            }
+            IndicatorDocument { threshold: Some(threshold), .. } => {
+                self.threshold(spot, threshold).map(Indicator::Threshold)
+            }
+            IndicatorDocument { raw: Some(raw), .. } => self.raw(spot, raw).map(Indicator::Raw),
+            i => self.composite(spot, i.composite.as_deref().unwrap_or_default()),
         }
     }
 
@@ -176,7 +189,7 @@ impl Reader<'_> {
     }
 
     fn member(&mut self, shape: &MemberDocument) -> Option<Member> {
-        let slo = self.note(shape.slo.spot, Reference::parse(&shape.slo.value.0));
+        let slo = self.note(shape.slo.spot, Reference::parse(&shape.slo.value.0), REFERENCE);
         let weight = shape.weight.as_ref();
         let max_delay = self.optional_span(shape.max_delay.as_ref());
         if let Some(wild) = weight.filter(|w| !(w.value.is_finite() && w.value > 0.0)) {
@@ -193,6 +206,20 @@ impl Reader<'_> {
             },
             max_delay: max_delay?.unwrap_or(MAX_DELAY),
         })
+    }
+}
+
+impl IndicatorDocument {
+    fn kinds(&self) -> usize {
+        let Self { ratio, latency, threshold, raw, composite } = self;
+        let given = [
+            ratio.is_some(),
+            latency.is_some(),
+            threshold.is_some(),
+            raw.is_some(),
+            composite.is_some(),
+        ];
+        given.into_iter().filter(|given| *given).count()
     }
 }
 

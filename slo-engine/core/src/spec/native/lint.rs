@@ -1,6 +1,8 @@
 //! What is allowed in an SLO but cannot be meant, as far as it can be seen without data.
 
-use crate::slo::{AlertPair, BILLION, Budgeting, Period, Slo, Unmeasured, Window};
+use crate::burn::Factor;
+use crate::calendar::longest;
+use crate::slo::{AlertPair, Budgeting, Slo, Unmeasured};
 use crate::spec::Warning;
 use crate::time::Span;
 
@@ -29,7 +31,9 @@ impl Reader<'_> {
         let Some(window) = slo.windows.first() else {
             return;
         };
-        let dropped = names(slo, |pair| factor(pair, window) < 1.0);
+        // A calendar period at its longest: what is dropped there is dropped in every other.
+        let factor = |pair: &AlertPair| Factor::of(pair, longest(*window));
+        let dropped = names(slo, |pair| factor(pair).is_dropped());
         if !dropped.is_empty() {
             let said = format!(
                 "over {window} these alerts would fire at a sustainable burn, so they are dropped: \
@@ -39,8 +43,7 @@ impl Reader<'_> {
                 write `alerts: none`";
             self.warn("alert-dropped", spot, &said, remedy);
         }
-        let budget = slo.objective.budget();
-        let never = names(slo, |pair| factor(pair, window) * budget >= 1.0);
+        let never = names(slo, |pair| !factor(pair).can_fire(slo.objective));
         if !never.is_empty() {
             let said = format!(
                 "not even a full outage makes these alerts fire at this objective: {never}"
@@ -54,24 +57,6 @@ impl Reader<'_> {
 fn names(slo: &Slo, of: impl Fn(&AlertPair) -> bool) -> String {
     let names = slo.alerts.iter().filter(|pair| of(pair)).map(|pair| pair.name.as_str());
     names.collect::<Vec<_>>().join(", ")
-}
-
-/// p * W / long: how many times faster than sustainable the budget is spent when it fires.
-fn factor(pair: &AlertPair, window: &Window) -> f64 {
-    let share = pair.budget_ppb as f64 / BILLION as f64;
-    share * nominal(window).as_millis() as f64 / pair.long.as_millis() as f64
-}
-
-/// The length of a window; of a calendar one the usual number of days.
-fn nominal(window: &Window) -> Span {
-    let days = match window {
-        Window::Rolling(span) => return *span,
-        Window::Calendar { period: Period::Week, .. } => 7,
-        Window::Calendar { period: Period::Month, .. } => 30,
-        Window::Calendar { period: Period::Quarter, .. } => 91,
-        Window::Calendar { period: Period::Year, .. } => 365,
-    };
-    Span::minutes(days * 24 * 60)
 }
 
 /// The warning about slices too short for two scrapes.

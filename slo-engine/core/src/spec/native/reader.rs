@@ -8,6 +8,12 @@ use crate::time::Span;
 
 use super::shape::{NameText, ShareText, SpanText};
 
+/// What is said about a share with too many digits.
+pub(super) const FINEST: &str = "write at most 9 decimals, or 7 in front of a percent sign";
+
+/// More faults of one document are not told.
+const MOST_FAULTS: usize = 100;
+
 /// What is known of a document while its values are read. A `None` that a method gives means
 /// that a fault was noted.
 pub(super) struct Reader<'a> {
@@ -21,8 +27,11 @@ impl<'a> Reader<'a> {
         Self { document, errors: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Notes a fault with its remedy.
+    /// Notes a fault with its remedy, unless there are more than anyone reads.
     pub(super) fn fault(&mut self, spot: Spot, message: &str, remedy: &str) {
+        if self.errors.len() == MOST_FAULTS {
+            return;
+        }
         self.errors.push(self.document.error(spot, message).with_remedy(remedy));
     }
 
@@ -38,27 +47,30 @@ impl<'a> Reader<'a> {
         self.warnings.push(Warning { code, finding });
     }
 
-    /// The value, or the sentence about it noted; what such a sentence advises is the remedy.
-    pub(super) fn note<T>(&mut self, spot: Spot, read: Result<T, String>) -> Option<T> {
+    /// The value, or the sentence about it noted; what such a sentence advises is the remedy, else
+    /// the one given.
+    pub(super) fn note<T>(
+        &mut self,
+        spot: Spot,
+        read: Result<T, String>,
+        remedy: &str,
+    ) -> Option<T> {
         match read {
             Ok(value) => Some(value),
             Err(sentence) => {
-                let (message, remedy) = advised(&sentence);
-                let error = self.document.error(spot, message);
-                let remedy = remedy.map(str::to_owned);
-                self.errors.push(SpecError { remedy, ..error });
-                None
+                let (message, advice) = advised(&sentence);
+                self.refuse(spot, message, advice.unwrap_or(remedy))
             }
         }
     }
 
     pub(super) fn name(&mut self, text: &Spanned<NameText>) -> Option<Name> {
-        self.note(text.spot, Name::parse(&text.value.0))
+        self.note(text.spot, Name::parse(&text.value.0), "write a shorter one")
     }
 
     /// A share in parts per billion that lies in (0, `most`].
     pub(super) fn share(&mut self, text: &Spanned<ShareText>, most: i64) -> Option<i64> {
-        let ppb = self.note(text.spot, parse_share(&text.value.0))?;
+        let ppb = self.note(text.spot, parse_share(&text.value.0), FINEST)?;
         if 0 < ppb && ppb <= most {
             return Some(ppb);
         }
@@ -68,7 +80,7 @@ impl<'a> Reader<'a> {
 
     /// A span above 0.
     pub(super) fn span(&mut self, text: &Spanned<SpanText>) -> Option<Span> {
-        let span = self.note(text.spot, Span::parse(&text.value.0))?;
+        let span = self.note(text.spot, Span::parse(&text.value.0), "write one such as 5m")?;
         if span.as_millis() > 0 {
             return Some(span);
         }
@@ -109,8 +121,13 @@ impl<'a> Reader<'a> {
 
     /// A selector; its faults point into the text.
     pub(super) fn selector(&mut self, spot: Spot, text: &str) -> Option<Selector> {
-        Selector::parse(text)
-            .map_or_else(|e| self.note(self.document.inside(spot, e.at), Err(e.message)), Some)
+        match Selector::parse(text) {
+            Ok(selector) => Some(selector),
+            Err(e) => {
+                let form = "a selector looks like name{label=\"value\", other=~\"regex\"}";
+                self.note(self.document.inside(spot, e.at), Err(e.message), form)
+            }
+        }
     }
 
     /// A selector of counters: a recording rule holds no counts.

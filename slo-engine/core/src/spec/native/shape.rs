@@ -17,7 +17,7 @@ pub(in crate::spec) use indicator::{
     Dsl, IndicatorDocument, LatencyDocument, MemberDocument, RatioDocument, RawDocument,
     SideDocument, Sides, ThresholdDocument, UnitWord, WhenDelayedWord,
 };
-pub(in crate::spec) use scalar::{GateText, LinkedName, NameText, ShareText, SpanText};
+pub(in crate::spec) use scalar::{BudgetText, GateText, LinkedName, NameText, ShareText, SpanText};
 
 /// A service and its objectives.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -32,8 +32,7 @@ pub(in crate::spec) struct ServiceDocument {
     #[serde(rename = "kind")]
     #[schemars(extend("const" = "Service"))]
     pub(in crate::spec) _kind: String,
-    /// The service's name; unique together with `environment`. `decisions` and `overrides` are
-    /// reserved.
+    /// Its name; unique in the environment. `decisions` and `overrides` are reserved.
     pub(in crate::spec) service: Spanned<NameText>,
     /// A name for people.
     pub(in crate::spec) title: Option<String>,
@@ -70,13 +69,13 @@ pub(in crate::spec) struct SloDocument {
     /// The share of events that must be good, such as `99.9%`.
     pub(in crate::spec) objective: Spanned<ShareText>,
     /// One window or a list; the first makes the state. Default: `30d`.
-    pub(in crate::spec) window: Option<Spanned<Listed<TextOr<CalendarDocument>>>>,
+    pub(in crate::spec) window: Option<Spanned<Listed<TextOr<SpanText, CalendarDocument>>>>,
     /// Whether it decides in the gate: `true` (default), `false` or `groups` (each group decides).
     pub(in crate::spec) gate: Option<Spanned<GateText>>,
     /// Where its events come from.
     pub(in crate::spec) indicator: Spanned<IndicatorDocument>,
-    /// What the budget is counted in. Default: `occurrences`.
-    pub(in crate::spec) budgeting: Option<Spanned<BudgetingDocument>>,
+    /// What the budget is counted in: `occurrences` (default) or slices of time.
+    pub(in crate::spec) budgeting: Option<Spanned<TextOr<BudgetText, SlicesDocument>>>,
     /// What a slice without data counts as. Default: `ignore`.
     pub(in crate::spec) unmeasured: Option<Spanned<UnmeasuredWord>>,
     /// One SLO per value of these labels.
@@ -125,17 +124,15 @@ pub(in crate::spec) enum PeriodWord {
     Year,
 }
 
-/// What a budget is counted in.
+/// What a budget is counted in, beyond the word `occurrences`: exactly one of these.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Budgeting")]
-pub(in crate::spec) enum BudgetingDocument {
-    /// Events.
-    Occurrences,
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Slices", extend("minProperties" = 1, "maxProperties" = 1))]
+pub(in crate::spec) struct SlicesDocument {
     /// Slices of time, each good or bad.
-    Timeslices(TimeslicesDocument),
+    pub(in crate::spec) timeslices: Option<TimeslicesDocument>,
     /// The mean of the slices' ratios.
-    RatioTimeslices(RatioTimeslicesDocument),
+    pub(in crate::spec) ratio_timeslices: Option<RatioTimeslicesDocument>,
 }
 
 /// Slices of time, each good or bad.

@@ -52,7 +52,7 @@ impl Reader<'_> {
         &mut self,
         ratio: &RatioDocument,
         spot: Spot,
-        entry: &TextOr<SideDocument>,
+        entry: &TextOr<String, SideDocument>,
         role: Role,
     ) -> Option<Side> {
         let source = ratio.source.as_ref();
@@ -140,7 +140,7 @@ impl Reader<'_> {
     }
 
     /// A log query: KQL, or Elasticsearch's own language.
-    pub(super) fn filter(&mut self, query: &Spanned<TextOr<Dsl>>) -> Option<LogFilter> {
+    pub(super) fn filter(&mut self, query: &Spanned<TextOr<String, Dsl>>) -> Option<LogFilter> {
         match &query.value {
             TextOr::Text(text) => {
                 let text = Spanned { value: text.clone(), spot: query.spot };

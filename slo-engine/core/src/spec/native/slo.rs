@@ -1,16 +1,17 @@
 //! One SLO: from its shape to the domain's [`Slo`].
 
 use crate::slo::{
-    Budgeting, Gate, MAX_GAP, MAX_GROUPS, Name, Objective, Service, Slo, SloId, Unmeasured, Window,
-    parse_share,
+    BILLION, Budgeting, Gate, MAX_GAP, MAX_GROUPS, Name, Objective, Service, Slo, SloId,
+    Unmeasured, Window, parse_share,
 };
 use crate::spec::yaml::{Spanned, Spot};
 use crate::time::Span;
 
 use super::SloSpots;
-use super::reader::Reader;
+use super::reader::{FINEST, Reader};
 use super::shape::{
-    BudgetingDocument, GateText, IndicatorDocument, ShareText, SloDocument, UnmeasuredWord,
+    BudgetText, GateText, IndicatorDocument, ShareText, SlicesDocument, SloDocument, SpanText,
+    TextOr, UnmeasuredWord,
 };
 
 /// Whose SLO it is. Unknown when the service itself could not be read: the SLO is then read for
@@ -70,14 +71,14 @@ impl Reader<'_> {
             was: settings.was,
         };
         self.lint(&slo, shape);
-        let slice = shape.budgeting.as_ref().and_then(|b| size_spot(&b.value));
-        let members = members(&shape.indicator.value);
+        let slice = shape.budgeting.as_ref().and_then(|b| slice_spot(&b.value));
+        let members = member_spots(&shape.indicator.value);
         Some((slo, SloSpots { name: shape.name.spot, members, slice }))
     }
 
     fn objective(&mut self, text: &Spanned<ShareText>) -> Option<Objective> {
-        let ppb = self.note(text.spot, parse_share(&text.value.0))?;
-        self.note(text.spot, Objective::from_ppb(ppb))
+        let ppb = self.note(text.spot, parse_share(&text.value.0), FINEST)?;
+        self.note(text.spot, Objective::from_ppb(ppb), "write it like 99.9% or 0.999")
     }
 
     fn settings(&mut self, shape: &SloDocument) -> Option<Settings> {
@@ -144,37 +145,51 @@ impl Reader<'_> {
     }
 
     fn budgeting(&mut self, shape: &SloDocument, windows: Option<&[Window]>) -> Option<Budgeting> {
-        let (size, good_when) = match shape.budgeting.as_ref().map(|b| &b.value) {
-            None | Some(BudgetingDocument::Occurrences) => return Some(Budgeting::Occurrences),
-            Some(BudgetingDocument::Timeslices(t)) => (&t.size, Some(&t.good_when)),
-            Some(BudgetingDocument::RatioTimeslices(t)) => (&t.size, None),
+        let Some(Spanned { value, spot }) = &shape.budgeting else {
+            return Some(Budgeting::Occurrences);
         };
-        let good_when = good_when.map(|g| self.share(g, crate::slo::BILLION));
-        let span = self.minutes(size)?;
-        let short =
-            windows.into_iter().flatten().find(|w| matches!(w, Window::Rolling(w) if *w < span));
-        if let Some(window) = short {
-            let said = format!("a slice of {span} does not fit in the window {window}");
-            return self.refuse(size.spot, &said, "write a shorter one, such as 5m");
+        let remedy = "write occurrences, {timeslices: {size: 5m, goodWhen: 95%}} or \
+            {ratioTimeslices: {size: 5m}}";
+        match value {
+            TextOr::Text(BudgetText(word)) if word == "occurrences" => Some(Budgeting::Occurrences),
+            TextOr::Mapping(SlicesDocument { timeslices: Some(t), ratio_timeslices: None }) => {
+                let (size, good_when) =
+                    (self.slice(&t.size, windows), self.share(&t.good_when, BILLION));
+                Some(Budgeting::Timeslices { size: size?, good_when: good_when? })
+            }
+            TextOr::Mapping(SlicesDocument { timeslices: None, ratio_timeslices: Some(t) }) => {
+                Some(Budgeting::RatioTimeslices { size: self.slice(&t.size, windows)? })
+            }
+            TextOr::Text(BudgetText(word)) => {
+                self.refuse(*spot, &format!("`{word}` alone is no way to count a budget"), remedy)
+            }
+            TextOr::Mapping(_) => {
+                self.refuse(*spot, "a budget is counted in exactly one way", remedy)
+            }
         }
-        Some(match good_when {
-            Some(good_when) => Budgeting::Timeslices { size: span, good_when: good_when? },
-            None => Budgeting::RatioTimeslices { size: span },
-        })
+    }
+
+    fn slice(&mut self, size: &Spanned<SpanText>, windows: Option<&[Window]>) -> Option<Span> {
+        let span = self.minutes(size)?;
+        let shorter = |w: &&Window| matches!(w, Window::Rolling(window) if *window < span);
+        let Some(window) = windows.into_iter().flatten().find(shorter) else {
+            return Some(span);
+        };
+        let said = format!("a slice of {span} does not fit in the window {window}");
+        self.refuse(size.spot, &said, "write a shorter one, such as 5m")
     }
 
     /// What must hold between the indicator and the rest of the SLO.
     fn fits(&mut self, shape: &SloDocument) {
-        let spot = shape.indicator.spot;
-        let slices = shape.budgeting.as_ref().and_then(|b| size_spot(&b.value)).is_some();
-        match &shape.indicator.value {
-            IndicatorDocument::Raw(_) if !slices => {
-                let said = "a ratio from elsewhere has no weight, so its events cannot be counted";
-                let remedy = "add `budgeting: {timeslices: {size: 5m, goodWhen: 95%}}` to the SLO";
-                self.fault(spot, said, remedy);
-            }
-            IndicatorDocument::Composite(_) => self.fits_composite(shape),
-            _ => {}
+        let slices = shape.budgeting.as_ref().is_some_and(|b| slice_spot(&b.value).is_some());
+        let IndicatorDocument { raw, composite, .. } = &shape.indicator.value;
+        if raw.is_some() && !slices {
+            let said = "a ratio from elsewhere has no weight, so its events cannot be counted";
+            let remedy = "add `budgeting: {timeslices: {size: 5m, goodWhen: 95%}}` to the SLO";
+            self.fault(shape.indicator.spot, said, remedy);
+        }
+        if composite.is_some() {
+            self.fits_composite(shape);
         }
     }
 
@@ -193,19 +208,16 @@ impl Reader<'_> {
     }
 }
 
-fn size_spot(shape: &BudgetingDocument) -> Option<Spot> {
-    match shape {
-        BudgetingDocument::Occurrences => None,
-        BudgetingDocument::Timeslices(t) => Some(t.size.spot),
-        BudgetingDocument::RatioTimeslices(t) => Some(t.size.spot),
-    }
+fn slice_spot(shape: &TextOr<BudgetText, SlicesDocument>) -> Option<Spot> {
+    let TextOr::Mapping(SlicesDocument { timeslices, ratio_timeslices }) = shape else {
+        return None;
+    };
+    let size = timeslices.as_ref().map(|t| &t.size);
+    size.or(ratio_timeslices.as_ref().map(|t| &t.size)).map(|size| size.spot)
 }
 
-fn members(shape: &IndicatorDocument) -> Vec<Spot> {
-    match shape {
-        IndicatorDocument::Composite(members) => members.iter().map(|m| m.value.slo.spot).collect(),
-        _ => Vec::new(),
-    }
+fn member_spots(shape: &IndicatorDocument) -> Vec<Spot> {
+    shape.composite.iter().flatten().map(|member| member.value.slo.spot).collect()
 }
 
 impl From<UnmeasuredWord> for Unmeasured {

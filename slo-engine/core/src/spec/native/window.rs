@@ -12,6 +12,8 @@ use super::shape::{CalendarDocument, Listed, PeriodWord, SpanText, TextOr};
 
 /// The window of an SLO that names none.
 const DEFAULT: Window = Window::Rolling(Span::minutes(30 * 24 * 60));
+/// The words that name a calendar period.
+const PERIODS: [&str; 4] = ["week", "month", "quarter", "year"];
 /// A window of fewer minutes shows noise.
 const SHORTEST: Span = Span::minutes(5);
 /// As long as hours are kept.
@@ -20,7 +22,7 @@ const LONGEST: Span = Span::minutes(800 * 24 * 60);
 impl Reader<'_> {
     pub(super) fn windows(
         &mut self,
-        shape: Option<&Spanned<Listed<TextOr<CalendarDocument>>>>,
+        shape: Option<&Spanned<Listed<TextOr<SpanText, CalendarDocument>>>>,
     ) -> Option<Vec<Window>> {
         let Some(shape) = shape else {
             return Some(vec![DEFAULT]);
@@ -40,14 +42,14 @@ impl Reader<'_> {
         read.into_iter().collect()
     }
 
-    fn window(&mut self, spot: Spot, entry: &TextOr<CalendarDocument>) -> Option<Window> {
+    fn window(&mut self, spot: Spot, entry: &TextOr<SpanText, CalendarDocument>) -> Option<Window> {
         match entry {
             TextOr::Mapping(calendar) => self.calendar(calendar),
-            TextOr::Text(word) if ["week", "month", "quarter", "year"].contains(&word.as_str()) => {
+            TextOr::Text(SpanText(word)) if PERIODS.contains(&word.as_str()) => {
                 let remedy = format!("write {{calendar: {word}, zone: Europe/Paris}}");
                 self.refuse(spot, "a calendar window needs a zone", &remedy)
             }
-            TextOr::Text(text) => self.rolling(&Spanned { value: SpanText(text.clone()), spot }),
+            TextOr::Text(text) => self.rolling(&Spanned { value: text.clone(), spot }),
         }
     }
 

@@ -55,8 +55,8 @@ fn member_faults(
                 let remedy = "keep one, with the sum of the weights";
                 Some(declared.document.error(*spot, said).with_remedy(remedy))
             } else if reaches(members, id, &slo.id) {
-                let said = format!("`{id}` is made of `{}` itself", slo.id);
-                let remedy = "remove one of them from the other's members";
+                let said = format!("`{}` would be made of itself", slo.id);
+                let remedy = "remove this member, or the one that leads back here";
                 Some(declared.document.error(*spot, said).with_remedy(remedy))
             } else {
                 None
@@ -68,7 +68,8 @@ fn member_faults(
 }
 
 fn no_such(declared: &Declared, id: &SloId, spot: Spot, names: &BTreeSet<SloId>) -> SpecError {
-    let known: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let alike = names.iter().filter(|n| n.service == id.service || n.slo == id.slo);
+    let known: Vec<String> = alike.map(ToString::to_string).collect();
     let remedy = nearest(&id.to_string(), known.iter().map(String::as_str)).map_or_else(
         || "declare it, or remove the member; a reference is service/slo@environment".to_owned(),
         |meant| format!("did you mean `{meant}`?"),

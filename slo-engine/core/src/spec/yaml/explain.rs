@@ -10,9 +10,14 @@ use crate::spec::suggest::nearest;
 /// What a parser's error means to the file's author.
 pub(super) struct Explained {
     pub(super) spot: Option<Spot>,
+    /// Whether the mapping around the spot is meant, rather than the key at it.
+    pub(super) of_mapping: bool,
     pub(super) message: String,
-    pub(super) remedy: Option<String>,
+    pub(super) remedy: String,
 }
+
+/// What to do about tabs.
+pub(super) const TABS: &str = "indent with spaces";
 
 pub(super) fn options() -> Options {
     let mut alias_limits = serde_saphyr::options::AliasLimits::default();
@@ -22,6 +27,7 @@ pub(super) fn options() -> Options {
         with_snippet: false,
         emit_comments: false,
         strict_booleans: true,
+        reject_unsupported_tags: true,
         alias_limits: alias_limits,
         budget: serde_saphyr::budget! {
             max_depth: 32,
@@ -40,33 +46,37 @@ pub(super) fn explain(error: &Error) -> Explained {
     if let Error::AliasError { error, .. } = error {
         return Explained { spot, ..explain(error) };
     }
-    let (message, remedy) = words(error).unwrap_or_else(|| (plain(error), None));
-    Explained { spot, message, remedy }
+    let of_mapping = matches!(error, Error::SerdeMissingField { .. });
+    let (message, remedy) = words(error)
+        .or_else(|| wrong_type(error))
+        .or_else(|| too_much(error))
+        .unwrap_or_else(|| syntax(error));
+    Explained { spot, of_mapping, message, remedy }
 }
 
-type Words = (String, Option<String>);
+type Words = (String, String);
 
 fn words(error: &Error) -> Option<Words> {
-    let said = match error {
+    Some(match error {
         Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
-        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("word", variant, expected),
+        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("value", variant, expected),
         Error::SerdeMissingField { field, .. } => {
-            (format!("`{field}` is missing here"), Some(format!("add `{field}: ...`")))
+            (format!("`{field}` is missing here"), format!("add `{field}: ...`"))
         }
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("this key");
-            (format!("`{key}` is written twice"), Some("keep one of the two".to_owned()))
-        }
-        Error::ExpectedMappingEndAfterEnumVariantValue { .. } => {
-            ("only one key may stand here".to_owned(), Some("keep one of them".to_owned()))
+            (format!("`{key}` is written twice"), "keep one of the two".to_owned())
         }
         Error::UnknownAnchor { .. } => (
             "this alias names an anchor that does not exist".to_owned(),
-            Some("a text that begins with `*` needs quotes".to_owned()),
+            "a text that begins with `*` needs quotes".to_owned(),
         ),
-        other => return wrong_type(other).or_else(|| too_much(other)),
-    };
-    Some(said)
+        Error::RecursiveReferencesRequireWeakTypes { .. } => (
+            "this alias stands for something that contains itself".to_owned(),
+            "write the values out".to_owned(),
+        ),
+        _ => return None,
+    })
 }
 
 fn unknown(what: &str, word: &str, known: &[&str]) -> Words {
@@ -75,14 +85,15 @@ fn unknown(what: &str, word: &str, known: &[&str]) -> Words {
         None if known.is_empty() => "remove it".to_owned(),
         None => format!("known here: {}", known.join(", ")),
     };
-    (format!("unknown {what} `{word}`"), Some(remedy))
+    (format!("unknown {what} `{word}`"), remedy)
 }
 
 fn wrong_type(error: &Error) -> Option<Words> {
     let (message, remedy) = match error {
         Error::SerdeInvalidType { unexpected, expected, .. }
         | Error::SerdeInvalidValue { unexpected, expected, .. } => {
-            return Some((format!("expected {expected}, found {unexpected}"), None));
+            let remedy = format!("write {expected}");
+            return Some((format!("expected {expected}, found {unexpected}"), remedy));
         }
         Error::Unexpected { expected, .. } => match *expected {
             "string scalar" => ("expected a text", "write one value here, no list and no mapping"),
@@ -96,17 +107,16 @@ fn wrong_type(error: &Error) -> Option<Words> {
             ty if ty.starts_with('b') => ("expected true or false", "write true or false"),
             _ => ("expected a number", "write it like 1000 or 0.5"),
         },
+        Error::NonFiniteFloat { .. } => ("expected a finite number", "write it like 1000 or 0.5"),
         Error::InvalidBooleanStrict { .. } => ("expected true or false", "write true or false"),
         _ => return None,
     };
-    Some((message.to_owned(), Some(remedy.to_owned())))
+    Some((message.to_owned(), remedy.to_owned()))
 }
 
 fn too_much(error: &Error) -> Option<Words> {
     let (message, remedy) = match error {
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
-            ("this is nested more than 32 levels deep", "no document of Headroom needs that")
-        }
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => DEEP,
         Error::Budget { .. } => {
             ("this document is larger than any that is read", "split it into several documents")
         }
@@ -119,11 +129,36 @@ fn too_much(error: &Error) -> Option<Words> {
         ),
         _ => return None,
     };
-    Some((message.to_owned(), Some(remedy.to_owned())))
+    Some((message.to_owned(), remedy.to_owned()))
 }
 
-/// The crate's own sentence without the place, which is shown in front.
-fn plain(error: &Error) -> String {
+/// Faults of the YAML itself: the parser's sentence without the place, which is shown in front.
+fn syntax(error: &Error) -> Words {
     let said = error.to_string();
-    said.rfind(" at line ").map_or(said.as_str(), |at| &said[..at]).to_owned()
+    let said = said.rfind(" at line ").map_or(said.as_str(), |at| &said[..at]);
+    if said.contains("recursion limit") {
+        return (DEEP.0.to_owned(), DEEP.1.to_owned());
+    }
+    let remedy =
+        SYNTAX.iter().find(|(part, _)| said.contains(part)).map_or(
+            "check the indentation and the quotes at this place and above",
+            |(_, remedy)| remedy,
+        );
+    (said.to_owned(), remedy.to_owned())
 }
+
+const DEEP: (&str, &str) =
+    ("this is nested more than 32 levels deep", "no document needs that; write it flatter");
+
+/// What helps, by a part of the parser's sentence.
+const SYNTAX: [(&str, &str); 6] = [
+    (
+        "mapping values are not allowed",
+        "put a text that holds `: ` in quotes, or check the indentation",
+    ),
+    ("quoted scalar", "close the quote, or indent the lines that belong to it"),
+    ("unexpected character", "remove it; a YAML file is text"),
+    ("tag", "remove it; values are read by where they stand"),
+    ("version", "remove the %YAML line"),
+    ("found a tab", TABS),
+];

@@ -28,7 +28,7 @@ impl Spot {
 
     pub(super) fn inside(self, source: &str, at: usize) -> Self {
         let columns = self.byte.and_then(|byte| source.get(byte..)).and_then(|t| columns(t, at));
-        columns.map_or(self, |n| Self { column: self.column + n, length: 1, byte: None, ..self })
+        columns.map_or(self, |n| Self { column: self.column + n, length: 1, ..self })
     }
 }
 

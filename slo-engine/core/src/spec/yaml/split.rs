@@ -16,15 +16,16 @@ pub(super) struct Part {
 pub(super) fn parts(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut part = Part { from: 0, to: 0, first_line: 1 };
-    let (mut filled, mut ended) = (false, false);
+    // Whether the part holds more than comments, is past its `...`, has its `---`.
+    let (mut filled, mut ended, mut opened) = (false, false, false);
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        if marks(line, "---") && (filled || ended) || ended && is_content(line) {
-            if filled {
-                parts.push(part);
-            }
+        let opens = marks(line, "---");
+        if opens && (filled || ended || opened) || ended && is_content(line) {
+            parts.extend(filled.then_some(part));
             part = Part { from: part.to, to: part.to, first_line: number + 1 };
-            (filled, ended) = (false, false);
+            (filled, ended, opened) = (false, false, false);
         }
+        opened |= opens;
         ended |= marks(line, "...");
         filled |= is_content(line);
         part.to += line.len();
@@ -69,6 +70,7 @@ mod tests {
             assert_eq!(texts(text), [], "{text:?}");
         }
         assert_eq!(texts("%YAML 1.2\n---\na: 1\n---\n").len(), 1);
+        assert_eq!(texts("---\n---\na: 1\n"), [(2, "---\na: 1\n")]);
     }
 
     #[test]

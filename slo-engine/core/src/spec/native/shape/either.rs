@@ -15,9 +15,9 @@ use crate::spec::yaml::{Spanned, Spot};
 
 /// A text, or a mapping that says more.
 #[derive(Debug)]
-pub(in crate::spec) enum TextOr<M> {
+pub(in crate::spec) enum TextOr<T, M> {
     /// The short form.
-    Text(String),
+    Text(T),
     /// The long form.
     Mapping(M),
 }
@@ -68,27 +68,27 @@ macro_rules! scalars_as_text {
     };
 }
 
-struct TextOrVisitor<M>(PhantomData<M>);
+struct TextOrVisitor<T, M>(PhantomData<(T, M)>);
 
-impl<'de, M: Deserialize<'de>> Visitor<'de> for TextOrVisitor<M> {
-    type Value = TextOr<M>;
+impl<'de, T: Deserialize<'de>, M: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T, M> {
+    type Value = TextOr<T, M>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a text or a mapping")
     }
 
-    scalars_as_text!(TextOr<M>);
+    scalars_as_text!(TextOr<T, M>);
 
-    fn visit_str<E: Error>(self, v: &str) -> Result<TextOr<M>, E> {
-        Ok(TextOr::Text(v.to_owned()))
+    fn visit_str<E: Error>(self, v: &str) -> Result<TextOr<T, M>, E> {
+        T::deserialize(v.into_deserializer()).map(TextOr::Text)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextOr<M>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextOr<T, M>, A::Error> {
         M::deserialize(MapAccessDeserializer::new(map)).map(TextOr::Mapping)
     }
 }
 
-impl<'de, M: Deserialize<'de>> Deserialize<'de> for TextOr<M> {
+impl<'de, T: Deserialize<'de>, M: Deserialize<'de>> Deserialize<'de> for TextOr<T, M> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextOrVisitor(PhantomData))
     }
@@ -148,17 +148,17 @@ impl<'de> Deserialize<'de> for AlertsEntry {
     }
 }
 
-impl<M: JsonSchema> JsonSchema for TextOr<M> {
+impl<T: JsonSchema, M: JsonSchema> JsonSchema for TextOr<T, M> {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> Cow<'static, str> {
-        format!("TextOr{}", M::schema_name()).into()
+        format!("{}Or{}", T::schema_name(), M::schema_name()).into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [{"type": "string"}, generator.subschema_for::<M>()]})
+        json_schema!({"anyOf": [generator.subschema_for::<T>(), generator.subschema_for::<M>()]})
     }
 }
 

@@ -6,25 +6,25 @@ use serde::Deserialize;
 use super::{LinkedName, Listed, SpanText, TextOr};
 use crate::spec::yaml::Spanned;
 
-/// Where an SLO's events come from.
+/// Where an SLO's events come from: exactly one of these.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Indicator")]
-pub(in crate::spec) enum IndicatorDocument {
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Indicator", extend("minProperties" = 1, "maxProperties" = 1))]
+pub(in crate::spec) struct IndicatorDocument {
     /// Good or bad events out of a total.
-    Ratio(Box<RatioDocument>),
+    pub(in crate::spec) ratio: Option<RatioDocument>,
     /// The share of events faster than a threshold.
-    Latency(Box<LatencyDocument>),
+    pub(in crate::spec) latency: Option<LatencyDocument>,
     /// The share of a gauge's samples that lie in a range.
-    Threshold(ThresholdDocument),
+    pub(in crate::spec) threshold: Option<ThresholdDocument>,
     /// A ratio that is computed elsewhere; needs time slices.
-    Raw(RawDocument),
+    pub(in crate::spec) raw: Option<RawDocument>,
     /// A weighted mean of other SLOs.
-    Composite(Vec<Spanned<MemberDocument>>),
+    pub(in crate::spec) composite: Option<Vec<Spanned<MemberDocument>>>,
 }
 
 /// One side of a ratio or a list whose events are added.
-pub(in crate::spec) type Sides = Spanned<Listed<TextOr<SideDocument>>>;
+pub(in crate::spec) type Sides = Spanned<Listed<TextOr<String, SideDocument>>>;
 
 /// Good or bad events out of a total. A side is a selector, with `index` a KQL query, or a mapping.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -58,7 +58,7 @@ pub(in crate::spec) struct SideDocument {
     /// The index pattern of a log query.
     pub(in crate::spec) index: Option<Spanned<String>>,
     /// Log documents.
-    pub(in crate::spec) query: Option<Spanned<TextOr<Dsl>>>,
+    pub(in crate::spec) query: Option<Spanned<TextOr<String, Dsl>>>,
     /// Which documents prove that the shipper lives. Default: any in the index.
     pub(in crate::spec) heartbeat: Option<Spanned<String>>,
     /// How much later these events come than the ones they answer to.
@@ -86,7 +86,7 @@ pub(in crate::spec) struct LatencyDocument {
     /// The index pattern of a log query.
     pub(in crate::spec) index: Option<Spanned<String>>,
     /// Log documents.
-    pub(in crate::spec) query: Option<Spanned<TextOr<Dsl>>>,
+    pub(in crate::spec) query: Option<Spanned<TextOr<String, Dsl>>>,
     /// The numeric field of the documents that holds the duration.
     pub(in crate::spec) field: Option<Spanned<String>>,
     /// Which documents prove that the shipper lives. Default: any in the index.

@@ -79,3 +79,10 @@ text!(
         "enum": [true, false, "groups"],
     })
 );
+
+text!(
+    /// `occurrences`, the way to count a budget that is a word.
+    BudgetText,
+    "Occurrences",
+    json_schema!({"description": "Events.", "const": "occurrences"})
+);

@@ -1,0 +1,176 @@
+//! The budget rule: what remains of a window's budget.
+
+use chrono::{DateTime, Duration, Utc};
+use slo_core::time::Span;
+use slo_core::view::{Unit, WindowView};
+
+use super::remaining::Remaining;
+use super::row::{Asked, Row};
+use super::words;
+use crate::decision::Verdict;
+use crate::policy::rule::{BudgetRule, Needs};
+use crate::policy::scalar::Share;
+
+/// An SLO that lacks the window, or whose budget is not known, gives unknown; while `needs` is not
+/// met `otherwise` holds; a spent budget denies; the thresholds are strict.
+pub(super) fn budget(asked: &Asked<'_>, rule: &BudgetRule) -> Row {
+    let row = asked.row("budget");
+    let Some(window) = find(asked, rule) else {
+        return lacks(asked, row, rule);
+    };
+    let name = window.window.as_str();
+    let row = row.over(name);
+    let Some(remaining) = Remaining::of(asked.view, window) else {
+        let reason = format!("what remains of the {name} budget is not known");
+        return row.says(Verdict::Unknown, &reason).opens(None, "the budget is measured again");
+    };
+    let at = recovery(asked, rule, window);
+    if let Some(unmet) = rule.needs.and_then(|needs| Unmet::of(needs, window)) {
+        let at = match level(rule, remaining).verdict {
+            Verdict::Deny => unmet.until.zip(at).map(|(met, recovered)| met.max(recovered)),
+            _ => unmet.until,
+        };
+        return not_yet(row, rule, remaining, &unmet, at.map(|at| at.max(asked.now)));
+    }
+    let level = level(rule, remaining);
+    row.saw(Some(remaining.share()), Some(level.threshold.share()))
+        .says(level.verdict, &reason(window, remaining, level))
+        .opens(at, &format!("enough bad events have left the {name} window"))
+}
+
+fn find<'a>(asked: &Asked<'a>, rule: &BudgetRule) -> Option<&'a WindowView> {
+    match &rule.window {
+        Some(name) => asked.view.windows.iter().find(|w| w.window == name.as_str()),
+        None => asked.view.windows.first(),
+    }
+}
+
+fn lacks(asked: &Asked<'_>, row: Row, rule: &BudgetRule) -> Row {
+    let has: Vec<&str> = asked.view.windows.iter().map(|w| w.window.as_str()).collect();
+    let Some(name) = &rule.window else {
+        return row.says(Verdict::Unknown, "the SLO has no window");
+    };
+    let name = name.as_str();
+    let reason = match has.as_slice() {
+        [] => format!("the policy asks for the {name} budget, and the SLO has no window"),
+        has => format!("the policy asks for the {name} budget; the SLO has {}", has.join(", ")),
+    };
+    row.over(name)
+        .says(Verdict::Unknown, &reason)
+        .opens(None, &format!("the SLO gets a {name} window, or the policy asks for another"))
+}
+
+#[derive(Clone, Copy)]
+struct Level {
+    verdict: Verdict,
+    /// The one crossed, else the one that would be crossed first.
+    threshold: Share,
+}
+
+fn level(rule: &BudgetRule, remaining: Remaining) -> Level {
+    let below = |limit: Share| remaining.is_below(limit);
+    let (verdict, threshold) = match rule.warn_below {
+        _ if remaining.is_spent() || below(rule.deny_below) => (Verdict::Deny, rule.deny_below),
+        Some(warn) if below(warn) => (Verdict::Warn, warn),
+        warn => (Verdict::Allow, warn.unwrap_or(rule.deny_below)),
+    };
+    Level { verdict, threshold }
+}
+
+fn reason(window: &WindowView, remaining: Remaining, level: Level) -> String {
+    let (name, left) = (&window.window, remaining.share());
+    let share = words::percent_beside(left, level.threshold.share());
+    let forecast = match &window.estimate {
+        Some(estimate) => format!(" at its end, forecast by {}", estimate.method),
+        None => String::new(),
+    };
+    let limit = words::percent(level.threshold.share());
+    match level.verdict {
+        Verdict::Deny if remaining.is_spent() => {
+            let denies = match level.threshold.ppb() {
+                0 => "at 100 %".to_owned(),
+                _ => format!("above {}", words::percent(1.0 - level.threshold.share())),
+            };
+            let spent = words::percent(1.0 - left);
+            format!("the {name} budget is spent ({spent}{forecast}); the policy denies {denies}")
+        }
+        Verdict::Deny => {
+            format!(
+                "{share} of the {name} budget remains{forecast}; the policy denies below {limit}"
+            )
+        }
+        Verdict::Warn => {
+            format!(
+                "{share} of the {name} budget remains{forecast}; the policy warns below {limit}"
+            )
+        }
+        _ => format!("{share} of the {name} budget remains{forecast}"),
+    }
+}
+
+/// When the rule will no longer deny: the forecast's answer, else (for `denyBelow: 0%`) the window's
+/// own recovery.
+fn recovery(asked: &Asked<'_>, rule: &BudgetRule, window: &WindowView) -> Option<DateTime<Utc>> {
+    let fallback = window.recovers_at.filter(|_| rule.deny_below.ppb() == 0);
+    asked.answer(&rule.ask()).unwrap_or_else(|| fallback.map(|at| at.max(asked.now)))
+}
+
+/// What a rule needs and does not have.
+struct Unmet {
+    words: String,
+    /// When it will be met, as far as anybody knows.
+    until: Option<DateTime<Utc>>,
+}
+
+impl Unmet {
+    /// Events that come cannot be foretold; youth passes at a known instant. Where nothing is
+    /// counted (composites, ratio timeslices) no events can be needed.
+    fn of(needs: Needs, window: &WindowView) -> Option<Self> {
+        let name = &window.window;
+        let few = needs.events.zip(window.total).filter(|(needed, seen)| *seen < *needed as f64);
+        if let Some((needed, seen)) = few {
+            let unit = match window.unit {
+                Some(Unit::Slices) => "slices",
+                _ => "events",
+            };
+            let (seen, needed) = (words::number(seen), words::number(needed as f64));
+            let words = format!("{seen} of the {needed} {unit} needed are in the {name} window");
+            return Some(Self { words, until: None });
+        }
+        let least = needs.maturity.filter(|least| window.maturity < least.share() - 1e-9)?;
+        let age = words::percent_beside(window.maturity, least.share());
+        let words = format!(
+            "the SLO's life is {age} of the {name} window; {} are needed",
+            words::percent(least.share())
+        );
+        Some(Self { words, until: grown(window, least) })
+    }
+}
+
+/// When a rolling window will be as mature as needed.
+fn grown(window: &WindowView, least: Share) -> Option<DateTime<Utc>> {
+    let length = Span::parse(&window.window).ok()?.as_millis() as f64;
+    let missing = (least.share() - window.maturity) * length;
+    window.to.checked_add_signed(Duration::milliseconds(missing.ceil() as i64))
+}
+
+fn not_yet(
+    row: Row,
+    rule: &BudgetRule,
+    remaining: Remaining,
+    unmet: &Unmet,
+    at: Option<DateTime<Utc>>,
+) -> Row {
+    let verdict = rule.otherwise.unwrap_or(Verdict::Unknown);
+    let then = match verdict {
+        Verdict::Allow => "it allows",
+        Verdict::Warn => "it warns",
+        Verdict::Unknown => "it cannot say",
+        Verdict::Deny => "it denies",
+    };
+    let reason =
+        format!("too little is known for the budget rule: {}; until then {then}", unmet.words);
+    row.saw(Some(remaining.share()), Some(rule.deny_below.share()))
+        .says(verdict, &reason)
+        .opens(at, "enough is known for the budget rule")
+}

@@ -1,0 +1,99 @@
+//! The burn and exhaustion rules: how fast a budget is spent, and how soon it is gone.
+
+use slo_core::time::Span;
+use slo_core::view::{BurnView, WindowView};
+
+use super::remaining::Remaining;
+use super::row::{Asked, Row};
+use super::words;
+use crate::decision::Verdict;
+use crate::policy::rule::{BurnRule, ExhaustionRule};
+use crate::policy::scalar::Factor;
+
+/// A rate that is not known is unknown, whatever the SLO's age: a young SLO's rate is taken over its
+/// life, so a rate is null only where less than half was measured or where a lump of events came over
+/// a gap longer than the window.
+pub(super) fn burn(asked: &Asked<'_>, rule: &BurnRule) -> Row {
+    let name = rule.window.to_string();
+    let row = asked.row("burn").over(&name);
+    let view = asked.view.burn.iter().find(|b| Span::parse(&b.window) == Ok(rule.window.span()));
+    let known = view.and_then(|view| view.rate.filter(|r| !r.is_nan()).map(|rate| (view, rate)));
+    let Some((view, rate)) = known else {
+        let reason = match view {
+            Some(_) => format!("too little was measured in the last {name} to know the burn rate"),
+            None => format!("the burn rate over {name} is not computed yet"),
+        };
+        let when = format!("more of the last {name} is measured");
+        return row.says(Verdict::Unknown, &reason).opens(None, &when);
+    };
+    let (verdict, limit) = pace(rule, view, rate);
+    let at = rule.ask().and_then(|ask| asked.answer(&ask)).flatten();
+    row.saw(Some(rate), limit.map(Factor::get))
+        .says(verdict, &burn_reason(rule, view, rate, verdict, limit))
+        .opens(at, &format!("the {name} burn rate has fallen"))
+}
+
+fn pace(rule: &BurnRule, view: &BurnView, rate: f64) -> (Verdict, Option<Factor>) {
+    // A rate that equals the factor to nine digits has not crossed it.
+    let over = |limit: &Factor| rate > limit.get() * (1.0 + 1e-9);
+    let (deny, warn) = (rule.deny.filter(over), rule.warn.filter(over));
+    match (deny, warn) {
+        _ if view.bad < i64::from(rule.min_bad) => (Verdict::Allow, rule.warn.or(rule.deny)),
+        (Some(_), _) => (Verdict::Deny, deny),
+        (None, Some(_)) => (Verdict::Warn, warn),
+        (None, None) => (Verdict::Allow, rule.warn.or(rule.deny)),
+    }
+}
+
+fn burn_reason(
+    rule: &BurnRule,
+    view: &BurnView,
+    rate: f64,
+    verdict: Verdict,
+    limit: Option<Factor>,
+) -> String {
+    let limit = limit.map_or(0.0, Factor::get);
+    let (seen, name) = (words::number_beside(rate, limit), rule.window);
+    let burns = format!("the budget burns {seen} times as fast as it may over {name}");
+    match verdict {
+        Verdict::Deny => format!("{burns}; the policy denies above {limit}"),
+        Verdict::Warn => format!("{burns}; the policy warns above {limit}"),
+        _ if rate > limit => {
+            let (bad, least) = (view.bad, rule.min_bad);
+            format!("{burns}, by {bad} bad events only; the policy looks from {least} on")
+        }
+        _ => burns,
+    }
+}
+
+/// Warns when the forecast sees the budget gone within the rule's length, or when it is gone.
+pub(super) fn exhaustion(asked: &Asked<'_>, rule: &ExhaustionRule, window: &WindowView) -> Row {
+    let name = &window.window;
+    let row = asked.row("exhaustion").over(name);
+    let Some(remaining) = Remaining::of(asked.view, window) else {
+        let reason = format!("what remains of the {name} budget is not known, so no forecast");
+        return row.says(Verdict::Unknown, &reason).opens(None, "the budget is measured again");
+    };
+    let limit = Some(rule.warn_within.seconds());
+    if remaining.is_spent() {
+        let reason = format!("the {name} budget is gone already");
+        return row.saw(Some(0.0), limit).says(Verdict::Warn, &reason);
+    }
+    let Some(at) = window.exhausts_at else {
+        let reason = format!("at the pace of the last hour the {name} budget will not be gone");
+        return row.saw(None, limit).says(Verdict::Allow, &reason);
+    };
+    let left = ((at - asked.now).num_milliseconds() as f64 / 1_000.0).max(0.0);
+    let gone = format!(
+        "at the pace of the last hour the {name} budget will be gone in {}",
+        words::length(left)
+    );
+    let row = row.saw(Some(left), limit);
+    match left < rule.warn_within.seconds() {
+        true => {
+            let reason = format!("{gone}; the policy warns within {}", rule.warn_within);
+            row.says(Verdict::Warn, &reason)
+        }
+        false => row.says(Verdict::Allow, &gone),
+    }
+}

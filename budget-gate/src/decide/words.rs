@@ -1,0 +1,86 @@
+//! Numbers as people read them.
+
+use slo_core::time::Span;
+
+/// `112 %`, `8.4 %`: one decimal at most.
+pub(super) fn percent(share: f64) -> String {
+    with_decimals(share * 100.0, 1) + " %"
+}
+
+/// A share in percent with as many decimals as it takes to tell it from a limit.
+pub(super) fn percent_beside(share: f64, limit: f64) -> String {
+    beside(share * 100.0, limit * 100.0, 1) + " %"
+}
+
+/// A number with as many decimals as it takes to tell it from a limit.
+pub(super) fn number_beside(number: f64, limit: f64) -> String {
+    beside(number, limit, 2)
+}
+
+/// `1,234.5`: two decimals at most.
+pub(super) fn number(number: f64) -> String {
+    with_decimals(number, 2)
+}
+
+/// `6m30s`, `5h12m`, `3d4h`: the two largest units.
+pub(super) fn length(seconds: f64) -> String {
+    let step = match seconds {
+        s if s >= 86_400.0 => 3_600.0,
+        s if s >= 3_600.0 => 60.0,
+        _ => 1.0,
+    };
+    Span::seconds(((seconds / step).floor() * step) as i64).to_string()
+}
+
+fn beside(number: f64, limit: f64, least: usize) -> String {
+    let differs = |n: &usize| with_decimals(number, *n) != with_decimals(limit, *n);
+    let decimals = (least..=9).find(differs).unwrap_or(least);
+    with_decimals(number, decimals)
+}
+
+fn with_decimals(number: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", number.abs());
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let mut out = String::new();
+    if number < 0.0 && (whole != "0" || !fraction.is_empty()) {
+        out.push('-');
+    }
+    for (at, digit) in whole.char_indices() {
+        if at > 0 && (whole.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if !fraction.is_empty() {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_short_and_apart_from_their_limit() {
+        assert_eq!(percent(1.12), "112 %");
+        assert_eq!(percent(0.0841), "8.4 %");
+        assert_eq!(percent(-0.000_01), "0 %");
+        assert_eq!(percent_beside(0.249_96, 0.25), "24.996 %");
+        assert_eq!(percent_beside(0.25, 0.25), "25 %");
+        assert_eq!(number(1_234_567.5), "1,234,567.5");
+        assert_eq!(number_beside(14.4004, 14.4), "14.4004");
+        assert_eq!(number(-1234.0), "-1,234");
+    }
+
+    #[test]
+    fn lengths_have_two_units() {
+        for (seconds, text) in
+            [(390.0, "6m30s"), (18_779.0, "5h12m"), (273_700.0, "3d4h"), (0.4, "0s"), (30.0, "30s")]
+        {
+            assert_eq!(length(seconds), text);
+        }
+    }
+}

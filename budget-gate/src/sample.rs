@@ -1,0 +1,141 @@
+//! A service, its views and policies, for the tests.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use slo_core::slo::{Gate, Name, Service};
+use slo_core::spec::yaml;
+use slo_core::spec::{SpecError, load};
+use slo_core::view::{BudgetView, BudgetingName, BurnView, State, Unit, WindowView};
+
+use crate::policy::{self, Policy};
+
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+pub(crate) fn now() -> DateTime<Utc> {
+    at("2026-11-21T10:00:00Z")
+}
+
+/// An SLO of `orders` in production at 99.9 % over 30 days, read until half a minute ago.
+pub(crate) fn view(slo: &str, bad: f64, total: f64) -> BudgetView {
+    let until = now() - Duration::seconds(30);
+    BudgetView {
+        service: "orders".to_owned(),
+        slo: slo.to_owned(),
+        environment: "production".to_owned(),
+        group: None,
+        objective: 0.999,
+        state: State::Healthy,
+        conditions: vec![State::Healthy],
+        evaluated_at: now() - Duration::seconds(4),
+        data_until: Some(until),
+        age_seconds: Some(26.0),
+        windows: vec![window("30d", bad, total)],
+        burn: vec![BurnView { window: "1h".to_owned(), rate: Some(0.5), bad: bad as i64 }],
+        alerts: Vec::new(),
+        sources: Vec::new(),
+        findings: Vec::new(),
+        backfill: None,
+        gate: Gate::Decides,
+        stale_after_seconds: 300.0,
+        answers: Vec::new(),
+    }
+}
+
+pub(crate) fn window(name: &str, bad: f64, total: f64) -> WindowView {
+    let allowed = 0.001 * total;
+    let spent = if total > 0.0 { bad / allowed } else { 0.0 };
+    WindowView {
+        window: name.to_owned(),
+        from: now() - Duration::days(30),
+        to: now(),
+        budgeting: BudgetingName::Occurrences,
+        unit: Some(Unit::Events),
+        bounds: None,
+        good: Some(total - bad),
+        bad: Some(bad),
+        total: Some(total),
+        sli: (total > 0.0).then(|| (total - bad) / total),
+        allowed: Some(allowed),
+        spent: Some(spent),
+        remaining: Some(1.0 - spent),
+        coverage: Some(1.0),
+        maturity: 1.0,
+        interval: None,
+        partial: 0,
+        assumed: 0.0,
+        dropped: 0.0,
+        without_exclusions: None,
+        estimate: None,
+        exhausts_at: None,
+        recovers_at: None,
+    }
+}
+
+/// The same SLO without any number.
+pub(crate) fn no_data(slo: &str) -> BudgetView {
+    let mut view = view(slo, 0.0, 0.0);
+    (view.state, view.conditions) = (State::NoData, vec![State::NoData]);
+    (view.data_until, view.age_seconds) = (None, None);
+    view.burn[0].rate = None;
+    let w = &mut view.windows[0];
+    (w.good, w.bad, w.total, w.sli) = (None, None, None, None);
+    (w.allowed, w.spent, w.remaining, w.coverage) = (None, None, None, None);
+    view
+}
+
+/// The same numbers, read until so long ago.
+pub(crate) fn aged(mut view: BudgetView, minutes: i64) -> BudgetView {
+    view.data_until = Some(now() - Duration::minutes(minutes));
+    view
+}
+
+pub(crate) fn service(name: &str, tier: u8, environment: &str, labels: &[(&str, &str)]) -> Service {
+    Service {
+        name: Name::parse(name).unwrap(),
+        environment: Name::parse(environment).unwrap(),
+        title: None,
+        owner: None,
+        tier,
+        depends_on: Vec::new(),
+        links: BTreeMap::new(),
+        labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        slos: Vec::new(),
+    }
+}
+
+/// A service `orders` whose document declares these SLOs.
+pub(crate) fn declaring(slos: &[&str]) -> Service {
+    let mut text = "apiVersion: headroom/v1\nkind: Service\nservice: orders\ntier: 1\n\
+        environment: production\nslos:\n"
+        .to_owned();
+    for slo in slos {
+        text.push_str(&format!(
+            "  - {{name: {slo}, objective: 99.9%, indicator: {{ratio: {{total: hits, bad: misses}}}}}}\n"
+        ));
+    }
+    let set = load(vec![("orders.yaml".to_owned(), text.into_bytes())]).unwrap();
+    set.services.into_iter().next().unwrap()
+}
+
+/// Reads a policy; the head is put in front.
+pub(crate) fn try_policy(body: &str) -> Result<Policy, SpecError> {
+    let text = format!("apiVersion: headroom/v1\nkind: Policy\n{body}");
+    let mut documents = yaml::documents("policies/p.yaml", text.as_bytes());
+    policy::read(&documents.remove(0)?)
+}
+
+/// An enforced policy `p` with rules, one YAML flow mapping each, that denies what is unknown.
+pub(crate) fn rules(rules: &[&str]) -> Policy {
+    policy("p", "onUnknown: deny\nnoSlo: deny\n", rules)
+}
+
+/// A policy with rules and further keys.
+pub(crate) fn policy(name: &str, keys: &str, rules: &[&str]) -> Policy {
+    let rules: String = rules.iter().map(|rule| format!("  - {rule}\n")).collect();
+    let rules =
+        if rules.is_empty() { "rules: []\n".to_owned() } else { format!("rules:\n{rules}") };
+    try_policy(&format!("policy: {name}\n{keys}{rules}")).unwrap()
+}

@@ -1,0 +1,114 @@
+//! Reads the past that new SLOs want and that a downtime missed: newest first, in slices of days,
+//! beside the running ticks. A slice that fails is tried again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use slo_core::counter::{Outcome, Rules};
+use slo_core::ledger::Hour;
+use slo_core::plan::Feeds;
+use slo_core::time::Minute;
+use tokio::sync::mpsc::Sender;
+
+use crate::source::error::SourceError;
+use crate::source::prometheus::Prometheus;
+use crate::source::prometheus::history::{self, Stretch};
+
+const DAY: i64 = 1_440;
+/// SLOs that are read together: what a slice of days holds must fit in memory.
+const TOGETHER: usize = 250;
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// A stretch of the past that some SLOs of a source lack.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The source.
+    pub source: Arc<Prometheus>,
+    /// Positions of the SLOs, and what feeds them.
+    pub slos: Vec<(usize, (Feeds, Rules))>,
+    /// First minute.
+    pub from: Minute,
+    /// First minute after the stretch.
+    pub until: Minute,
+}
+
+/// A slice that was read.
+#[derive(Debug, Clone, Default)]
+pub struct Filled {
+    /// By position of the SLO: hours and their minutes.
+    pub hours: Vec<(usize, Vec<(i64, Hour)>)>,
+    /// First minute.
+    pub from: Option<Minute>,
+    /// First minute after the slice.
+    pub until: Option<Minute>,
+}
+
+/// Reads all jobs; ends early when nobody listens any more.
+pub async fn run(jobs: Vec<Job>, results: Sender<Filled>) {
+    for (job, from, until) in slices(&jobs) {
+        for members in job.slos.chunks(TOGETHER) {
+            loop {
+                match read(job, members, from, until).await {
+                    Ok(filled) => match results.send(filled).await {
+                        Ok(()) => break,
+                        Err(_) => return,
+                    },
+                    Err(_) if results.is_closed() => return,
+                    Err(error) => {
+                        tracing::warn!(%error, from = %from.start(), until = %until.start(), "cannot read the past, trying again in 30 s");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            }
+        }
+        tracing::info!(slos = job.slos.len(), from = %from.start(), until = %until.start(), "read a slice of the past");
+    }
+}
+
+/// All slices of all jobs, newest first: a day, then three days at a time.
+fn slices(jobs: &[Job]) -> Vec<(&Job, Minute, Minute)> {
+    let mut all = Vec::new();
+    for job in jobs {
+        let (mut until, mut length) = (job.until, DAY);
+        while job.from < until {
+            let from = Minute((until - length).hour() * 60).max(job.from);
+            all.push((job, from, until));
+            (until, length) = (from, 3 * DAY);
+        }
+    }
+    all.sort_by_key(|(_, _, until)| std::cmp::Reverse(*until));
+    all
+}
+
+async fn read(
+    job: &Job,
+    members: &[(usize, (Feeds, Rules))],
+    from: Minute,
+    until: Minute,
+) -> Result<Filled, SourceError> {
+    let slos: Vec<(Feeds, Rules)> = members.iter().map(|(_, fed)| fed.clone()).collect();
+    // The minutes before the end are covered by samples up to a look-back after it.
+    let look_back = slos.iter().map(|(_, r)| r.look_back.as_millis()).max().unwrap_or(0);
+    let stretch = Stretch { from, to: until.start_millis() + look_back };
+    let mut hours: Vec<BTreeMap<i64, Hour>> = vec![BTreeMap::new(); members.len()];
+    let mut each = |slo: usize, outcome: Outcome| collect(&mut hours[slo], &outcome, until);
+    history::replay(&job.source, &slos, stretch, &mut each, &|_| {}).await?;
+    let hours =
+        members.iter().zip(hours).map(|((slo, _), hours)| (*slo, hours.into_iter().collect()));
+    Ok(Filled { hours: hours.collect(), from: Some(from), until: Some(until) })
+}
+
+fn collect(hours: &mut BTreeMap<i64, Hour>, outcome: &Outcome, until: Minute) {
+    let place = |minute: Minute| usize::try_from(minute.0.rem_euclid(60)).unwrap_or(0);
+    for (minute, bucket) in outcome.buckets.iter().filter(|(minute, _)| *minute < until) {
+        hours.entry(minute.hour()).or_default().set(place(*minute), bucket);
+    }
+    for mark in outcome.marks.iter().filter(|mark| mark.minute < until) {
+        let Some(hour) = hours.get_mut(&mark.minute.hour()) else { continue };
+        let mut bucket = hour.get(place(mark.minute));
+        bucket.measured |= mark.measured;
+        bucket.partial |= mark.partial;
+        hour.set(place(mark.minute), &bucket);
+    }
+}

@@ -1,0 +1,237 @@
+//! The running state: reads due sources, folds, publishes a snapshot, commits. One owner, no locks;
+//! consumers read the published [`Snapshot`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use slo_core::counter::Outcome;
+use slo_core::plan::Feeds;
+use slo_core::time::Minute;
+use slo_core::view::BudgetView;
+
+use super::backfill::{Filled, Job};
+use super::live::{Live, LiveSource};
+use super::reading;
+use super::snapshot::{Latest, Snapshot};
+use crate::config::Config;
+use crate::declared::Declared;
+use crate::source::prometheus::Prometheus;
+use crate::store::Store;
+
+mod commit;
+mod open;
+mod read;
+
+/// The running engine.
+#[derive(Debug)]
+pub struct Engine {
+    declared: Arc<Declared>,
+    store: Store,
+    latest: Latest,
+    slos: Vec<Live>,
+    sources: Vec<LiveSource>,
+    /// For sources with a past, to backfill from.
+    pasts: Vec<Option<Arc<Prometheus>>>,
+    /// What feeds each SLO.
+    feeds: Vec<Option<Feeds>>,
+    ledgers: Arc<BTreeMap<(String, String, String), u32>>,
+    /// Hours before this one are folded in the database.
+    folded_to: i64,
+    forgotten: Option<DateTime<Utc>>,
+    store_error: Option<String>,
+    reload_error: Option<String>,
+    stretches_changed: bool,
+    compares_clocks: bool,
+}
+
+/// Recent minutes stay in memory: as long as the longest lump can reach, and the burn windows' edges.
+const RECENT: i64 = 400;
+
+impl Engine {
+    /// Opens the ledgers of what is declared, loads what was committed last and publishes it.
+    ///
+    /// # Errors
+    /// When the database or a source's configuration cannot be used.
+    pub async fn start(
+        config: &Config,
+        declared: Arc<Declared>,
+        store: Store,
+        latest: Latest,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Self> {
+        let mut engine = open::open(config, declared, store, latest)?;
+        engine.load(now).await?;
+        engine.publish(now).await;
+        Ok(engine)
+    }
+
+    /// One tick: reads what is due, publishes, commits. May be called at any time, any number of times.
+    pub async fn tick(&mut self, now: DateTime<Utc>) {
+        for source in 0..self.sources.len() {
+            if self.sources[source].is_due(now) {
+                self.read_source(source, now).await;
+            }
+        }
+        self.publish(now).await;
+        self.commit(now).await;
+    }
+
+    /// Takes a slice of the past.
+    pub async fn filled(&mut self, filled: Filled, now: DateTime<Utc>) {
+        let (Some(from), Some(until)) = (filled.from, filled.until) else { return };
+        for (slo, hours) in &filled.hours {
+            let lacking: Vec<i64> = hours.iter().map(|(hour, _)| *hour).collect();
+            self.load_hours(&[*slo], &lacking).await;
+            self.slos[*slo].fill(hours, from, until);
+        }
+        self.stretches_changed = true;
+        self.publish(now).await;
+        self.commit(now).await;
+    }
+
+    /// The stretches of the past that are missing, for sources that have been read once.
+    pub fn jobs(&mut self, now: DateTime<Utc>) -> Vec<Job> {
+        let mut jobs: BTreeMap<(usize, Minute, Minute), Vec<usize>> = BTreeMap::new();
+        for at in 0..self.slos.len() {
+            let Some(source) = self.slos[at].source else { continue };
+            let Some(mark) =
+                self.sources[source].watermark().filter(|_| self.pasts[source].is_some())
+            else {
+                continue;
+            };
+            let live = &mut self.slos[at];
+            let slo = live.account.slo().clone();
+            let from = reading::history_start(&slo, Minute::of(now), &self.declared.burns);
+            let from = Minute(from.hour() * 60);
+            live.backfill = Some(super::live::Wanted { from, until: mark });
+            for (a, b) in live.missing(from, mark) {
+                jobs.entry((source, a, b)).or_default().push(at);
+            }
+        }
+        jobs.into_iter()
+            .filter_map(|((source, from, until), slos)| self.job(source, from, until, &slos))
+            .collect()
+    }
+
+    fn job(&self, source: usize, from: Minute, until: Minute, slos: &[usize]) -> Option<Job> {
+        let past = self.pasts[source].clone()?;
+        let config = &self.sources[source].config;
+        let fed = |at: &usize| {
+            let feeds = self.feeds[*at].clone()?;
+            Some((*at, (feeds, reading::rules(self.slos[*at].account.slo(), config))))
+        };
+        Some(Job { source: past, slos: slos.iter().filter_map(fed).collect(), from, until })
+    }
+
+    /// Moves every account to its newest minute, makes the views and swaps them in.
+    async fn publish(&mut self, now: DateTime<Utc>) {
+        self.note_reads();
+        self.load_edges(now).await;
+        let mut snapshot = Snapshot {
+            at: now,
+            declared: self.declared.clone(),
+            ledgers: self.ledgers.clone(),
+            store_error: self.store_error.clone(),
+            reload_error: self.reload_error.clone(),
+            ..Snapshot::default()
+        };
+        let fallback = crate::source::config::SourceConfig::default();
+        for live in &mut self.slos {
+            let source = live.source.map(|at| &self.sources[at]);
+            let config = source.map_or(&fallback, |s| &s.config);
+            let (asks, backfill) = (&self.declared.asks, live.progress());
+            let before = live.view.take();
+            let view = reading::view(
+                &mut live.account,
+                &live.reading,
+                config,
+                now,
+                asks,
+                backfill,
+                before.as_deref(),
+            );
+            let view: Arc<BudgetView> = Arc::new(view);
+            live.view = Some(view.clone());
+            let by = snapshot.views.entry(view.service.clone()).or_default();
+            by.entry(view.environment.clone()).or_default().push(view);
+        }
+        for source in &self.sources {
+            if let Some(error) = &source.error {
+                snapshot.source_errors.insert(source.config.name.clone(), error.clone());
+            }
+        }
+        self.latest.publish(snapshot);
+    }
+
+    fn note_reads(&mut self) {
+        for live in &mut self.slos {
+            if let Some(source) = live.source.map(|at| &self.sources[at]) {
+                live.reading.read_to = source.read_to.and_then(DateTime::from_timestamp_millis);
+                live.reading.last_error.clone_from(&source.error);
+            }
+        }
+    }
+
+    /// Loads the hours under the windows' edges that the next step needs.
+    async fn load_edges(&mut self, now: DateTime<Utc>) {
+        let fallback = crate::source::config::SourceConfig::default();
+        let (mut slos, mut hours) = (Vec::new(), std::collections::BTreeSet::new());
+        for (at, live) in self.slos.iter().enumerate() {
+            let config = live.source.map_or(&fallback, |s| &self.sources[s].config);
+            let to = reading::end(live.account.slo(), &live.reading, config, now);
+            let wants = live.account.wants(to);
+            if !wants.is_empty() {
+                slos.push(at);
+                hours.extend(wants.into_iter().map(|want| want.0));
+            }
+        }
+        let hours: Vec<i64> = hours.into_iter().collect();
+        self.load_hours(&slos, &hours).await;
+    }
+
+    /// Loads the minutes of hours that some SLOs lack.
+    async fn load_hours(&mut self, slos: &[usize], hours: &[i64]) {
+        let lacks = |at: &usize| hours.iter().any(|h| self.slos[*at].account.events().lacks(*h));
+        let lacking: Vec<usize> = slos.iter().copied().filter(|at| lacks(at)).collect();
+        if lacking.is_empty() {
+            return;
+        }
+        match self.store.minutes_of(hours).await {
+            Err(error) => {
+                tracing::error!(%error, "cannot load minutes");
+                self.store_error = Some(error.to_string());
+            }
+            Ok(mut found) => {
+                for at in lacking {
+                    let live = &mut self.slos[at];
+                    for (hour, minutes) in found.remove(&live.ledger.id).unwrap_or_default() {
+                        live.account.events_mut().load_minutes(hour, minutes);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The hours that an outcome touches.
+    fn hours_of(outcome: &Outcome) -> Vec<i64> {
+        let buckets = outcome.buckets.iter().map(|(minute, _)| minute.hour());
+        let mut hours: Vec<i64> =
+            buckets.chain(outcome.marks.iter().map(|m| m.minute.hour())).collect();
+        hours.sort_unstable();
+        hours.dedup();
+        hours
+    }
+
+    /// The same, not refusing sources whose clock differs: for a past that is played again.
+    #[must_use]
+    pub const fn without_clock_check(mut self) -> Self {
+        self.compares_clocks = false;
+        self
+    }
+
+    /// Notes that changed files were not taken over; the next snapshot says so.
+    pub fn note_reload(&mut self, error: Option<String>) {
+        self.reload_error = error;
+    }
+}

@@ -1,0 +1,244 @@
+//! From files and database to a running state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use slo_core::budget::Account;
+use slo_core::calendar;
+use slo_core::ledger::Hour;
+use slo_core::plan::feeds;
+use slo_core::slo::Slo;
+use slo_core::time::Minute;
+
+use super::{Engine, RECENT};
+use crate::config::Config;
+use crate::declared::Declared;
+use crate::evaluate::live::{Live, LiveSource, fingerprint};
+use crate::evaluate::oneshot::source_of;
+use crate::evaluate::reading::Reading;
+use crate::evaluate::snapshot::Latest;
+use crate::source::config::{SourceConfig, SourceKind};
+use crate::source::intake::Intake;
+use crate::source::prometheus::Prometheus;
+use crate::source::reader::MetricSource;
+use crate::source::scrape::source::Scrape;
+use crate::store::{LedgerKey, Registered, Store, StoreError};
+
+type Opened = (Arc<dyn MetricSource>, Option<Arc<Prometheus>>);
+
+pub(super) fn open(
+    config: &Config,
+    declared: Arc<Declared>,
+    store: Store,
+    latest: Latest,
+) -> anyhow::Result<Engine> {
+    let services = declared.services.clone();
+    let mut engine = Engine {
+        store,
+        latest,
+        slos: Vec::new(),
+        sources: Vec::new(),
+        pasts: Vec::new(),
+        feeds: Vec::new(),
+        ledgers: Arc::default(),
+        folded_to: i64::MIN,
+        forgotten: None,
+        store_error: None,
+        reload_error: None,
+        stretches_changed: false,
+        compares_clocks: true,
+        declared,
+    };
+    for service in services {
+        for slo in &service.slos {
+            add_slo(&mut engine, config, slo)?;
+        }
+    }
+    Ok(engine)
+}
+
+fn add_slo(engine: &mut Engine, config: &Config, slo: &Slo) -> anyhow::Result<()> {
+    let mut live = Live {
+        account: Account::new(Arc::new(slo.clone()), &engine.declared.burns),
+        reading: Reading::default(),
+        source: None,
+        ledger: Registered { id: 0, first: None, stretches: Vec::new() },
+        dirty: BTreeSet::new(),
+        backfill: None,
+        view: None,
+    };
+    let mut fed = None;
+    match feeds(slo) {
+        Err(unfed) => live.reading.unfed = Some(unfed),
+        Ok((name, feeds)) => match source_of(&config.sources, name) {
+            Err(reason) => live.reading.last_error = Some(reason),
+            Ok(source) => {
+                let at = source_at(engine, source)?;
+                engine.sources[at].slos.push(engine.slos.len());
+                live.reading.source.clone_from(&source.name);
+                live.source = Some(at);
+                fed = Some(feeds);
+            }
+        },
+    }
+    engine.slos.push(live);
+    engine.feeds.push(fed);
+    Ok(())
+}
+
+/// The position of a source; opens it at first use.
+fn source_at(engine: &mut Engine, config: &SourceConfig) -> anyhow::Result<usize> {
+    if let Some(at) = engine.sources.iter().position(|s| s.config.name == config.name) {
+        return Ok(at);
+    }
+    let (source, past) = open_source(config)?;
+    engine.sources.push(LiveSource {
+        config: config.clone(),
+        has_past: past.is_some(),
+        source,
+        intake: None,
+        slos: Vec::new(),
+        read_to: None,
+        error: None,
+        pause_until: None,
+        looked_for_edges: None,
+    });
+    engine.pasts.push(past);
+    Ok(engine.sources.len() - 1)
+}
+
+fn open_source(config: &SourceConfig) -> anyhow::Result<Opened> {
+    Ok(match config.kind {
+        SourceKind::Prometheus => {
+            let prometheus = Arc::new(Prometheus::new(config)?);
+            (prometheus.clone(), Some(prometheus))
+        }
+        SourceKind::Scrape => (Arc::new(Scrape::new(config)?), None),
+        SourceKind::Elasticsearch | SourceKind::Jsonlog => {
+            anyhow::bail!("source `{}`: log sources are not built into this version", config.name)
+        }
+    })
+}
+
+impl Engine {
+    /// Loads what was committed last.
+    pub(super) async fn load(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.register().await?;
+        let marks = self.store.watermarks().await?;
+        for source in &mut self.sources {
+            let mark = marks.iter().find(|m| m.source == source.config.name);
+            source.read_to = mark.map(|m| m.read_to);
+        }
+        self.end_stretches(marks.iter().map(|m| m.minute).min()).await?;
+        let longest = self.declared.services.iter().flat_map(|s| &s.slos).flat_map(|s| &s.windows);
+        let longest = longest.map(|w| calendar::longest(*w)).max().unwrap_or(0).max(8 * 1_440);
+        let loaded = self.store.folds(Minute::of(now).hour() - 2 * longest / 60 - 48).await?;
+        let current = Minute::of(now).hour();
+        self.folded_to = if loaded.folded_to == i64::MIN { current } else { loaded.folded_to };
+        let oldest = marks.iter().map(|m| m.minute).min().unwrap_or(Minute::of(now));
+        let recent = self.folded_to.min((oldest - RECENT).hour());
+        let mut minutes = self.store.minutes_from(recent).await?;
+        let mut folds = loaded.folds;
+        for live in &mut self.slos {
+            let id = live.ledger.id;
+            for (hour, sums) in folds.remove(&id).unwrap_or_default() {
+                live.account.events_mut().load_fold(hour, &sums);
+            }
+            let mark = live
+                .source
+                .and_then(|s| self.sources[s].watermark().filter(|_| self.sources[s].has_past));
+            load_minutes(live, minutes.remove(&id).unwrap_or_default(), mark);
+        }
+        Ok(())
+    }
+
+    /// What was read until the last run ended was read up to the watermark, no further.
+    async fn end_stretches(&mut self, oldest: Option<Minute>) -> Result<(), StoreError> {
+        for live in &mut self.slos {
+            let mark = live.source.and_then(|at| self.sources[at].watermark());
+            for (from, until) in &mut live.ledger.stretches {
+                if until.0 == i64::MAX {
+                    *until = mark.unwrap_or(*from).max(*from);
+                }
+            }
+        }
+        let keep: Vec<u32> = self.slos.iter().map(|live| live.ledger.id).collect();
+        match oldest {
+            Some(oldest) => self.store.retire(&keep, oldest).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn register(&mut self) -> Result<(), StoreError> {
+        let key = |at: usize| LedgerKey {
+            slo: self.slos[at].account.slo().id.clone(),
+            fingerprint: self.feeds[at].as_ref().map_or_else(String::new, |feeds| {
+                fingerprint(&self.slos[at].reading.source, feeds)
+            }),
+        };
+        let keys: Vec<LedgerKey> = (0..self.slos.len()).map(key).collect();
+        let registered = self.store.register(&keys).await?;
+        let mut ledgers = BTreeMap::new();
+        for (live, ledger) in self.slos.iter_mut().zip(registered) {
+            let id = &live.account.slo().id;
+            let key = (id.service.to_string(), id.slo.to_string(), id.environment.to_string());
+            ledgers.insert(key, ledger.id);
+            if let Some(first) = ledger.first {
+                live.account.events_mut().set_first(first);
+            }
+            live.ledger = ledger;
+        }
+        self.ledgers = Arc::new(ledgers);
+        Ok(())
+    }
+
+    /// Restores the tails and the open minutes of a source without a past.
+    pub(super) async fn restore_tails(
+        &self,
+        source: usize,
+        intake: &mut Intake,
+        open: Minute,
+    ) -> Result<(), StoreError> {
+        let slos = &self.sources[source].slos;
+        let place: BTreeMap<u32, usize> =
+            slos.iter().enumerate().map(|(place, at)| (self.slos[*at].ledger.id, place)).collect();
+        for tail in self.store.tails().await? {
+            if let Some(place) = place.get(&tail.ledger) {
+                let labels = slo_core::labels::Labels::from_bytes(&tail.series);
+                intake.restore(*place, &labels, tail.at, tail.value);
+            }
+        }
+        for (place, at) in slos.iter().enumerate() {
+            if let Some(bucket) = self.slos[*at].account.events().bucket(open) {
+                intake.resume(place, open, bucket);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Loads minutes; those from the watermark on are read again and left out.
+fn load_minutes(live: &mut Live, hours: Vec<(i64, Hour)>, mark: Option<Minute>) {
+    let mut newest = None;
+    for (hour, mut minutes) in hours {
+        for at in 0..60_usize {
+            let minute = Minute(hour * 60 + i64::try_from(at).unwrap_or(0));
+            if mark.is_some_and(|mark| minute >= mark) {
+                minutes.set(at, &slo_core::bucket::Bucket::default());
+            }
+            if minutes.get(at).measured {
+                newest = Some(minute);
+            }
+        }
+        live.account.events_mut().load_fold(hour, &minutes.sums(0, 60));
+        live.account.events_mut().load_minutes(hour, minutes);
+    }
+    let events = live.account.events();
+    let folded = || {
+        let measured = events.hours().rev().find(|hour| events.fold(*hour).measured > 0);
+        measured.map(|hour| Minute(hour * 60 + 59))
+    };
+    // Until the series are read again, the newest sample is known to the minute.
+    live.reading.newest = newest.or_else(folded).map(|minute| (minute + 1).start_millis() - 1);
+}

@@ -1,0 +1,218 @@
+//! One SLO and one source while the server runs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use slo_core::budget::Account;
+use slo_core::counter::Outcome;
+use slo_core::ledger::Hour;
+use slo_core::plan::Feeds;
+use slo_core::time::Minute;
+use slo_core::view::{Backfill, BudgetView};
+
+use crate::evaluate::reading::Reading;
+use crate::source::config::SourceConfig;
+use crate::source::intake::Intake;
+use crate::source::reader::MetricSource;
+use crate::store::Registered;
+
+/// One SLO.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) account: Account,
+    pub(super) reading: Reading,
+    /// Position of its source; `None` when this version has no data for it.
+    pub(super) source: Option<usize>,
+    /// Its ledger in the database.
+    pub(super) ledger: Registered,
+    /// Hours that changed since the last commit.
+    pub(super) dirty: BTreeSet<i64>,
+    /// The past that is wanted, while some of it is missing.
+    pub(super) backfill: Option<Wanted>,
+    pub(super) view: Option<Arc<BudgetView>>,
+}
+
+/// The past that an SLO wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) from: Minute,
+    pub(super) until: Minute,
+}
+
+/// One source and the counting of its SLOs.
+#[derive(Debug)]
+pub(super) struct LiveSource {
+    pub(super) config: SourceConfig,
+    pub(super) source: Arc<dyn MetricSource>,
+    pub(super) has_past: bool,
+    /// Once its series have been found.
+    pub(super) intake: Option<Intake>,
+    /// Positions of its SLOs, as in the intake.
+    pub(super) slos: Vec<usize>,
+    /// How far it has been read, Unix milliseconds.
+    pub(super) read_to: Option<i64>,
+    pub(super) error: Option<String>,
+    pub(super) pause_until: Option<DateTime<Utc>>,
+    pub(super) looked_for_edges: Option<DateTime<Utc>>,
+}
+
+impl LiveSource {
+    pub(super) fn overlap(&self) -> i64 {
+        let default = if self.has_past { 15_000 } else { 0 };
+        self.config.overlap.map_or(default, slo_core::time::Span::as_millis)
+    }
+
+    /// The oldest minute that is still open: reading resumes there after a restart.
+    pub(super) fn watermark(&self) -> Option<Minute> {
+        self.read_to.map(|read_to| Minute::of_millis(read_to - self.overlap()))
+    }
+
+    /// Whether it is time to read it.
+    pub(super) fn is_due(&self, now: DateTime<Utc>) -> bool {
+        let paused = self.pause_until.is_some_and(|until| now < until);
+        let waits = !self.has_past
+            && self.read_to.is_some_and(|last| {
+                // Half a second of grace, so that ticks of the same length do not miss every other one.
+                now.timestamp_millis() - last < self.config.scrape_interval.as_millis() - 500
+            });
+        !paused && !waits
+    }
+}
+
+impl Live {
+    /// Takes what a read changed. The hours must be in memory.
+    pub(super) fn take(&mut self, outcome: &Outcome) {
+        for (minute, bucket) in &outcome.buckets {
+            self.account.replace(*minute, bucket);
+            self.dirty.insert(minute.hour());
+        }
+        let first = self.account.events().first();
+        for mark in outcome.marks.iter().filter(|m| first.is_some_and(|f| m.minute >= f)) {
+            self.account.mark(mark.minute, mark.measured, mark.partial);
+            self.dirty.insert(mark.minute.hour());
+        }
+        self.reading.dip = outcome.dips.last().copied().or(self.reading.dip);
+    }
+
+    /// Takes hours of the past, of minutes `from..until`.
+    pub(super) fn fill(&mut self, hours: &[(i64, Hour)], from: Minute, until: Minute) {
+        for (hour, minutes) in hours {
+            for at in 0..60 {
+                let minute = Minute(hour * 60 + i64::try_from(at).unwrap_or(0));
+                let bucket = minutes.get(at);
+                if from <= minute && minute < until && !bucket.is_empty() {
+                    self.account.replace(minute, &bucket);
+                }
+            }
+            self.dirty.insert(*hour);
+        }
+        self.cover(from, until);
+    }
+
+    /// Notes that minutes `from..until` have been read.
+    pub(super) fn cover(&mut self, from: Minute, until: Minute) {
+        let mut all = std::mem::take(&mut self.ledger.stretches);
+        all.push((from, until));
+        all.sort_unstable();
+        for (a, b) in all {
+            match self.ledger.stretches.last_mut() {
+                Some(last) if a <= last.1 => last.1 = last.1.max(b),
+                _ => self.ledger.stretches.push((a, b)),
+            }
+        }
+    }
+
+    /// The stretches of `from..until` that have not been read, newest first.
+    pub(super) fn missing(&self, from: Minute, until: Minute) -> Vec<(Minute, Minute)> {
+        let mut missing = Vec::new();
+        let mut end = until;
+        for (a, b) in self.ledger.stretches.iter().rev() {
+            let (a, b) = ((*a).max(from), (*b).min(until));
+            if a < b && b < end {
+                missing.push((b, end));
+            }
+            if a < b {
+                end = end.min(a);
+            }
+        }
+        if from < end {
+            missing.push((from, end));
+        }
+        missing
+    }
+
+    /// How far the reading of the wanted past is; `None` when it is complete.
+    pub(super) fn progress(&self) -> Option<Backfill> {
+        let wanted = self.backfill?;
+        let missing = self.missing(wanted.from, wanted.until);
+        let left: i64 = missing.iter().map(|(a, b)| *b - *a).sum();
+        let whole = (wanted.until - wanted.from).max(1);
+        (left > 0).then(|| Backfill {
+            from: wanted.from.start(),
+            until: wanted.until.start(),
+            share: 1.0 - left as f64 / whole as f64,
+        })
+    }
+}
+
+/// What identifies the events of an SLO: another query is another ledger.
+#[must_use]
+pub(super) fn fingerprint(source: &str, feeds: &Feeds) -> String {
+    let list = |all: &[slo_core::selector::Selector]| {
+        all.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
+    };
+    let text = match feeds {
+        Feeds::Ratio { totals, parts, part_is, .. } => {
+            format!("ratio {} {part_is:?} {}", list(totals), list(parts))
+        }
+        Feeds::Latency { histogram, under, .. } => format!("latency {histogram} {under}"),
+        Feeds::Gauge { selector, good } => format!("gauge {selector} {good:?}"),
+        Feeds::Raw { expression, share_of } => format!("raw {share_of:?} {expression}"),
+    };
+    let digest = Sha256::digest(format!("{source}\n{text}"));
+    digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(stretches: &[(i64, i64)]) -> Live {
+        let text = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 1\nenvironment: p\nslos:\n  - name: x\n    objective: 99%\n    indicator: {ratio: {total: t_total, bad: '{c=\"1\"}'}}\n";
+        let set = slo_core::spec::load(vec![("a.yaml".to_owned(), text.into())]).unwrap();
+        Live {
+            account: Account::new(Arc::new(set.services[0].slos[0].clone()), &[]),
+            reading: Reading::default(),
+            source: None,
+            ledger: Registered {
+                id: 1,
+                first: None,
+                stretches: stretches.iter().map(|(a, b)| (Minute(*a), Minute(*b))).collect(),
+            },
+            dirty: BTreeSet::new(),
+            backfill: None,
+            view: None,
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_newest_first() {
+        let live = live(&[(10, 20), (30, 40)]);
+        let missing = live.missing(Minute(0), Minute(50));
+        assert_eq!(
+            missing,
+            [(Minute(40), Minute(50)), (Minute(20), Minute(30)), (Minute(0), Minute(10))]
+        );
+        assert!(live.missing(Minute(12), Minute(18)).is_empty());
+    }
+
+    #[test]
+    fn stretches_that_touch_become_one() {
+        let mut live = live(&[(10, 20), (30, 40)]);
+        live.cover(Minute(20), Minute(30));
+        assert_eq!(live.ledger.stretches, [(Minute(10), Minute(40))]);
+        assert!(live.missing(Minute(10), Minute(40)).is_empty());
+    }
+}

@@ -1,0 +1,36 @@
+//! What the engine needs of a source of series.
+
+use std::pin::Pin;
+
+use chrono::{DateTime, Utc};
+use slo_core::counter::Outcome;
+use slo_core::plan::Feeds;
+
+use super::error::SourceError;
+use super::intake::Intake;
+
+/// What one read gave.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// By position of the SLO in the intake.
+    pub outcomes: Vec<(usize, Outcome)>,
+    /// How many samples were read.
+    pub samples: usize,
+    /// The source's clock.
+    pub date: Option<DateTime<Utc>>,
+    /// What could not be read although the rest was.
+    pub problem: Option<String>,
+}
+
+/// Work that ends later.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, SourceError>> + Send + 'a>>;
+
+/// A source of series: Prometheus, or `/metrics` pages read directly.
+pub trait MetricSource: std::fmt::Debug + Send + Sync {
+    /// Finds out what must be known before reading: the buckets around latency thresholds.
+    fn prepare<'a>(&'a self, feeds: &'a mut Feeds, from: i64, to: i64) -> Later<'a, ()>;
+
+    /// Reads the samples of `(from, to]` (Unix milliseconds) into the intake and counts them. A
+    /// source without a past gives what there is at `to`.
+    fn read<'a>(&'a self, intake: &'a mut Intake, from: i64, to: i64) -> Later<'a, Read>;
+}

@@ -1,0 +1,125 @@
+//! `/metrics` pages as a source of series: what there is now, and no past.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+use reqwest::Client;
+use slo_core::counter::{Sample, TargetKey};
+use slo_core::plan::{Edges, Feeds};
+use slo_core::selector::Selector;
+
+use super::attempt::{Attempt, attempt};
+use super::fetch::{self, Limits};
+use super::target::Target;
+use super::text::Row;
+use crate::source::config::{SourceConfig, TargetConfig};
+use crate::source::error::{SourceError, chain};
+use crate::source::intake::Intake;
+use crate::source::reader::{Later, MetricSource, Read};
+
+const START: &str = "process_start_time_seconds";
+
+/// The targets of one source.
+#[derive(Debug, Clone)]
+pub struct Scrape {
+    client: Client,
+    targets: Vec<Target>,
+    limits: Limits,
+}
+
+impl Scrape {
+    /// A source as configured.
+    ///
+    /// # Errors
+    /// What cannot be used: no target, an address.
+    pub fn new(config: &SourceConfig) -> Result<Self, SourceError> {
+        let setup = |reason: String| SourceError::Setup { name: config.name.clone(), reason };
+        if config.targets.is_empty() {
+            return Err(setup(
+                "it has no targets; list the addresses of /metrics pages".to_owned(),
+            ));
+        }
+        let target = |target: &TargetConfig| match target {
+            TargetConfig::Address(url) => Target::parse(url, &config.name),
+            TargetConfig::Named { url, job } => Target::parse(url, job),
+        };
+        let targets: Result<Vec<Target>, _> = config.targets.iter().map(target).collect();
+        let client = fetch::client(Client::builder()).map_err(|e| setup(chain(&e)))?;
+        let timeout = Duration::from_millis(config.timeout.as_millis().unsigned_abs());
+        let limits = Limits { timeout, ..Limits::default() };
+        Ok(Self { client, targets: targets.map_err(|e| setup(chain(&e)))?, limits })
+    }
+
+    /// Scrapes all targets at once; rows of the wanted metrics, and what went wrong.
+    async fn pages(&self, at: i64, wanted: impl Fn(&str) -> bool) -> (Vec<Row>, Vec<String>) {
+        let now = DateTime::<Utc>::from_timestamp_millis(at).unwrap_or_default();
+        let one = |target| attempt(&self.client, target, self.limits, now, &wanted);
+        let (mut rows, mut problems) = (Vec::new(), Vec::new());
+        for Attempt { outcome, .. } in join_all(self.targets.iter().map(one)).await {
+            match outcome {
+                Ok(scrape) => rows.extend(scrape.rows),
+                Err(error) => problems.push(chain(&error)),
+            }
+        }
+        (rows, problems)
+    }
+
+    async fn scrape(&self, intake: &mut Intake, at: i64) -> Read {
+        let selectors: Vec<Selector> = intake.queries().map(|q| q.selector.clone()).collect();
+        let named = |name: &str| {
+            let names =
+                selectors.iter().flat_map(|s| s.matchers.iter().filter(|m| m.label == "__name__"));
+            name == START || names.into_iter().any(|m| m.matches(name))
+        };
+        let (rows, problems) = self.pages(at, named).await;
+        let samples = rows.len();
+        let mut starts: HashMap<TargetKey, i64> = HashMap::new();
+        for row in rows {
+            if row.labels.metric() == START {
+                starts.insert(TargetKey::of(&row.labels), (row.value * 1e3).round() as i64);
+            }
+            let sample = Sample { at: row.millis.unwrap_or(at), value: row.value };
+            let created = row.created.filter(|created| *created <= sample.at);
+            for (query, selector) in selectors.iter().enumerate() {
+                if selector.matches(&row.labels) {
+                    intake.take(query, &row.labels, vec![sample], created);
+                }
+            }
+        }
+        let start_of = |target: &TargetKey, _: i64| starts.get(target).copied();
+        let problem = (!problems.is_empty()).then(|| problems.join("; "));
+        Read { outcomes: intake.settle(&start_of, at), samples, date: None, problem }
+    }
+
+    async fn find_edges(&self, feeds: &mut Feeds, at: i64) -> Result<(), SourceError> {
+        let Feeds::Latency { histogram, under, edges } = feeds else { return Ok(()) };
+        let name = format!("{}_bucket", histogram.metric().unwrap_or_default());
+        let buckets = histogram.with_metric(&name);
+        let (rows, problems) = self.pages(at, |metric| metric == name).await;
+        let mut les: Vec<String> = rows
+            .iter()
+            .filter(|row| buckets.matches(&row.labels))
+            .map(|row| row.labels.get("le").to_owned())
+            .collect();
+        les.sort();
+        les.dedup();
+        *edges = Edges::around(*under, &les);
+        if edges.is_none() && !problems.is_empty() {
+            let url = self.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(SourceError::Unreachable { url, reason: problems.join("; ") });
+        }
+        Ok(())
+    }
+}
+
+impl MetricSource for Scrape {
+    fn prepare<'a>(&'a self, feeds: &'a mut Feeds, _: i64, to: i64) -> Later<'a, ()> {
+        Box::pin(self.find_edges(feeds, to))
+    }
+
+    fn read<'a>(&'a self, intake: &'a mut Intake, _: i64, to: i64) -> Later<'a, Read> {
+        Box::pin(async move { Ok(self.scrape(intake, to).await) })
+    }
+}

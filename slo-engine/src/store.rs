@@ -1,0 +1,228 @@
+//! The ledger's database (SQLite, WAL). One writer; readers do not wait for it. Nothing on the
+//! gate's path comes here.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use slo_core::bucket::Sums;
+use slo_core::ledger::Hour;
+use slo_core::slo::SloId;
+use slo_core::time::Minute;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use thiserror::Error;
+
+mod chunk;
+mod commit;
+mod load;
+
+pub use commit::{Commit, Tail, Watermark};
+pub use load::{Loaded, Registered};
+
+/// The migrations that this version knows.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+/// Why the database cannot be used. Every variant says what to do.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The address is not one.
+    #[error("store.url `{0}` is not sqlite://PATH")]
+    Address(String),
+    /// The folder cannot be made.
+    #[error("cannot make the folder of {}: {source}", path.display())]
+    Folder {
+        /// The database.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It cannot be opened or is damaged.
+    #[error("the database {} cannot be used: {reason}; it was left as it is. Restore a backup (`slo-engine restore FILE`) or move it away", path.display())]
+    Unusable {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// A newer version wrote it.
+    #[error("the database {} was written by a newer version (migration {found}, this one knows {known}); run that version, or restore an older backup", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its newest migration.
+        found: i64,
+        /// The newest one that is known.
+        known: i64,
+    },
+    /// A statement failed.
+    #[error("the database could not {step}: {source}")]
+    Failed {
+        /// What was being done.
+        step: &'static str,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+    /// A row is damaged.
+    #[error(
+        "the database holds a damaged row of {table}: {reason}; restore a backup (`slo-engine restore FILE`)"
+    )]
+    Damaged {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+fn failed(step: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |source| StoreError::Failed { step, source }
+}
+
+/// The path of `sqlite://PATH`.
+///
+/// # Errors
+/// When it is no such address.
+pub fn path_of(url: &str) -> Result<PathBuf, StoreError> {
+    let path = url.strip_prefix("sqlite://").filter(|path| !path.is_empty());
+    path.map(PathBuf::from).ok_or_else(|| StoreError::Address(url.to_owned()))
+}
+
+impl Store {
+    /// Opens the database, makes it when there is none, and brings it up to date.
+    ///
+    /// # Errors
+    /// Why it cannot be used; a database that is damaged or newer is left as it is.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let path = path_of(url)?;
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| StoreError::Folder { path: path.clone(), source })?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true);
+        let unusable =
+            |e: sqlx::Error| StoreError::Unusable { path: path.clone(), reason: said(&e) };
+        let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
+        let store = Self { pool: pool.map_err(unusable)?, path: path.clone() };
+        store.refuse_newer().await?;
+        let migrated = MIGRATIONS.run(&store.pool).await;
+        migrated.map_err(|e| StoreError::Unusable { path: path.clone(), reason: e.to_string() })?;
+        Ok(store)
+    }
+
+    async fn refuse_newer(&self) -> Result<(), StoreError> {
+        let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
+        let unusable =
+            |e: sqlx::Error| StoreError::Unusable { path: self.path.clone(), reason: said(&e) };
+        let table: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'")
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(unusable)?;
+        if table.is_none() {
+            return Ok(());
+        }
+        let found: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(unusable)?;
+        match found {
+            Some(found) if found > known => {
+                Err(StoreError::Newer { path: self.path.clone(), found, known })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the database is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What SQLite's own check finds; empty when all is well.
+    ///
+    /// # Errors
+    /// When it cannot be checked.
+    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
+        let said: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(20)")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("check itself"))?;
+        Ok(said.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// Writes a consistent copy to a file that does not exist yet, while the server runs.
+    ///
+    /// # Errors
+    /// Why there is no copy.
+    pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        sqlx::query("VACUUM INTO ?")
+            .bind(file.display().to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(failed("write the backup"))?;
+        Ok(())
+    }
+
+    /// Closes the database; what was committed stays.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// The size of the database in bytes.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn size(&self) -> Result<i64, StoreError> {
+        sqlx::query_scalar("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(failed("tell its size"))
+    }
+}
+
+fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(database) => database.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Where a ledger's data lies.
+const fn shard(ledger: u32) -> (i64, u32) {
+    ((ledger / chunk::SLOTS) as i64, ledger % chunk::SLOTS)
+}
+
+const fn ledger(shard: i64, slot: u32) -> u32 {
+    shard as u32 * chunk::SLOTS + slot
+}
+
+/// The hours of one ledger, as [`Hour`]s or as sums.
+type ByLedger<T> = BTreeMap<u32, Vec<(i64, T)>>;
+
+/// What identifies a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LedgerKey {
+    /// The SLO.
+    pub slo: SloId,
+    /// Of its indicator and source.
+    pub fingerprint: String,
+}
+
+#[cfg(test)]
+mod tests;

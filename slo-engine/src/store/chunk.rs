@@ -1,0 +1,110 @@
+//! Many ledgers in one row: runs of bytes by slot, one after the other.
+
+use std::collections::BTreeMap;
+
+use slo_core::bucket::Sums;
+use slo_core::ledger::varint::{put, take, unzigzag, zigzag};
+
+/// How many ledgers share a row.
+pub(super) const SLOTS: u32 = 64;
+
+/// Bytes by slot.
+pub(super) type Slots = BTreeMap<u32, Vec<u8>>;
+
+/// Slots as one run of bytes.
+#[must_use]
+pub(super) fn pack(slots: &Slots) -> Vec<u8> {
+    let mut out = Vec::with_capacity(slots.values().map(|b| b.len() + 4).sum());
+    for (slot, bytes) in slots {
+        put(&mut out, u64::from(*slot));
+        put(&mut out, bytes.len() as u64);
+        out.extend_from_slice(bytes);
+    }
+    out
+}
+
+/// Slots from a run of bytes.
+///
+/// # Errors
+/// A sentence when the bytes are no slots.
+pub(super) fn unpack(mut rest: &[u8]) -> Result<Slots, String> {
+    let mut slots = Slots::new();
+    while !rest.is_empty() {
+        let slot = u32::try_from(take(&mut rest)?).ok().filter(|slot| *slot < SLOTS);
+        let slot = slot.ok_or("a row holds a slot beyond its size")?;
+        let length = usize::try_from(take(&mut rest)?).unwrap_or(usize::MAX);
+        let bytes = rest.get(..length).ok_or("a row ends early")?;
+        slots.insert(slot, bytes.to_vec());
+        rest = &rest[length..];
+    }
+    Ok(slots)
+}
+
+/// The sums of the hours of one day: (hour of the day, sums).
+#[must_use]
+pub(super) fn pack_day(hours: &BTreeMap<u8, Sums>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (hour, sums) in hours {
+        put(&mut out, u64::from(*hour));
+        for value in numbers(sums) {
+            put(&mut out, zigzag(value));
+        }
+    }
+    out
+}
+
+/// The sums of the hours of one day from bytes.
+///
+/// # Errors
+/// A sentence when the bytes are no day.
+pub(super) fn unpack_day(mut rest: &[u8]) -> Result<BTreeMap<u8, Sums>, String> {
+    let mut hours = BTreeMap::new();
+    while !rest.is_empty() {
+        let hour = u8::try_from(take(&mut rest)?).ok().filter(|hour| *hour < 24);
+        let hour = hour.ok_or("a day holds an hour beyond 23")?;
+        let mut values = [0_i64; 8];
+        for value in &mut values {
+            *value = unzigzag(take(&mut rest)?);
+        }
+        let [bad, total, measured, partial, invalid, slack, assumed, dropped] = values;
+        let good = total - bad;
+        let sums = Sums { good, total, measured, partial, invalid, slack, assumed, dropped };
+        hours.insert(hour, sums);
+    }
+    Ok(hours)
+}
+
+const fn numbers(sums: &Sums) -> [i64; 8] {
+    [
+        sums.bad(),
+        sums.total,
+        sums.measured,
+        sums.partial,
+        sums.invalid,
+        sums.slack,
+        sums.assumed,
+        sums.dropped,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_and_days_read_back() {
+        let slots: Slots = [(0, vec![1, 2]), (7, vec![]), (63, vec![9; 300])].into();
+        assert_eq!(unpack(&pack(&slots)), Ok(slots));
+        let sums = Sums { good: -3, total: 1 << 40, measured: 60, dropped: 5, ..Sums::default() };
+        let day: BTreeMap<u8, Sums> = [(0, sums), (23, Sums::default())].into();
+        assert_eq!(unpack_day(&pack_day(&day)), Ok(day));
+    }
+
+    #[test]
+    fn damaged_rows_are_errors() {
+        assert!(
+            unpack(&[64, 0]).is_err() && unpack(&[1, 5, 0]).is_err() && unpack(&[0x80]).is_err()
+        );
+        assert!(unpack_day(&[24]).is_err() && unpack_day(&[1, 2]).is_err());
+    }
+}

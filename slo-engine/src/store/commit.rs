@@ -1,0 +1,272 @@
+//! Writes a tick: buckets, sums, watermarks and tails in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use slo_core::bucket::Sums;
+use slo_core::time::Minute;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::chunk::{self, Slots};
+use super::{Store, StoreError, failed, shard};
+
+/// What one transaction writes. Everything in it replaces what was there.
+#[derive(Debug, Clone, Default)]
+pub struct Commit {
+    /// Packed minutes by hour and ledger.
+    pub hours: BTreeMap<(i64, u32), Vec<u8>>,
+    /// Sums by hour and ledger, of hours that are folded.
+    pub folds: BTreeMap<(i64, u32), Sums>,
+    /// Hours before this one are folded from now on.
+    pub folded_to: Option<i64>,
+    /// The first minute with data, by ledger.
+    pub firsts: BTreeMap<u32, Minute>,
+    /// How far sources have been read.
+    pub watermarks: Vec<Watermark>,
+    /// All stretches of these ledgers that have been read, in minutes.
+    pub stretches: BTreeMap<u32, Vec<(Minute, Minute)>>,
+    /// Tails of series of these ledgers.
+    pub tails: Vec<Tail>,
+}
+
+/// How far a source has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watermark {
+    /// The source's name.
+    pub source: String,
+    /// The oldest open minute: reading resumes there.
+    pub minute: Minute,
+    /// How far it was read, Unix milliseconds.
+    pub read_to: i64,
+}
+
+/// The newest sample of a series of a source that has no past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tail {
+    /// The ledger that the series feeds.
+    pub ledger: u32,
+    /// The series' labels as bytes.
+    pub series: Vec<u8>,
+    /// Unix milliseconds.
+    pub at: i64,
+    /// The value that counts on.
+    pub value: i64,
+}
+
+/// Rows of one statement: SQLite takes 32,766 parameters.
+const ROWS: usize = 8_000;
+
+impl Store {
+    /// Writes a commit in one transaction; it may be written again.
+    ///
+    /// # Errors
+    /// Which step failed; then nothing was written.
+    pub async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        let mut transaction =
+            self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))?;
+        write_minutes(&mut transaction, &commit.hours).await?;
+        write_folds(&mut transaction, &commit.folds).await?;
+        write_rest(&mut transaction, commit).await?;
+        write_tails(&mut transaction, &commit.tails).await?;
+        transaction.commit().await.map_err(failed("commit"))
+    }
+
+    /// Forgets minutes before one hour and sums before one day.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn forget(
+        &self,
+        minutes_before: i64,
+        folds_before_day: i64,
+    ) -> Result<(), StoreError> {
+        for (sql, bound) in [
+            ("DELETE FROM minutes WHERE hour < ?", minutes_before),
+            ("DELETE FROM folds WHERE day < ?", folds_before_day),
+        ] {
+            sqlx::query(sql).bind(bound).execute(&self.pool).await.map_err(failed("forget"))?;
+        }
+        Ok(())
+    }
+}
+
+async fn write_minutes(
+    connection: &mut SqliteConnection,
+    hours: &BTreeMap<(i64, u32), Vec<u8>>,
+) -> Result<(), StoreError> {
+    let mut rows: BTreeMap<(i64, i64), Slots> = BTreeMap::new();
+    for ((hour, ledger), bytes) in hours {
+        let (shard, slot) = shard(*ledger);
+        rows.entry((*hour, shard)).or_default().insert(slot, bytes.clone());
+    }
+    join(
+        connection,
+        "SELECT hour, shard, chunk FROM minutes WHERE (hour, shard) IN ",
+        "minutes",
+        &mut rows,
+    )
+    .await?;
+    upsert(connection, "INSERT INTO minutes (hour, shard, chunk) ", "write minutes", &rows).await
+}
+
+async fn write_folds(
+    connection: &mut SqliteConnection,
+    folds: &BTreeMap<(i64, u32), Sums>,
+) -> Result<(), StoreError> {
+    let mut days: BTreeMap<(i64, i64), BTreeMap<u32, BTreeMap<u8, Sums>>> = BTreeMap::new();
+    for ((hour, ledger), sums) in folds {
+        let (shard, slot) = shard(*ledger);
+        let of_day = u8::try_from(hour.rem_euclid(24)).unwrap_or(0);
+        let day = days.entry((hour.div_euclid(24), shard)).or_default();
+        day.entry(slot).or_default().insert(of_day, *sums);
+    }
+    let mut there: BTreeMap<(i64, i64), Slots> =
+        days.keys().map(|key| (*key, Slots::new())).collect();
+    join(
+        connection,
+        "SELECT day, shard, chunk FROM folds WHERE (day, shard) IN ",
+        "folds",
+        &mut there,
+    )
+    .await?;
+    for (key, slots) in &mut there {
+        for (slot, hours) in days.remove(key).unwrap_or_default() {
+            let old = slots.get(&slot).map_or(&[][..], |bytes| bytes);
+            let mut all = chunk::unpack_day(old).map_err(damaged("folds"))?;
+            all.extend(hours);
+            slots.insert(slot, chunk::pack_day(&all));
+        }
+    }
+    upsert(connection, "INSERT INTO folds (day, shard, chunk) ", "write folds", &there).await
+}
+
+/// Adds what the rows hold already, where nothing newer is given.
+async fn join(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    table: &'static str,
+    rows: &mut BTreeMap<(i64, i64), Slots>,
+) -> Result<(), StoreError> {
+    let keys: Vec<(i64, i64)> = rows.keys().copied().collect();
+    for keys in keys.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(sql);
+        query.push("(");
+        query.push_values(keys, |mut row, (a, b)| {
+            row.push_bind(a).push_bind(b);
+        });
+        query.push(")");
+        let found = query.build().fetch_all(&mut *connection).await.map_err(failed("read rows"))?;
+        for row in found {
+            let slots = chunk::unpack(row.get::<&[u8], _>(2)).map_err(damaged(table))?;
+            if let Some(mine) = rows.get_mut(&(row.get(0), row.get(1))) {
+                for (slot, bytes) in slots {
+                    mine.entry(slot).or_insert(bytes);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn upsert(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    step: &'static str,
+    rows: &BTreeMap<(i64, i64), Slots>,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = rows.iter().collect();
+    for rows in rows.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(sql);
+        query.push_values(rows, |mut row, ((a, b), slots)| {
+            row.push_bind(a).push_bind(b).push_bind(chunk::pack(slots));
+        });
+        query.push(" ON CONFLICT DO UPDATE SET chunk = excluded.chunk");
+        query.build().execute(&mut *connection).await.map_err(failed(step))?;
+    }
+    Ok(())
+}
+
+async fn write_rest(connection: &mut SqliteConnection, commit: &Commit) -> Result<(), StoreError> {
+    for mark in &commit.watermarks {
+        sqlx::query("INSERT OR REPLACE INTO watermarks (source, minute, read_to) VALUES (?, ?, ?)")
+            .bind(&mark.source)
+            .bind(mark.minute.0)
+            .bind(mark.read_to)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("write watermarks"))?;
+    }
+    if let Some(hour) = commit.folded_to {
+        sqlx::query("INSERT OR REPLACE INTO state (key, value) VALUES ('folded_to', ?)")
+            .bind(hour)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("write its state"))?;
+    }
+    for (ledger, first) in &commit.firsts {
+        sqlx::query(
+            "UPDATE ledgers SET first_minute = min(ifnull(first_minute, ?1), ?1) WHERE id = ?2",
+        )
+        .bind(first.0)
+        .bind(ledger)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("write first minutes"))?;
+    }
+    write_stretches(connection, &commit.stretches).await
+}
+
+async fn write_stretches(
+    connection: &mut SqliteConnection,
+    stretches: &BTreeMap<u32, Vec<(Minute, Minute)>>,
+) -> Result<(), StoreError> {
+    let ledgers: Vec<u32> = stretches.keys().copied().collect();
+    for ledgers in ledgers.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM stretches WHERE ledger IN (");
+        let mut list = query.separated(", ");
+        for ledger in ledgers {
+            list.push_bind(ledger);
+        }
+        query.push(")");
+        query.build().execute(&mut *connection).await.map_err(failed("write stretches"))?;
+    }
+    let rows: Vec<(u32, Minute, Minute)> =
+        stretches.iter().flat_map(|(l, all)| all.iter().map(|(a, b)| (*l, *a, *b))).collect();
+    for rows in rows.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO stretches (ledger, from_minute, until_minute) ",
+        );
+        query.push_values(rows, |mut row, (ledger, from, until)| {
+            row.push_bind(ledger).push_bind(from.0).push_bind(until.0);
+        });
+        query.build().execute(&mut *connection).await.map_err(failed("write stretches"))?;
+    }
+    Ok(())
+}
+
+async fn write_tails(connection: &mut SqliteConnection, tails: &[Tail]) -> Result<(), StoreError> {
+    let ledgers: BTreeSet<u32> = tails.iter().map(|tail| tail.ledger).collect();
+    for ledger in ledgers {
+        sqlx::query("DELETE FROM tails WHERE ledger = ?")
+            .bind(ledger)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("write tails"))?;
+    }
+    for rows in tails.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT OR REPLACE INTO tails (ledger, series, at, value) ",
+        );
+        query.push_values(rows, |mut row, tail| {
+            row.push_bind(tail.ledger)
+                .push_bind(&tail.series)
+                .push_bind(tail.at)
+                .push_bind(tail.value);
+        });
+        query.build().execute(&mut *connection).await.map_err(failed("write tails"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn damaged(table: &'static str) -> impl Fn(String) -> StoreError {
+    move |reason| StoreError::Damaged { table, reason }
+}

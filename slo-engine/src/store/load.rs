@@ -1,0 +1,241 @@
+//! Reads what a start needs: the ledgers, their sums, the newest minutes, watermarks and tails.
+
+use std::collections::BTreeMap;
+
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::commit::damaged;
+use super::{
+    ByLedger, Hour, LedgerKey, Minute, Store, StoreError, Sums, Tail, Watermark, chunk, failed,
+    ledger,
+};
+
+/// A ledger of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// Its number.
+    pub id: u32,
+    /// The first minute with data.
+    pub first: Option<Minute>,
+    /// The stretches that have been read.
+    pub stretches: Vec<(Minute, Minute)>,
+}
+
+/// What was committed last.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// Sums of folded hours.
+    pub folds: ByLedger<Sums>,
+    /// Hours before this one are folded.
+    pub folded_to: i64,
+}
+
+impl Store {
+    /// The numbers of ledgers; those that are not there yet are made.
+    ///
+    /// # Errors
+    /// When they cannot be read or made.
+    pub async fn register(&self, keys: &[LedgerKey]) -> Result<Vec<Registered>, StoreError> {
+        let mut transaction =
+            self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))?;
+        for part in keys.chunks(5_000) {
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "INSERT OR IGNORE INTO ledgers (environment, service, slo, fingerprint) ",
+            );
+            query.push_values(part, |mut row, key| {
+                row.push_bind(key.slo.environment.as_str())
+                    .push_bind(key.slo.service.as_str())
+                    .push_bind(key.slo.slo.as_str())
+                    .push_bind(&key.fingerprint);
+            });
+            query.build().execute(&mut *transaction).await.map_err(failed("register ledgers"))?;
+        }
+        transaction.commit().await.map_err(failed("commit"))?;
+        let known = self.ledgers().await?;
+        let found = keys.iter().map(|key| {
+            let key = (
+                key.slo.environment.to_string(),
+                key.slo.service.to_string(),
+                key.slo.slo.to_string(),
+                key.fingerprint.clone(),
+            );
+            known.get(&key).cloned().ok_or_else(|| StoreError::Damaged {
+                table: "ledgers",
+                reason: "a ledger that was just made is not there".to_owned(),
+            })
+        });
+        found.collect()
+    }
+
+    /// Ends the running stretches of ledgers that are no longer read.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub async fn retire(&self, keep: &[u32], until: Minute) -> Result<(), StoreError> {
+        let keep = serde_json::to_string(keep).unwrap_or_default();
+        sqlx::query(
+            "UPDATE stretches SET until_minute = max(from_minute, ?) \
+             WHERE until_minute = ? AND ledger NOT IN (SELECT value FROM json_each(?))",
+        )
+        .bind(until.0)
+        .bind(i64::MAX)
+        .bind(keep)
+        .execute(&self.pool)
+        .await
+        .map_err(failed("end stretches"))?;
+        Ok(())
+    }
+
+    async fn ledgers(
+        &self,
+    ) -> Result<BTreeMap<(String, String, String, String), Registered>, StoreError> {
+        let mut stretches: BTreeMap<u32, Vec<(Minute, Minute)>> = BTreeMap::new();
+        let rows =
+            sqlx::query("SELECT ledger, from_minute, until_minute FROM stretches ORDER BY 1, 2");
+        for row in rows.fetch_all(&self.pool).await.map_err(failed("read stretches"))? {
+            stretches.entry(row.get(0)).or_default().push((Minute(row.get(1)), Minute(row.get(2))));
+        }
+        let rows = sqlx::query(
+            "SELECT environment, service, slo, fingerprint, id, first_minute FROM ledgers",
+        );
+        let rows = rows.fetch_all(&self.pool).await.map_err(failed("read ledgers"))?;
+        let ledgers = rows.into_iter().map(|row| {
+            let id: u32 = row.get(4);
+            let first = row.get::<Option<i64>, _>(5).map(Minute);
+            let stretches = stretches.remove(&id).unwrap_or_default();
+            ((row.get(0), row.get(1), row.get(2), row.get(3)), Registered { id, first, stretches })
+        });
+        Ok(ledgers.collect())
+    }
+
+    /// The sums of all hours from a day on, and up to where hours are folded.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn folds(&self, from_hour: i64) -> Result<Loaded, StoreError> {
+        let folded_to: Option<i64> =
+            sqlx::query_scalar("SELECT value FROM state WHERE key = 'folded_to'")
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(failed("read its state"))?;
+        let rows = sqlx::query("SELECT day, shard, chunk FROM folds WHERE day >= ? ORDER BY day")
+            .bind(from_hour.div_euclid(24))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("read folds"))?;
+        let mut folds: ByLedger<Sums> = BTreeMap::new();
+        for row in rows {
+            let (day, shard): (i64, i64) = (row.get(0), row.get(1));
+            for (slot, bytes) in chunk::unpack(row.get::<&[u8], _>(2)).map_err(damaged("folds"))? {
+                let hours = chunk::unpack_day(&bytes).map_err(damaged("folds"))?;
+                let list = folds.entry(ledger(shard, slot)).or_default();
+                list.extend(
+                    hours.into_iter().map(|(hour, sums)| (day * 24 + i64::from(hour), sums)),
+                );
+            }
+        }
+        Ok(Loaded { folds, folded_to: folded_to.unwrap_or(i64::MIN) })
+    }
+
+    /// The minutes of all ledgers from an hour on.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn minutes_from(&self, hour: i64) -> Result<ByLedger<Hour>, StoreError> {
+        let query =
+            sqlx::query("SELECT hour, shard, chunk FROM minutes WHERE hour >= ? ORDER BY hour");
+        let rows = query.bind(hour).fetch_all(&self.pool).await.map_err(failed("read minutes"))?;
+        unpack_minutes(rows)
+    }
+
+    /// The minutes of some hours of all ledgers.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn minutes_of(&self, hours: &[i64]) -> Result<ByLedger<Hour>, StoreError> {
+        let mut found = ByLedger::new();
+        for hours in hours.chunks(500) {
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "SELECT hour, shard, chunk FROM minutes WHERE hour IN (",
+            );
+            let mut list = query.separated(", ");
+            for hour in hours {
+                list.push_bind(hour);
+            }
+            query.push(")");
+            let rows = query.build().fetch_all(&self.pool).await.map_err(failed("read minutes"))?;
+            for (ledger, hours) in unpack_minutes(rows)? {
+                found.entry(ledger).or_default().extend(hours);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The minutes of one ledger in hours `from..to`, oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn history(
+        &self,
+        id: u32,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<(i64, Hour)>, StoreError> {
+        let (shard, slot) = super::shard(id);
+        let rows = sqlx::query(
+            "SELECT hour, chunk FROM minutes WHERE hour >= ? AND hour < ? AND shard = ? ORDER BY hour",
+        );
+        let rows = rows.bind(from).bind(to).bind(shard).fetch_all(&self.pool).await;
+        let mut hours = Vec::new();
+        for row in rows.map_err(failed("read minutes"))? {
+            let slots = chunk::unpack(row.get::<&[u8], _>(1)).map_err(damaged("minutes"))?;
+            if let Some(bytes) = slots.get(&slot) {
+                hours.push((row.get(0), Hour::unpack(bytes).map_err(damaged("minutes"))?));
+            }
+        }
+        Ok(hours)
+    }
+
+    /// How far sources have been read.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn watermarks(&self) -> Result<Vec<Watermark>, StoreError> {
+        let rows = sqlx::query("SELECT source, minute, read_to FROM watermarks");
+        let rows = rows.fetch_all(&self.pool).await.map_err(failed("read watermarks"))?;
+        let mark = |row: sqlx::sqlite::SqliteRow| Watermark {
+            source: row.get(0),
+            minute: Minute(row.get(1)),
+            read_to: row.get(2),
+        };
+        Ok(rows.into_iter().map(mark).collect())
+    }
+
+    /// The stored tails.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn tails(&self) -> Result<Vec<Tail>, StoreError> {
+        let rows = sqlx::query("SELECT ledger, series, at, value FROM tails");
+        let rows = rows.fetch_all(&self.pool).await.map_err(failed("read tails"))?;
+        let tail = |row: sqlx::sqlite::SqliteRow| Tail {
+            ledger: row.get(0),
+            series: row.get(1),
+            at: row.get(2),
+            value: row.get(3),
+        };
+        Ok(rows.into_iter().map(tail).collect())
+    }
+}
+
+fn unpack_minutes(rows: Vec<sqlx::sqlite::SqliteRow>) -> Result<ByLedger<Hour>, StoreError> {
+    let mut found = ByLedger::new();
+    for row in rows {
+        let (hour, shard): (i64, i64) = (row.get(0), row.get(1));
+        for (slot, bytes) in chunk::unpack(row.get::<&[u8], _>(2)).map_err(damaged("minutes"))? {
+            let minutes = Hour::unpack(&bytes).map_err(damaged("minutes"))?;
+            found.entry(ledger(shard, slot)).or_default().push((hour, minutes));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,88 @@
+use slo_core::bucket::Bucket;
+use slo_core::slo::Name;
+
+use super::*;
+
+fn key(slo: &str) -> LedgerKey {
+    let name = |text: &str| Name::parse(text).unwrap();
+    let slo = SloId { service: name("orders"), slo: name(slo), environment: name("production") };
+    LedgerKey { slo, fingerprint: "f".to_owned() }
+}
+
+fn url(folder: &tempfile::TempDir) -> String {
+    format!("sqlite://{}/deep/headroom.db", folder.path().display())
+}
+
+fn hour(total: i64) -> Hour {
+    let mut hour = Hour::default();
+    hour.set(5, &Bucket { good: total - 1, total, measured: true, ..Bucket::default() });
+    hour
+}
+
+#[tokio::test]
+async fn a_commit_is_read_back_and_joins_what_other_ledgers_have_in_the_same_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let ids: Vec<u32> =
+        store.register(&[key("a"), key("b")]).await.unwrap().iter().map(|r| r.id).collect();
+    for (id, total) in [(ids[0], 10), (ids[1], 20), (ids[0], 30)] {
+        let sums = hour(total).sums(0, 60);
+        let commit = Commit {
+            hours: [((100, id), hour(total).pack())].into(),
+            folds: [((100, id), sums), ((101, id), sums)].into(),
+            firsts: [(id, Minute(6_005))].into(),
+            stretches: [(id, vec![(Minute(0), Minute(60))])].into(),
+            folded_to: Some(102),
+            ..Commit::default()
+        };
+        store.commit(&commit).await.unwrap();
+    }
+    let minutes = store.minutes_from(100).await.unwrap();
+    assert_eq!(minutes[&ids[0]][0].1.get(5).total, 30);
+    assert_eq!(minutes[&ids[1]][0].1.get(5).total, 20);
+    assert_eq!(store.history(ids[1], 100, 101).await.unwrap().len(), 1);
+    let loaded = store.folds(0).await.unwrap();
+    assert_eq!((loaded.folded_to, loaded.folds[&ids[0]].len()), (102, 2));
+    let again = store.register(&[key("b")]).await.unwrap();
+    assert_eq!((again[0].first, again[0].stretches.len()), (Some(Minute(6_005)), 1));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.db");
+    std::fs::write(&file, "this is no database, and long enough to be read as a header".repeat(20))
+        .unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let error = Store::open(&format!("sqlite://{}", file.display())).await.unwrap_err();
+    assert!(error.to_string().contains("left as it is"), "{error}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_with_both_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = 9999").execute(&store.pool).await.unwrap();
+    store.close().await;
+    let error = Store::open(&url(&folder)).await.unwrap_err().to_string();
+    assert!(error.contains("9999") && error.contains("newer"), "{error}");
+}
+
+#[tokio::test]
+async fn a_backup_opens_as_a_database_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    store.register(&[key("a")]).await.unwrap();
+    let file = folder.path().join("copy.db");
+    store.backup(&file).await.unwrap();
+    let copy = Store::open(&format!("sqlite://{}", file.display())).await.unwrap();
+    assert_eq!(copy.register(&[key("a")]).await.unwrap()[0].id, 1);
+    assert!(copy.check().await.unwrap().is_empty());
+    assert!(store.backup(&file).await.is_err(), "an existing file is not overwritten");
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_sqlite_is_refused() {
+    assert!(matches!(Store::open("mysql://x").await, Err(StoreError::Address(_))));
+}

@@ -1,7 +1,9 @@
 //! Counts the events of one SLO from its samples by the written rules of counting, and by nothing
 //! else: no code of the engine is used, so that the two can be compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+mod coverage;
 
 /// Milliseconds of a minute.
 pub const MINUTE: i64 = 60_000;
@@ -24,8 +26,8 @@ impl Default for Rules {
 /// One series that feeds an SLO.
 #[derive(Debug, Clone)]
 pub struct Fed {
-    /// The labels `job` and `instance`.
-    pub target: (String, String),
+    /// Where it comes from.
+    pub target: Target,
     /// Events it adds to the total, per event counted.
     pub total: i64,
     /// Events it adds to the good ones.
@@ -34,8 +36,13 @@ pub struct Fed {
     pub samples: Vec<(i64, f64)>,
 }
 
+/// A target's labels `job` and `instance`.
+pub type Target = (String, String);
+
 /// When the process of a target began: the target, when that was seen, and the beginning.
-pub type Started = ((String, String), i64, i64);
+pub type Started = (Target, i64, i64);
+
+type Starts<'a> = HashMap<(&'a Target, i64), i64>;
 
 /// What happened in a run of minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +53,8 @@ pub struct Count {
     pub good: i64,
     /// Minutes with two samples around them.
     pub measured: i64,
+    /// Of them, those in which more than a fifth of the targets of the hour before are missing.
+    pub partial: i64,
     /// Events counted when their series was first seen.
     pub assumed: i64,
     /// Events seen and not counted.
@@ -75,6 +84,7 @@ pub struct Oracle {
     /// From this minute on, when each became measured: the sample that closed a pair around it.
     first_minute: i64,
     measured_at: Vec<i64>,
+    partial: Vec<bool>,
     /// Samples of the total.
     seen: Vec<i64>,
     rules: Rules,
@@ -85,9 +95,10 @@ impl Oracle {
     #[must_use]
     pub fn new(series: &[Fed], starts: &[Started], rules: Rules) -> Self {
         let times = Times::of(series);
+        let starts = starts.iter().map(|(who, at, began)| ((who, *at), *began)).collect();
         let mut events: BTreeMap<i64, Count> = BTreeMap::new();
         for one in series {
-            count(one, &times, starts, rules, &mut events);
+            count(one, &times, &starts, rules, &mut events);
         }
         let mut sum = Count::default();
         let until = events.into_iter().map(|(at, count)| {
@@ -102,8 +113,10 @@ impl Oracle {
             .collect();
         seen.sort_unstable();
         seen.dedup();
-        let (first_minute, measured_at) = measured(series, &seen, rules);
-        Self { until, first_minute, measured_at, seen, rules }
+        let of_total: Vec<&Fed> = series.iter().filter(|s| s.total != 0).collect();
+        let (first_minute, measured_at) = coverage::measured(&of_total, &seen, rules);
+        let partial = coverage::partial(&of_total, first_minute, measured_at.len(), rules);
+        Self { until, first_minute, measured_at, partial, seen, rules }
     }
 
     /// What is known at `asked` of the minutes that begin in `from..to` (all Unix milliseconds).
@@ -112,7 +125,11 @@ impl Oracle {
         let mut count = self.sum_before(to.min(asked + 1));
         count.add(&self.sum_before(from), -1);
         let minutes = from.div_euclid(MINUTE)..to.div_euclid(MINUTE);
-        count.measured = minutes.map(|m| i64::from(self.is_measured(m, asked))).sum();
+        count.measured = minutes.clone().map(|m| i64::from(self.is_measured(m, asked))).sum();
+        // Until the look-back has passed a minute, a missing target's next sample may still cover it.
+        let judged = (asked - self.rules.look_back).div_euclid(MINUTE);
+        let judged = minutes.start..minutes.end.min(judged);
+        count.partial = judged.map(|m| i64::from(self.is_partial(m))).sum();
         count
     }
 
@@ -151,6 +168,11 @@ impl Oracle {
         at.checked_sub(1).map_or_else(Count::default, |at| self.until[at].1)
     }
 
+    fn is_partial(&self, minute: i64) -> bool {
+        let at = usize::try_from(minute - self.first_minute).ok();
+        at.and_then(|at| self.partial.get(at)).is_some_and(|partial| *partial)
+    }
+
     fn is_measured(&self, minute: i64, asked: i64) -> bool {
         let at = usize::try_from(minute - self.first_minute).ok();
         at.and_then(|at| self.measured_at.get(at)).is_some_and(|known| *known <= asked)
@@ -159,7 +181,7 @@ impl Oracle {
 
 /// The instants of all samples, by target and by job.
 struct Times {
-    targets: BTreeMap<(String, String), Vec<i64>>,
+    targets: BTreeMap<Target, Vec<i64>>,
     jobs: BTreeMap<String, Vec<i64>>,
 }
 
@@ -188,7 +210,7 @@ fn earlier(times: &[i64], at: i64, max_gap: i64) -> Option<i64> {
 fn count(
     series: &Fed,
     times: &Times,
-    starts: &[Started],
+    starts: &Starts<'_>,
     rules: Rules,
     events: &mut BTreeMap<i64, Count>,
 ) {
@@ -223,32 +245,13 @@ const fn add(event: &mut Count, series: &Fed, events: i64) {
 
 /// Whether the first value of a born series happened all at once: its target was there before, or
 /// its process began after the job was last scraped.
-fn counts_in_full(series: &Fed, at: i64, times: &Times, starts: &[Started], max_gap: i64) -> bool {
+fn counts_in_full(series: &Fed, at: i64, times: &Times, starts: &Starts<'_>, max_gap: i64) -> bool {
     if earlier(&times.targets[&series.target], at, max_gap).is_some() {
         return true;
     }
     let scraped = earlier(&times.jobs[&series.target.0], at, max_gap);
-    let mut mine =
-        starts.iter().filter(|(target, seen, _)| *target == series.target && *seen == at);
-    let began = mine.next().map(|(_, _, began)| *began);
-    scraped.zip(began).is_some_and(|(scraped, began)| began > scraped)
-}
-
-fn measured(series: &[Fed], seen: &[i64], rules: Rules) -> (i64, Vec<i64>) {
-    let (Some(first), Some(last)) = (seen.first(), seen.last()) else { return (0, Vec::new()) };
-    let (first, last) = (first.div_euclid(MINUTE), last.div_euclid(MINUTE));
-    let mut at = vec![i64::MAX; usize::try_from(last - first + 1).unwrap_or(0)];
-    for one in series.iter().filter(|s| s.total != 0) {
-        let near = one.samples.windows(2).filter(|pair| pair[1].0 - pair[0].0 <= rules.look_back);
-        for pair in near {
-            let minutes = pair[0].0.div_euclid(MINUTE)..=pair[1].0.div_euclid(MINUTE);
-            for minute in minutes {
-                let known = &mut at[usize::try_from(minute - first).unwrap_or(0)];
-                *known = (*known).min(pair[1].0);
-            }
-        }
-    }
-    (first, at)
+    let began = starts.get(&(&series.target, at));
+    scraped.zip(began).is_some_and(|(scraped, began)| *began > scraped)
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use crate::world::World;
 
 mod backfill;
 mod scenarios;
-mod slos;
 mod truth1;
 mod truth2;
 

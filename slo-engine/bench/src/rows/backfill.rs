@@ -2,8 +2,8 @@
 //! `increase[30d]` for all services, samples against those that are needed, queries.
 
 use headroom_bench::server::{Server, Traffic};
+use headroom_bench::traffic;
 
-use super::slos;
 use crate::report::{Figure, Must, Outcome};
 use crate::world::{END, Size, World};
 
@@ -24,7 +24,7 @@ pub(super) fn run(world: &World) -> anyhow::Result<Outcome> {
         end: END,
     };
     let data = world.traffic(&traffic)?;
-    let specs = world.specs(&slos::traffic(traffic.services, 0, "30d"))?;
+    let specs = world.specs(&traffic::specs(traffic.services, 0, "30d"))?;
     let engine = world.engine.reading(data.server.url());
     let (mut reads, mut fused) = (Vec::new(), Vec::new());
     // The first of each only warms up.

@@ -6,9 +6,9 @@
 //! middle; the data begins a day before the window.
 
 use headroom_bench::openmetrics::{self, Series};
+use headroom_bench::traffic;
 use slo_core::view::WindowView;
 
-use super::slos;
 use crate::report::{Figure, Must, Outcome};
 use crate::world::{END, World};
 
@@ -84,8 +84,8 @@ pub(super) fn run(world: &World) -> anyhow::Result<Outcome> {
     let made: Vec<(Vec<Series>, Truth)> = SCENARIOS.iter().map(Scenario::history).collect();
     let series: Vec<Series> = made.iter().flat_map(|(series, _)| series.clone()).collect();
     let data = world.data("scenarios", |_, folder| openmetrics::write(folder, &series))?;
-    let services = SCENARIOS.map(|s| s.service);
-    let specs = world.specs(&slos::availability_of(&services, "30d"))?;
+    let specs = SCENARIOS.map(|s| traffic::availability(s.service, "30d")).concat();
+    let specs = world.specs(&specs)?;
     let url = data.server.url();
     let views = world.engine.reading(url).budget(&specs, END * 1_000)?;
     let mut outcome = Outcome {

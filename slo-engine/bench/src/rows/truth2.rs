@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use headroom_bench::server::Traffic;
+use headroom_bench::traffic::{self, OBJECTIVE};
 use serde::Deserialize;
 use slo_core::view::{BudgetView, WindowView};
 
-use super::slos::{self, OBJECTIVE};
 use crate::report::{Figure, Must, Outcome};
 use crate::world::{END, Size, World};
 
@@ -40,7 +40,7 @@ pub(super) fn run(world: &World) -> anyhow::Result<Outcome> {
     let days = world.sizes.days(Size(31, 8));
     let seeds = world.sizes.seeds(Size(6, 2));
     let windows: &[&str] = if days < 30 { &["7d"] } else { &["30d", "7d"] };
-    let text = slos::traffic(services, 0, &format!("[{}]", windows.join(", ")));
+    let text = traffic::specs(services, 0, &format!("[{}]", windows.join(", ")));
     let mut found = Found::default();
     for seed in seeds.clone() {
         let traffic = Traffic { services, histograms: 0, days, seed, end: END };

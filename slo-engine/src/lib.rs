@@ -7,5 +7,6 @@ pub mod config;
 pub mod declared;
 pub mod evaluate;
 pub mod files;
+pub mod http;
 pub mod source;
 pub mod store;

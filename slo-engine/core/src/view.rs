@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::slo::Gate;
 use crate::time::Span;
 
+mod asked;
+
 /// One SLO at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -156,11 +156,9 @@ impl Engine {
             let by = snapshot.views.entry(view.service.clone()).or_default();
             by.entry(view.environment.clone()).or_default().push(view);
         }
-        for source in &self.sources {
-            if let Some(error) = &source.error {
-                snapshot.source_errors.insert(source.config.name.clone(), error.clone());
-            }
-        }
+        let failed =
+            self.sources.iter().filter_map(|s| Some((s.config.name.clone(), s.error.clone()?)));
+        snapshot.source_errors.extend(failed);
         self.latest.publish(snapshot);
     }
 

@@ -163,7 +163,12 @@ impl Engine {
 
 /// What an SLO reads while nothing is known of its series.
 const fn nothing() -> Feeds {
-    Feeds::Raw { expression: String::new(), share_of: slo_core::sli::Part::Good }
+    Feeds::Ratio {
+        totals: Vec::new(),
+        parts: Vec::new(),
+        part_is: slo_core::sli::Part::Good,
+        needs: Vec::new(),
+    }
 }
 
 /// Refuses an answer of a source whose clock is too far from ours for ages to mean anything.

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
-use slo_core::counter::{NewTarget, Outcome, TargetKey};
+use slo_core::counter::{NewTarget, Outcome, Rules, TargetKey};
 use slo_core::plan::{Edges, Feeds};
 use slo_core::selector::Selector;
+use slo_core::time::Minute;
 
 use super::config::SourceConfig;
 use super::error::SourceError;
@@ -123,6 +124,29 @@ impl Prometheus {
             }
         }
         Ok(outcomes)
+    }
+
+    /// Which of some SLOs have a sample of their total in `(from, to]` (Unix milliseconds).
+    ///
+    /// # Errors
+    /// Why the source could not be asked.
+    pub async fn has_samples(
+        &self,
+        slos: Vec<(Feeds, Rules)>,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<bool>, SourceError> {
+        let count = slos.len();
+        let mut intake = Intake::new(slos, Minute::of_millis(to), self.config.max_query_bytes);
+        let selectors: Vec<String> = intake.queries().map(|q| q.selector.to_string()).collect();
+        for (query, selector) in selectors.iter().enumerate() {
+            let newest = format!("last_over_time({selector}[{}ms])", to - from);
+            for series in self.api.query(&newest, to).await?.data {
+                intake.take(query, &series.labels, series.samples, None);
+            }
+        }
+        intake.settle(&|_, _| None, to);
+        Ok((0..count).map(|slo| intake.newest(slo).is_some()).collect())
     }
 
     /// When the processes of new targets began: by target, (seen at, began), both Unix milliseconds.

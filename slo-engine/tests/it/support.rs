@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub(crate) mod faulty;
+pub(crate) mod lab;
+
 /// A Prometheus with generated traffic in it.
 pub(crate) struct Prometheus {
     folder: PathBuf,

@@ -41,7 +41,7 @@ unit: ## the tests alone, with real servers
 bench: ## run the benchmark program, optimised; ARGS passes its flags on
 	@bash $(tools)/setup.sh servers
 	cargo build --workspace --bins --profile ci --locked
-	@exec "$(target)/ci/slo-bench" $(ARGS)
+	@exec "$(target)/ci/headroom-bench" $(ARGS)
 
 generate: ## rewrite the committed files that the program generates
 	@bash $(tools)/generate.sh

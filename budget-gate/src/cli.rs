@@ -2,15 +2,14 @@
 
 use std::process::ExitCode;
 
+use budget_gate::Verdict;
 use clap::{Parser, Subcommand};
 
 mod args;
 mod client;
-mod harmless;
 mod output;
 mod peek;
 mod reply;
-mod text;
 
 /// Asks Headroom whether a deploy may go.
 ///
@@ -49,8 +48,8 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Go => 0,
             Exit::Warned(code) => code,
-            Exit::Denied => 20,
-            Exit::Unknown => 30,
+            Exit::Denied => Verdict::Deny.exit_code(),
+            Exit::Unknown => Verdict::Unknown.exit_code(),
             Exit::Usage => 2,
         })
     }

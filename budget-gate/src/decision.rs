@@ -90,6 +90,17 @@ impl Verdict {
             Self::Deny => "deny",
         }
     }
+
+    /// What a command that asked says by its exit code: 0 go, 20 deny, 30 unknown. 2 is left for a
+    /// wrong question.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Allow | Self::Warn => 0,
+            Self::Deny => 20,
+            Self::Unknown => 30,
+        }
+    }
 }
 
 impl fmt::Display for Verdict {

@@ -9,8 +9,10 @@
 
 pub mod decide;
 pub mod decision;
+pub mod harmless;
 pub mod policy;
 pub mod select;
+pub mod text;
 
 pub use decide::decide;
 pub use decision::{Decision, Kind, Request, Verdict};

@@ -8,8 +8,10 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 
 mod budget;
+mod demo;
 mod output;
 mod progress;
+mod serve;
 mod set;
 mod table;
 mod validate;
@@ -28,10 +30,14 @@ pub struct Cli {
 /// All commands.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The server: reads sources, keeps the ledger, answers the gate.
+    Serve(serve::Serve),
     /// Check SLO and policy files; errors show the line and the remedy.
     Validate(validate::Validate),
     /// Budgets at an instant, straight from the sources: no database, no server.
     Budget(budget::Budget),
+    /// See a service burn its budget and a deploy be refused, on this machine alone.
+    Demo(demo::Demo),
     /// The JSON Schema of the SLO files.
     Schema,
     /// The reference of all configuration keys, with their defaults.
@@ -55,8 +61,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config =
         || Ok::<Config, anyhow::Error>(Config::load(cli.config.as_deref(), std::env::vars())?);
     match cli.command {
+        Command::Serve(serve) => serve.run(config()?),
         Command::Validate(validate) => validate.run(&config()?),
         Command::Budget(budget) => budget.run(&config()?),
+        Command::Demo(demo) => demo.run(),
         Command::Schema => {
             output::json(&slo_core::spec::schema())?;
             Ok(ExitCode::SUCCESS)

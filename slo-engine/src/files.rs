@@ -9,12 +9,7 @@ use slo_core::spec::SpecError;
 /// # Errors
 /// Paths that do not exist and files that cannot be read.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Vec<SpecError>> {
-    let (mut found, mut errors) = (Vec::new(), Vec::new());
-    for path in paths {
-        collect(path, true, &mut found, &mut errors);
-    }
-    found.sort();
-    found.dedup();
+    let (found, mut errors) = find(paths);
     let mut files = Vec::with_capacity(found.len());
     for path in found {
         let name = path.display().to_string();
@@ -24,6 +19,22 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Vec<SpecError>>
         }
     }
     if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+/// The names of the files that [`read`] would read.
+#[must_use]
+pub fn list(paths: &[PathBuf]) -> Vec<PathBuf> {
+    find(paths).0
+}
+
+fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<SpecError>) {
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for path in paths {
+        collect(path, true, &mut found, &mut errors);
+    }
+    found.sort();
+    found.dedup();
+    (found, errors)
 }
 
 fn collect(path: &Path, given: bool, found: &mut Vec<PathBuf>, errors: &mut Vec<SpecError>) {

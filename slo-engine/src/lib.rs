@@ -1,6 +1,7 @@
 //! Headroom's engine: reads sources, keeps the ledger of good and total events, serves budgets and
 //! verdicts. The binary only parses arguments and calls [`cli`].
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -8,5 +9,6 @@ pub mod declared;
 pub mod evaluate;
 pub mod files;
 pub mod http;
+pub mod schedule;
 pub mod source;
 pub mod store;

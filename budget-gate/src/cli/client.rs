@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use budget_gate::harmless::harmless;
 use reqwest::header::{ACCEPT, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
@@ -9,7 +10,6 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::args::{Engine, Subject};
-use super::harmless::harmless;
 use super::reply::{self, Reply};
 
 /// Larger answers are not read.

@@ -1,13 +1,13 @@
 //! `budget-gate peek`: a decision that is not recorded.
 
-use budget_gate::Verdict;
+use budget_gate::harmless::harmless_json;
+use budget_gate::{Verdict, text};
 use clap::Args;
 
 use super::args::{Answering, Engine, Format, OnUnreachable, Subject};
 use super::client::{self, Failure};
-use super::harmless::harmless_json;
 use super::reply::Reply;
-use super::{Exit, output, text};
+use super::{Exit, output};
 
 #[derive(Args)]
 pub(crate) struct Peek {

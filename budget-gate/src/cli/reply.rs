@@ -1,13 +1,13 @@
 //! What the engine answered: only a decision that answers the question is one.
 
 use budget_gate::Decision;
+use budget_gate::harmless::harmless;
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::args::Subject;
-use super::harmless::harmless;
 
 /// A decision, and the JSON that it came as.
 #[derive(Debug)]

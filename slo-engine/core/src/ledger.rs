@@ -42,6 +42,8 @@ pub struct Slide {
     pub to: Minute,
     /// Sums over the run.
     pub sums: Sums,
+    /// Whether minutes at its edges were missing, so that the sums hold even shares of hours.
+    pub inexact: bool,
 }
 
 impl Default for Ledger {
@@ -54,7 +56,7 @@ impl Ledger {
     /// An empty history with so many windows, all of them empty.
     #[must_use]
     pub fn new(windows: usize) -> Self {
-        let empty = Slide { from: Minute(0), to: Minute(0), sums: Sums::default() };
+        let empty = Slide { from: Minute(0), to: Minute(0), sums: Sums::default(), inexact: false };
         Self {
             base: 0,
             total: Column::new(),
@@ -92,9 +94,7 @@ impl Ledger {
 
     /// Gives the minutes of an hour whose sums are known already.
     pub fn load_minutes(&mut self, hour: i64, minutes: Hour) {
-        if !self.minutes.contains_key(&hour) {
-            self.minutes.insert(hour, Box::new(minutes));
-        }
+        self.minutes.entry(hour).or_insert_with(|| Box::new(minutes));
     }
 
     /// The sums of one hour.
@@ -182,11 +182,13 @@ impl Ledger {
         ends.into_iter().filter(|hour| self.lacks(*hour))
     }
 
-    /// Moves window `at` to `from..to`.
+    /// Moves window `at` to `from..to`. Where minutes are missing that [`Self::wants`] named, the
+    /// sums are taken anew with even shares of their hours, and again at the next step.
     pub fn slide(&mut self, at: usize, from: Minute, to: Minute) {
         let slide = self.slides[at];
+        let inexact = self.wants(at, from, to).next().is_some();
         let mut sums = slide.sums;
-        if slides_on(&slide, from, to) {
+        if slides_on(&slide, from, to) && !inexact {
             for minute in (slide.to.0..to.0).map(Minute) {
                 sums.add(&self.bucket(minute).unwrap_or_default());
             }
@@ -196,7 +198,7 @@ impl Ledger {
         } else {
             sums = self.sums(from, to);
         }
-        self.slides[at] = Slide { from, to, sums };
+        self.slides[at] = Slide { from, to, sums, inexact };
     }
 
     /// The sums of `from..to`. Minutes that are not in memory count as their hour's even share.
@@ -316,7 +318,8 @@ impl Ledger {
 /// Whether a window moves by few enough minutes to be slid rather than summed anew.
 fn slides_on(slide: &Slide, from: Minute, to: Minute) -> bool {
     let (left, entered) = (from - slide.from, to - slide.to);
-    (0..=90).contains(&left)
+    !slide.inexact
+        && (0..=90).contains(&left)
         && (0..=90).contains(&entered)
         && slide.from < slide.to
         && from <= slide.to

@@ -59,6 +59,8 @@ pub enum Feeds {
         expression: String,
         /// Whether it is the good or the bad share.
         share_of: Part,
+        /// The length of a slice; the ratio is asked for at each slice's end.
+        size: Span,
     },
 }
 
@@ -105,7 +107,11 @@ pub fn feeds(slo: &Slo) -> Result<(Option<&str>, Feeds), Unfed> {
             Ok((threshold.source.as_deref(), feeds))
         }
         Indicator::Raw(raw) => {
-            let feeds = Feeds::Raw { expression: raw.expression.clone(), share_of: raw.share_of };
+            let feeds = Feeds::Raw {
+                expression: raw.expression.clone(),
+                share_of: raw.share_of,
+                size: slo.budgeting.slice().unwrap_or(Span::minutes(5)),
+            };
             Ok((raw.source.as_deref(), feeds))
         }
         Indicator::Composite(_) => Err(Unfed::Composite),

@@ -236,6 +236,17 @@ pub enum Budgeting {
     },
 }
 
+impl Budgeting {
+    /// The length of a slice, where time is sliced.
+    #[must_use]
+    pub const fn slice(self) -> Option<Span> {
+        match self {
+            Self::Occurrences => None,
+            Self::Timeslices { size, .. } | Self::RatioTimeslices { size } => Some(size),
+        }
+    }
+}
+
 /// What a slice without data counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unmeasured {

@@ -11,6 +11,7 @@ use crate::slo::Gate;
 use crate::time::Span;
 
 mod asked;
+mod whole;
 
 /// One SLO at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -115,14 +116,22 @@ pub struct WindowView {
     /// Where a latency threshold lies between two buckets: the least and the most that can be spent.
     pub bounds: Option<Bounds>,
     /// Good events (or slices).
+    #[serde(serialize_with = "whole::optional")]
+    #[schemars(with = "Option<f64>")]
     pub good: Option<f64>,
     /// Bad events (or slices).
+    #[serde(serialize_with = "whole::optional")]
+    #[schemars(with = "Option<f64>")]
     pub bad: Option<f64>,
     /// All events (or measured slices).
+    #[serde(serialize_with = "whole::optional")]
+    #[schemars(with = "Option<f64>")]
     pub total: Option<f64>,
     /// good / total.
     pub sli: Option<f64>,
     /// Bad events (or slices) that the objective allows.
+    #[serde(serialize_with = "whole::optional")]
+    #[schemars(with = "Option<f64>")]
     pub allowed: Option<f64>,
     /// bad / allowed.
     pub spent: Option<f64>,
@@ -137,8 +146,12 @@ pub struct WindowView {
     /// Minutes in which more than a fifth of the targets were missing.
     pub partial: u64,
     /// Events that were counted when their series was first seen.
+    #[serde(serialize_with = "whole::one")]
+    #[schemars(with = "f64")]
     pub assumed: f64,
     /// Events that were seen but could not be counted.
+    #[serde(serialize_with = "whole::one")]
+    #[schemars(with = "f64")]
     pub dropped: f64,
     /// The same without exclusions applied; null without exclusions.
     pub without_exclusions: Option<WithoutExclusions>,
@@ -207,6 +220,8 @@ pub struct WithoutExclusions {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// Events so far and those still to come.
+    #[serde(serialize_with = "whole::one")]
+    #[schemars(with = "f64")]
     pub total: f64,
     /// Bad so far / what `total` allows.
     pub spent: Option<f64>,
@@ -277,6 +292,8 @@ pub struct Finding {
     /// Since when it holds.
     pub since: Option<DateTime<Utc>>,
     /// The numbers in the sentence.
+    #[serde(serialize_with = "whole::named")]
+    #[schemars(with = "BTreeMap<String, f64>")]
     pub numbers: BTreeMap<String, f64>,
 }
 
@@ -308,4 +325,27 @@ pub enum Ask {
         /// The rate.
         at_most: f64,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_says_229_bad_events_and_reads_them_back_also_from_229_0() {
+        let text = r#"{"window": "30d", "from": "2026-10-22T10:00:00Z", "to": "2026-11-21T10:00:00Z",
+            "budgeting": "occurrences", "unit": "events", "bounds": null, "good": 1e6, "bad": 229.0,
+            "total": 1000229, "sli": 0.99977, "allowed": 1000.229, "spent": 0.229, "remaining": 0.771,
+            "coverage": 1, "maturity": 1, "interval": null, "partial": 0, "assumed": 0, "dropped": 0,
+            "withoutExclusions": null, "estimate": null, "exhaustsAt": null, "recoversAt": null}"#;
+        let window: WindowView = serde_json::from_str(text).unwrap();
+        let written = serde_json::to_string(&window).unwrap();
+        assert!(written.contains(r#""good":1000000,"bad":229,"total":1000229,"#), "{written}");
+        assert!(written.contains(r#""allowed":1000.229,"#), "{written}");
+        assert!(written.contains(r#""assumed":0,"dropped":0,"#), "{written}");
+        assert_eq!(serde_json::from_str::<WindowView>(&written).unwrap(), window);
+        let schema = serde_json::to_value(schemars::schema_for!(WindowView)).unwrap();
+        assert_eq!(schema["properties"]["assumed"]["type"], "number");
+        assert_eq!(schema["properties"]["bad"]["type"], serde_json::json!(["number", "null"]));
+    }
 }

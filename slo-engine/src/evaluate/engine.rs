@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use slo_core::counter::Outcome;
 use slo_core::plan::Feeds;
 use slo_core::time::Minute;
@@ -17,6 +17,7 @@ use super::snapshot::{Latest, Snapshot};
 use crate::config::Config;
 use crate::declared::Declared;
 use crate::source::prometheus::Prometheus;
+use crate::source::reader::MetricSource;
 use crate::store::Store;
 
 mod commit;
@@ -40,7 +41,9 @@ pub struct Engine {
     folded_to: i64,
     forgotten: Option<DateTime<Utc>>,
     store_error: Option<String>,
+    reload_error: Option<String>,
     stretches_changed: bool,
+    compares_clocks: bool,
 }
 
 /// Recent minutes stay in memory: as long as the longest lump can reach, and the burn windows' edges.
@@ -124,21 +127,19 @@ impl Engine {
 
     /// Moves every account to its newest minute, makes the views and swaps them in.
     async fn publish(&mut self, now: DateTime<Utc>) {
+        self.note_reads();
         self.load_edges(now).await;
         let mut snapshot = Snapshot {
             at: now,
             declared: self.declared.clone(),
             ledgers: self.ledgers.clone(),
             store_error: self.store_error.clone(),
+            reload_error: self.reload_error.clone(),
             ..Snapshot::default()
         };
         let fallback = crate::source::config::SourceConfig::default();
         for live in &mut self.slos {
             let source = live.source.map(|at| &self.sources[at]);
-            if let Some(source) = source {
-                live.reading.read_to = source.read_to.and_then(DateTime::from_timestamp_millis);
-                live.reading.last_error.clone_from(&source.error);
-            }
             let config = source.map_or(&fallback, |s| &s.config);
             let (asks, backfill) = (&self.declared.asks, live.progress());
             let before = live.view.take();
@@ -156,12 +157,19 @@ impl Engine {
             let by = snapshot.views.entry(view.service.clone()).or_default();
             by.entry(view.environment.clone()).or_default().push(view);
         }
-        for source in &self.sources {
-            if let Some(error) = &source.error {
-                snapshot.source_errors.insert(source.config.name.clone(), error.clone());
+        let failed =
+            self.sources.iter().filter_map(|s| Some((s.config.name.clone(), s.error.clone()?)));
+        snapshot.source_errors.extend(failed);
+        self.latest.publish(snapshot);
+    }
+
+    fn note_reads(&mut self) {
+        for live in &mut self.slos {
+            if let Some(source) = live.source.map(|at| &self.sources[at]) {
+                live.reading.read_to = source.read_to.and_then(DateTime::from_timestamp_millis);
+                live.reading.last_error.clone_from(&source.error);
             }
         }
-        self.latest.publish(snapshot);
     }
 
     /// Loads the hours under the windows' edges that the next step needs.
@@ -214,9 +222,24 @@ impl Engine {
         hours
     }
 
-    /// The age of the newest snapshot, for the watchdog.
+    /// The same with another reader behind a source, for measurements and faults.
     #[must_use]
-    pub fn age(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
-        self.latest.get().map(|snapshot| now - snapshot.at)
+    pub fn with_source(mut self, name: &str, reader: Arc<dyn MetricSource>) -> Self {
+        for source in self.sources.iter_mut().filter(|s| s.config.name == name) {
+            source.source = reader.clone();
+        }
+        self
+    }
+
+    /// The same, not refusing sources whose clock differs: for a past that is played again.
+    #[must_use]
+    pub const fn without_clock_check(mut self) -> Self {
+        self.compares_clocks = false;
+        self
+    }
+
+    /// Notes that changed files were not taken over; the next snapshot says so.
+    pub fn note_reload(&mut self, error: Option<String>) {
+        self.reload_error = error;
     }
 }

@@ -169,7 +169,9 @@ pub(super) fn fingerprint(source: &str, feeds: &Feeds) -> String {
         }
         Feeds::Latency { histogram, under, .. } => format!("latency {histogram} {under}"),
         Feeds::Gauge { selector, good } => format!("gauge {selector} {good:?}"),
-        Feeds::Raw { expression, share_of } => format!("raw {share_of:?} {expression}"),
+        Feeds::Raw { expression, share_of, size } => {
+            format!("raw {share_of:?} {size} {expression}")
+        }
     };
     let digest = Sha256::digest(format!("{source}\n{text}"));
     digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))

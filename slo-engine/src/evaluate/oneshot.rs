@@ -7,11 +7,12 @@ use slo_core::budget::{Account, end_of};
 use slo_core::counter::{Outcome, Rules};
 use slo_core::plan::{Feeds, feeds};
 use slo_core::slo::Slo;
-use slo_core::time::Span;
+use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, BudgetView};
 
 use crate::evaluate::reading::{self, Reading};
 use crate::source::config::{SourceConfig, SourceKind};
+use crate::source::error::SourceError;
 use crate::source::prometheus::Prometheus;
 use crate::source::prometheus::history::{self, Stretch};
 
@@ -40,6 +41,33 @@ pub struct One {
     /// What feeds it, when metrics do.
     pub feeds: Option<Feeds>,
     source: SourceConfig,
+    /// The first minute that was asked for.
+    from: Minute,
+}
+
+impl One {
+    fn start(&self, end: Minute, burns: &[Span]) -> Minute {
+        reading::history_start(self.account.slo(), end, burns)
+    }
+
+    fn end(&self, question: &Question<'_>) -> Minute {
+        reading::end(self.account.slo(), &self.reading, &self.source, question.at)
+    }
+
+    fn forget(&mut self, burns: &[Span]) {
+        self.account = Account::new(self.account.slo().clone(), burns);
+        (self.reading.read_to, self.reading.newest) = (None, None);
+    }
+
+    fn take(&mut self, outcome: &Outcome) {
+        for (minute, bucket) in &outcome.buckets {
+            self.account.replace(*minute, bucket);
+        }
+        for mark in outcome.marks.iter().filter(|mark| mark.minute >= self.from) {
+            self.account.mark(mark.minute, mark.measured, mark.partial);
+        }
+        self.reading.dip = outcome.dips.last().copied().or(self.reading.dip);
+    }
 }
 
 /// Reads everything that the views at `at` need. A source that fails leaves its SLOs without data
@@ -55,6 +83,8 @@ pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> V
         }
         if let Err(reason) = read_source(question, config, &mut all, &mine, progress).await {
             for at in mine {
+                // Whatever was counted before the failure is no answer.
+                all[at].forget(question.burns);
                 all[at].reading.last_error = Some(reason.clone());
             }
         }
@@ -105,6 +135,7 @@ fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
         reading: Reading::default(),
         feeds: None,
         source: SourceConfig::default(),
+        from: Minute(0),
     };
     match feeds(slo) {
         Err(unfed) => one.reading.unfed = Some(unfed),
@@ -134,46 +165,91 @@ async fn read_source(
         ));
     }
     let source = Prometheus::new(config).map_err(|e| e.to_string())?;
-    let to = question.at.timestamp_millis() - config.lag.as_millis();
+    let read = read_windows(question, &source, all, mine, progress).await;
+    read.map_err(|e| e.to_string())
+}
+
+async fn read_windows(
+    question: &Question<'_>,
+    source: &Prometheus,
+    all: &mut [One],
+    mine: &[usize],
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<(), SourceError> {
+    let to = question.at.timestamp_millis() - source.config().lag.as_millis();
     let end = end_of(DateTime::from_timestamp_millis(to).unwrap_or(question.at));
-    let from = mine
-        .iter()
-        .map(|at| reading::history_start(all[*at].account.slo(), end, question.burns))
-        .min();
-    let stretch = Stretch { from: from.unwrap_or(end), to };
-    let mut slos: Vec<(Feeds, Rules)> = Vec::with_capacity(mine.len());
+    let mut waiting = mine.to_vec();
+    let mut from = mine.iter().map(|at| all[*at].start(end, question.burns)).min().unwrap_or(end);
     for at in mine {
         let one = &mut all[*at];
         let Some(feeds) = &mut one.feeds else { continue };
-        source
-            .find_edges(feeds, stretch.from.start_millis(), to)
-            .await
-            .map_err(|e| e.to_string())?;
+        source.find_edges(feeds, from.start_millis(), to).await?;
         one.reading.between = reading::between(feeds);
-        slos.push((feeds.clone(), reading::rules(one.account.slo(), config)));
     }
-    let mut each = |slo: usize, outcome: Outcome| take(&mut all[mine[slo]], outcome);
-    let groups = history::replay(&source, &slos, stretch, &mut each, progress).await;
-    for group in groups.map_err(|e| e.to_string())? {
-        for (place, slo) in group.slos.iter().enumerate() {
-            let reading = &mut all[mine[*slo]].reading;
-            reading.read_to = DateTime::from_timestamp_millis(to);
-            reading.newest = group.intake.newest(place);
-            reading.oddity = group.intake.oddity(place);
-            let queries = group.intake.queries().filter(|q| q.slos.contains(&place));
-            reading.queries = queries.map(|q| q.selector.to_string()).collect();
+    while !waiting.is_empty() {
+        read_stretch(source, all, &waiting, Stretch { from, to }, progress).await?;
+        // Where the data ended before `to`, the windows end and so begin earlier.
+        let begin = |at: usize| all[at].start(all[at].end(question), question.burns);
+        waiting.retain(|at| begin(*at) < from);
+        from = waiting.iter().map(|at| begin(*at)).min().unwrap_or(from);
+        for at in &waiting {
+            all[*at].forget(question.burns);
         }
     }
     Ok(())
 }
 
-fn take(one: &mut One, outcome: Outcome) {
-    for (minute, bucket) in &outcome.buckets {
-        one.account.replace(*minute, bucket);
+async fn read_stretch(
+    source: &Prometheus,
+    all: &mut [One],
+    mine: &[usize],
+    stretch: Stretch,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<(), SourceError> {
+    let mut slos: Vec<(Feeds, Rules)> = Vec::with_capacity(mine.len());
+    for at in mine {
+        let one = &mut all[*at];
+        one.from = stretch.from;
+        let Some(feeds) = &one.feeds else { continue };
+        slos.push((feeds.clone(), reading::rules(one.account.slo(), source.config())));
     }
-    let first = one.account.events().first();
-    for mark in outcome.marks.iter().filter(|m| first.is_some_and(|f| m.minute >= f)) {
-        one.account.mark(mark.minute, mark.measured, mark.partial);
+    let mut each = |slo: usize, outcome: Outcome| all[mine[slo]].take(&outcome);
+    for group in history::replay(source, &slos, stretch, &mut each, progress).await? {
+        for (place, slo) in group.slos.iter().enumerate() {
+            let one = &mut all[mine[*slo]];
+            let queries = group.intake.queries().filter(|q| q.slos.contains(&place));
+            one.reading.queries = queries.map(|q| q.selector.to_string()).collect();
+            one.reading.read_to = DateTime::from_timestamp_millis(stretch.to);
+            one.reading.newest = group.intake.newest(place);
+            one.reading.oddity = group.intake.oddity(place);
+            if group.older[place] {
+                one.account.events_mut().set_first(stretch.from);
+            }
+        }
     }
-    one.reading.dip = outcome.dips.last().copied().or(one.reading.dip);
+    find_older(source, all, mine, stretch).await
+}
+
+/// A window that begins in a hole looks like the window of a young service: tells the two apart.
+async fn find_older(
+    source: &Prometheus,
+    all: &mut [One],
+    mine: &[usize],
+    stretch: Stretch,
+) -> Result<(), SourceError> {
+    let late = |at: &&usize| all[**at].account.events().first().is_some_and(|f| f > stretch.from);
+    let late: Vec<usize> = mine.iter().filter(late).copied().collect();
+    let fed = |at: &usize| {
+        let one = &all[*at];
+        Some((one.feeds.clone()?, reading::rules(one.account.slo(), source.config())))
+    };
+    let slos: Vec<(Feeds, Rules)> = late.iter().filter_map(fed).collect();
+    let begin = stretch.from.start_millis();
+    let older = source.has_samples(slos, 2 * begin - stretch.to, begin - 1).await?;
+    for (at, older) in late.into_iter().zip(older) {
+        if older {
+            all[at].account.events_mut().set_first(stretch.from);
+        }
+    }
+    Ok(())
 }

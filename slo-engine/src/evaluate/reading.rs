@@ -40,7 +40,12 @@ pub struct Reading {
 #[must_use]
 pub fn rules(slo: &Slo, source: &SourceConfig) -> Rules {
     let two_scrapes = Span::millis(2 * source.scrape_interval.as_millis());
-    let look_back = slo.look_back.unwrap_or(Span::minutes(5)).max(two_scrapes);
+    // A raw ratio is read once a slice.
+    let raw = match (&slo.indicator, slo.budgeting.slice()) {
+        (slo_core::sli::Indicator::Raw(_), Some(slice)) => Span::millis(2 * slice.as_millis()),
+        _ => Span::millis(0),
+    };
+    let look_back = slo.look_back.unwrap_or(Span::minutes(5)).max(two_scrapes).max(raw);
     Rules { look_back, max_gap: slo.max_gap }
 }
 
@@ -48,6 +53,7 @@ pub fn rules(slo: &Slo, source: &SourceConfig) -> Rules {
 #[must_use]
 pub fn stale_after(slo: &Slo, source: &SourceConfig) -> Span {
     let scrapes = Span::millis(5 * source.scrape_interval.as_millis()).max(Span::minutes(5));
+    let scrapes = scrapes.max(rules(slo, source).look_back);
     slo.stale_after.unwrap_or(Span::millis(source.lag.as_millis() + scrapes.as_millis()))
 }
 
@@ -184,6 +190,11 @@ fn odd(oddity: &Oddity) -> Finding {
             "no series has matched the refinement in the whole window: no such event, or a mistake in its matchers"
                 .to_owned(),
             &[],
+        ),
+        Oddity::SeveralSeries(count) => finding(
+            "severalSeries",
+            format!("the expression gives {count} series, and a ratio is one number; aggregate it"),
+            &[("series", *count as f64)],
         ),
         Oddity::NativeHistogram => finding(
             "nativeHistogram",

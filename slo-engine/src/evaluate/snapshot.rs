@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub ledgers: Arc<BTreeMap<(String, String, String), u32>>,
     /// Why the last commit failed, when it did.
     pub store_error: Option<String>,
+    /// Why changed files were not taken over, when they had errors.
+    pub reload_error: Option<String>,
     /// Sources that could not be read, and why.
     pub source_errors: BTreeMap<String, String>,
 }

@@ -189,7 +189,6 @@ pub mod optional_span_text {
     ///
     /// # Errors
     /// Those of the serializer.
-    #[expect(clippy::ref_option, reason = "serde's `with` hands out a reference")]
     pub fn serialize<S: Serializer>(span: &Option<Span>, serializer: S) -> Result<S::Ok, S::Error> {
         span.map(|s| s.to_string()).serialize(serializer)
     }

@@ -6,6 +6,8 @@ use slo_core::bucket::Bucket;
 use slo_core::counter::{Counter, NewTarget, Outcome, Rules, Sample, SeriesBatch, TargetKey};
 use slo_core::labels::Labels;
 use slo_core::plan::{Feeds, Query, Router, queries};
+use slo_core::sli;
+use slo_core::slo::BILLION;
 use slo_core::time::Minute;
 
 /// The counting of a set of SLOs that are read together.
@@ -14,6 +16,7 @@ pub struct Intake {
     slos: Vec<Unit>,
     queries: Vec<(Query, Router)>,
     known: HashMap<Labels, Known>,
+    from: Minute,
     batch: Vec<Part>,
     arena: Vec<Vec<Sample>>,
 }
@@ -27,6 +30,21 @@ struct Unit {
     labels: BTreeSet<String>,
     part_seen: bool,
     native: bool,
+    /// For a raw ratio: the end of the newest slice that had a value, Unix milliseconds.
+    newest_slice: Option<i64>,
+    several: usize,
+}
+
+/// A raw ratio to be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRatio {
+    /// The SLO's position.
+    pub slo: usize,
+    /// PromQL.
+    pub expression: String,
+    /// Minutes of a slice.
+    pub size: i64,
+    share_of: sli::Part,
 }
 
 /// The SLOs that a series feeds, by the query that showed it.
@@ -58,6 +76,8 @@ pub enum Oddity {
     NeverMatched,
     /// The histogram is a native one.
     NativeHistogram,
+    /// A raw ratio gave so many series instead of one.
+    SeveralSeries(usize),
 }
 
 impl Intake {
@@ -78,11 +98,14 @@ impl Intake {
             labels: BTreeSet::new(),
             part_seen: false,
             native: false,
+            newest_slice: None,
+            several: 0,
         };
         Self {
             queries,
             slos: slos.into_iter().map(unit).collect(),
             known: HashMap::new(),
+            from,
             batch: Vec::new(),
             arena: Vec::new(),
         }
@@ -97,14 +120,14 @@ impl Intake {
     pub fn take(
         &mut self,
         query: usize,
-        labels: Labels,
+        labels: &Labels,
         samples: Vec<Sample>,
         created: Option<i64>,
     ) {
-        if !self.known.get(&labels).is_some_and(|known| known.seen_by.contains(&query)) {
-            self.meet(query, &labels);
+        if !self.known.get(labels).is_some_and(|known| known.seen_by.contains(&query)) {
+            self.meet(query, labels);
         }
-        let Some(known) = self.known.get(&labels) else { return };
+        let Some(known) = self.known.get(labels) else { return };
         let at = self.arena.len();
         let fed = known.fed.iter().filter(|(by, ..)| *by == query);
         let parts =
@@ -215,6 +238,51 @@ impl Intake {
         outcomes
     }
 
+    /// The raw ratios of the SLOs.
+    #[must_use]
+    pub fn raws(&self) -> Vec<RawRatio> {
+        let raw = |(slo, unit): (usize, &Unit)| match &unit.feeds {
+            Feeds::Raw { expression, share_of, size } => Some(RawRatio {
+                slo,
+                expression: expression.clone(),
+                size: size.as_minutes().max(1),
+                share_of: *share_of,
+            }),
+            _ => None,
+        };
+        self.slos.iter().enumerate().filter_map(raw).collect()
+    }
+
+    /// Notes how many series a raw ratio gave; more than one is nobody's ratio.
+    pub fn note_series(&mut self, raw: &RawRatio, count: usize) {
+        self.slos[raw.slo].several = count;
+    }
+
+    /// Counts the values of a raw ratio at the ends of slices (Unix milliseconds). A slice counts as
+    /// a billion events at its last minute, of which its ratio is good.
+    pub fn take_ratio(&mut self, raw: &RawRatio, values: &[Sample]) -> Outcome {
+        let mut outcome = Outcome::default();
+        let unit = &mut self.slos[raw.slo];
+        for Sample { at, value } in values.iter().filter(|s| !s.value.is_nan()) {
+            let end = Minute::of_millis(*at);
+            let start = end - raw.size;
+            if start < self.from {
+                continue;
+            }
+            let good = if raw.share_of == sli::Part::Good { *value } else { 1.0 - *value };
+            let measured = Bucket { measured: true, ..Bucket::default() };
+            outcome.buckets.extend((start.0..end.0 - 1).map(|minute| (Minute(minute), measured)));
+            let last = if (0.0..=1.0).contains(&good) {
+                Bucket { good: (good * BILLION as f64).round() as i64, total: BILLION, ..measured }
+            } else {
+                Bucket { invalid: true, ..measured }
+            };
+            outcome.buckets.push((end - 1, last));
+            unit.newest_slice = unit.newest_slice.max(Some(*at));
+        }
+        outcome
+    }
+
     /// Closes the minutes before `before`.
     pub fn close(&mut self, before: Minute) {
         for unit in &mut self.slos {
@@ -225,13 +293,17 @@ impl Intake {
     /// The newest sample of an SLO's total, Unix milliseconds.
     #[must_use]
     pub fn newest(&self, slo: usize) -> Option<i64> {
-        self.slos[slo].counter.newest()
+        let unit = &self.slos[slo];
+        unit.counter.newest().max(unit.newest_slice)
     }
 
     /// What is odd about an SLO's series.
     #[must_use]
     pub fn oddity(&self, slo: usize) -> Option<Oddity> {
         let unit = &self.slos[slo];
+        if unit.several > 1 {
+            return Some(Oddity::SeveralSeries(unit.several));
+        }
         if unit.native {
             return Some(Oddity::NativeHistogram);
         }

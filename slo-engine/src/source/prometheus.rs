@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 
-use slo_core::counter::{NewTarget, TargetKey};
+use slo_core::counter::{NewTarget, Outcome, Rules, TargetKey};
 use slo_core::plan::{Edges, Feeds};
+use slo_core::selector::Selector;
+use slo_core::time::Minute;
 
 use super::config::SourceConfig;
 use super::error::SourceError;
@@ -86,14 +88,65 @@ impl Prometheus {
                 if series.has_histograms {
                     intake.note_native(query, &series.labels);
                 }
-                intake.take(query, series.labels, series.samples, None);
+                intake.take(query, &series.labels, series.samples, None);
             }
         }
         let starts = self.starts(&intake.new_targets()).await?;
         let start_of = |target: &TargetKey, at: i64| {
             starts.get(target)?.iter().rev().find(|(seen, _)| *seen <= at).map(|(_, start)| *start)
         };
-        Ok(Read { outcomes: intake.settle(&start_of, to), samples, date, problem: None })
+        let mut outcomes = intake.settle(&start_of, to);
+        outcomes.extend(self.read_ratios(intake, from, to).await?);
+        Ok(Read { outcomes, samples, date, problem: None })
+    }
+
+    /// Asks for raw ratios at the ends of the slices that ended in `(from, to]`.
+    async fn read_ratios(
+        &self,
+        intake: &mut Intake,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<(usize, Outcome)>, SourceError> {
+        let mut outcomes = Vec::new();
+        for raw in intake.raws() {
+            let step = raw.size * 60_000;
+            let (mut first, last) =
+                ((from.div_euclid(step) + 1) * step, to.div_euclid(step) * step);
+            let expression = own_samples(&raw.expression, raw.size);
+            while first <= last {
+                // The API gives at most 11,000 points at once.
+                let end = last.min(first + 10_000 * step);
+                let found = self.api.query_range(&expression, first, end, step).await?.data;
+                intake.note_series(&raw, found.len());
+                let values = found.first().map(|s| s.samples.as_slice()).unwrap_or_default();
+                outcomes.push((raw.slo, intake.take_ratio(&raw, values)));
+                first = end + step;
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Which of some SLOs have a sample of their total in `(from, to]` (Unix milliseconds).
+    ///
+    /// # Errors
+    /// Why the source could not be asked.
+    pub async fn has_samples(
+        &self,
+        slos: Vec<(Feeds, Rules)>,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<bool>, SourceError> {
+        let count = slos.len();
+        let mut intake = Intake::new(slos, Minute::of_millis(to), self.config.max_query_bytes);
+        let selectors: Vec<String> = intake.queries().map(|q| q.selector.to_string()).collect();
+        for (query, selector) in selectors.iter().enumerate() {
+            let newest = format!("last_over_time({selector}[{}ms])", to - from);
+            for series in self.api.query(&newest, to).await?.data {
+                intake.take(query, &series.labels, series.samples, None);
+            }
+        }
+        intake.settle(&|_, _| None, to);
+        Ok((0..count).map(|slo| intake.newest(slo).is_some()).collect())
     }
 
     /// When the processes of new targets began: by target, (seen at, began), both Unix milliseconds.
@@ -118,6 +171,15 @@ impl Prometheus {
             }
         }
         Ok(starts)
+    }
+}
+
+/// A plain selector would show its last sample for five minutes more; only a sample of the slice itself
+/// may speak for it.
+fn own_samples(expression: &str, minutes: i64) -> String {
+    match Selector::parse(expression) {
+        Ok(selector) if selector.is_named() => format!("last_over_time({selector}[{minutes}m])"),
+        _ => expression.to_owned(),
     }
 }
 

@@ -67,6 +67,25 @@ impl Store {
         found.collect()
     }
 
+    /// Ends the running stretches of ledgers that are no longer read.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub async fn retire(&self, keep: &[u32], until: Minute) -> Result<(), StoreError> {
+        let keep = serde_json::to_string(keep).unwrap_or_default();
+        sqlx::query(
+            "UPDATE stretches SET until_minute = max(from_minute, ?) \
+             WHERE until_minute = ? AND ledger NOT IN (SELECT value FROM json_each(?))",
+        )
+        .bind(until.0)
+        .bind(i64::MAX)
+        .bind(keep)
+        .execute(&self.pool)
+        .await
+        .map_err(failed("end stretches"))?;
+        Ok(())
+    }
+
     async fn ledgers(
         &self,
     ) -> Result<BTreeMap<(String, String, String, String), Registered>, StoreError> {

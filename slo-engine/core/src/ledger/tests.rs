@@ -51,6 +51,27 @@ fn an_hour_that_left_memory_is_wanted_before_an_edge_moves_over_it() {
 }
 
 #[test]
+fn a_window_that_moved_without_its_minutes_is_summed_anew_when_they_come() {
+    let mut ledger = Ledger::new(1);
+    let mut first = Hour::default();
+    for minute in 0..600 {
+        ledger.replace(Minute(minute), &bucket(minute, 1));
+        if minute < 60 {
+            first.set(usize::try_from(minute).unwrap(), &bucket(minute, 1));
+        }
+    }
+    ledger.slide(0, Minute(0), Minute(600));
+    ledger.slides[0].from = Minute(0);
+    ledger.minutes.remove(&0);
+    ledger.slide(0, Minute(30), Minute(600));
+    assert!(ledger.slides()[0].inexact);
+    ledger.load_minutes(0, first);
+    ledger.slide(0, Minute(31), Minute(600));
+    assert_eq!(ledger.slides()[0].sums.good, (31..600).sum::<i64>());
+    assert!(!ledger.slides()[0].inexact);
+}
+
+#[test]
 fn marks_set_flags_and_keep_counts() {
     let mut ledger = Ledger::new(0);
     ledger.replace(Minute(5), &Bucket { total: 3, ..Bucket::default() });

@@ -18,7 +18,7 @@ pub struct Query {
 /// The fewest queries for all SLOs; those longer than `max_bytes` are split.
 #[must_use]
 pub fn queries(all: &[&Feeds], max_bytes: usize) -> Vec<Query> {
-    let mut families: BTreeMap<(String, Vec<String>), Vec<(usize, Selector)>> = BTreeMap::new();
+    let mut families: BTreeMap<Family, Vec<(usize, Selector)>> = BTreeMap::new();
     for (slo, feeds) in all.iter().enumerate() {
         for selector in feeds.selectors() {
             families.entry(family(&selector)).or_default().push((slo, selector));
@@ -28,7 +28,9 @@ pub fn queries(all: &[&Feeds], max_bytes: usize) -> Vec<Query> {
 }
 
 /// The metric's name as matched, and the labels that are constrained.
-fn family(selector: &Selector) -> (String, Vec<String>) {
+type Family = (String, Vec<String>);
+
+fn family(selector: &Selector) -> Family {
     let (names, labels): (Vec<&Matcher>, Vec<&Matcher>) =
         selector.matchers.iter().partition(|m| m.label == "__name__");
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();

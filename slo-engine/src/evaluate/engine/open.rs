@@ -33,6 +33,7 @@ pub(super) fn open(
     store: Store,
     latest: Latest,
 ) -> anyhow::Result<Engine> {
+    let services = declared.services.clone();
     let mut engine = Engine {
         store,
         latest,
@@ -44,10 +45,12 @@ pub(super) fn open(
         folded_to: i64::MIN,
         forgotten: None,
         store_error: None,
+        reload_error: None,
         stretches_changed: false,
-        declared: declared.clone(),
+        compares_clocks: true,
+        declared,
     };
-    for service in &declared.services {
+    for service in services {
         for slo in &service.slos {
             add_slo(&mut engine, config, slo)?;
         }
@@ -127,6 +130,7 @@ impl Engine {
             let mark = marks.iter().find(|m| m.source == source.config.name);
             source.read_to = mark.map(|m| m.read_to);
         }
+        self.end_stretches(marks.iter().map(|m| m.minute).min()).await?;
         let longest = self.declared.services.iter().flat_map(|s| &s.slos).flat_map(|s| &s.windows);
         let longest = longest.map(|w| calendar::longest(*w)).max().unwrap_or(0).max(8 * 1_440);
         let loaded = self.store.folds(Minute::of(now).hour() - 2 * longest / 60 - 48).await?;
@@ -147,6 +151,23 @@ impl Engine {
             load_minutes(live, minutes.remove(&id).unwrap_or_default(), mark);
         }
         Ok(())
+    }
+
+    /// What was read until the last run ended was read up to the watermark, no further.
+    async fn end_stretches(&mut self, oldest: Option<Minute>) -> Result<(), StoreError> {
+        for live in &mut self.slos {
+            let mark = live.source.and_then(|at| self.sources[at].watermark());
+            for (from, until) in &mut live.ledger.stretches {
+                if until.0 == i64::MAX {
+                    *until = mark.unwrap_or(*from).max(*from);
+                }
+            }
+        }
+        let keep: Vec<u32> = self.slos.iter().map(|live| live.ledger.id).collect();
+        match oldest {
+            Some(oldest) => self.store.retire(&keep, oldest).await,
+            None => Ok(()),
+        }
     }
 
     async fn register(&mut self) -> Result<(), StoreError> {

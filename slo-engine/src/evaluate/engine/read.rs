@@ -23,7 +23,10 @@ impl Engine {
         } else {
             self.read_on(source, to).await
         };
-        match read.and_then(|read| checked(read, now, &self.sources[source].config.url)) {
+        let url = &self.sources[source].config.url;
+        let read =
+            if self.compares_clocks { read.and_then(|read| checked(read, now, url)) } else { read };
+        match read {
             Err(error) => self.failed(source, &error, now),
             Ok(read) => {
                 let live = &mut self.sources[source];
@@ -160,7 +163,12 @@ impl Engine {
 
 /// What an SLO reads while nothing is known of its series.
 const fn nothing() -> Feeds {
-    Feeds::Raw { expression: String::new(), share_of: slo_core::sli::Part::Good }
+    Feeds::Ratio {
+        totals: Vec::new(),
+        parts: Vec::new(),
+        part_is: slo_core::sli::Part::Good,
+        needs: Vec::new(),
+    }
 }
 
 /// Refuses an answer of a source whose clock is too far from ours for ages to mean anything.

@@ -91,6 +91,25 @@ impl Api {
         }
     }
 
+    /// A range query; instants and step in Unix milliseconds.
+    ///
+    /// # Errors
+    /// Why there is no whole answer.
+    pub async fn query_range(
+        &self,
+        expression: &str,
+        start: i64,
+        end: i64,
+        step: i64,
+    ) -> Result<Answer<Vec<Series>>, SourceError> {
+        let step = step as f64 / 1e3;
+        let request = self.client.query_range(expression, start / 1_000, end / 1_000, step);
+        let sent = request.post_raw().await.map_err(|e| self.failed(&e))?;
+        let (body, date) = self.body(sent).await?;
+        let data: QueryData = self.read(&body)?;
+        Ok(Answer { data: data.result, date })
+    }
+
     /// The values that a label has in the series of a selector between two instants (Unix milliseconds).
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub struct Group {
     pub slos: Vec<usize>,
     /// Their counters.
     pub intake: Intake,
+    /// Which of them have samples of the total shortly before the stretch, by position here.
+    pub older: Vec<bool>,
 }
 
 /// Reads a stretch, oldest first, and hands each SLO's outcomes to `each`.
@@ -53,9 +55,10 @@ pub async fn replay(
             waiting.extend([b, a]);
             continue;
         }
+        let older = (0..members.len()).map(|slo| replay.intake.newest(slo).is_some()).collect();
         replay.run(&members, each, &share).await?;
         done += members.len();
-        groups.push(Group { slos: members, intake: replay.intake });
+        groups.push(Group { slos: members, intake: replay.intake, older });
     }
     Ok(groups)
 }

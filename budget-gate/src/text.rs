@@ -1,16 +1,16 @@
 //! A decision as a person reads it in a CI log: the verdict first, the worst rule first, then what
-//! would open the gate and when.
+//! would open the gate and when. Texts in a decision come from elsewhere: nothing in them may act.
 
 use std::fmt::Write;
 
-use budget_gate::decision::{Decision, RuleResult, Unblocks};
-use budget_gate::{Kind, Verdict};
 use chrono::{DateTime, Utc};
 
-use super::harmless::harmless;
+use crate::decision::{Decision, Kind, RuleResult, Unblocks, Verdict};
+use crate::harmless::harmless;
 
 /// `DENY orders 1.4.2 in production`
-pub(crate) fn headline(decision: &Decision) -> String {
+#[must_use]
+pub fn headline(decision: &Decision) -> String {
     let mut line = decision.verdict.as_str().to_uppercase();
     line.push(' ');
     line.push_str(&subject(decision));
@@ -31,8 +31,9 @@ fn subject(decision: &Decision) -> String {
     line
 }
 
-/// The whole decision.
-pub(crate) fn text(decision: &Decision, colours: bool) -> String {
+/// The whole decision; `colours` are those of a terminal.
+#[must_use]
+pub fn text(decision: &Decision, colours: bool) -> String {
     let paint = Paint { colours };
     let verdict = paint.verdict(decision.verdict, &decision.verdict.as_str().to_uppercase());
     let mut out = format!("{verdict}  {}\n\n", subject(decision));
@@ -136,7 +137,7 @@ impl Paint {
 mod tests {
     use super::*;
 
-    const DENIED: &str = include_str!("../../tests/it/denied.json");
+    const DENIED: &str = include_str!("../tests/it/denied.json");
 
     fn denied() -> Decision {
         serde_json::from_str(DENIED).unwrap()

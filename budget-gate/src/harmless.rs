@@ -2,13 +2,15 @@
 
 /// A text with the characters made visible that would move a cursor, change colours, start a new
 /// line or turn the reading direction.
-pub(crate) fn harmless(text: &str) -> String {
+#[must_use]
+pub fn harmless(text: &str) -> String {
     text.chars().map(|c| if acts(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// A JSON text with the same characters escaped, so that it means the same; new lines between its
 /// parts stay.
-pub(crate) fn harmless_json(text: &str) -> String {
+#[must_use]
+pub fn harmless_json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

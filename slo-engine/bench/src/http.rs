@@ -1,0 +1,52 @@
+//! Questions to a Prometheus besides the engine's, in PromQL.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Deserialize;
+
+/// A client that waits for its answers.
+#[derive(Debug)]
+pub(crate) struct Http {
+    runtime: tokio::runtime::Runtime,
+    client: reqwest::Client,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    result: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    value: (f64, String),
+}
+
+impl Http {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let timeout = Duration::from_mins(10);
+        let client = reqwest::Client::builder().timeout(timeout).no_proxy().build()?;
+        Ok(Self { runtime, client })
+    }
+
+    /// The values of an instant query, at Unix seconds.
+    pub(crate) fn query(&self, url: &str, expression: &str, at: i64) -> anyhow::Result<Vec<f64>> {
+        let form = [("query", expression.to_owned()), ("time", at.to_string())];
+        let request = self.client.post(format!("{url}/api/v1/query")).form(&form);
+        let body = self.text(request).with_context(|| format!("query {expression}"))?;
+        let reply: Reply = serde_json::from_str(&body).with_context(|| format!("read {body}"))?;
+        let values = reply.data.result.iter().map(|row| row.value.1.parse().context("a value"));
+        values.collect()
+    }
+
+    fn text(&self, request: reqwest::RequestBuilder) -> anyhow::Result<String> {
+        let answer = async { request.send().await?.error_for_status()?.text().await };
+        Ok(self.runtime.block_on(answer)?)
+    }
+}

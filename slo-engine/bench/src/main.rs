@@ -1,0 +1,17 @@
+//! The benchmark program: every figure that the engine must reach, measured against real servers.
+//! Answers are checked against the truth before anything is timed. Exit 1 when a figure is missed.
+
+use std::process::ExitCode;
+
+mod cli;
+mod http;
+mod output;
+mod report;
+mod rows;
+mod world;
+
+fn main() -> ExitCode {
+    // The first line: the HTTP client needs the provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    cli::main()
+}

@@ -1,0 +1,51 @@
+//! All rows, one file each.
+
+use std::time::Instant;
+
+use clap::ValueEnum;
+
+use crate::output;
+use crate::report::Outcome;
+use crate::world::World;
+
+mod backfill;
+mod scenarios;
+mod ticks;
+mod truth1;
+mod truth2;
+
+/// A row of the table of what must be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Row {
+    /// Budgets at random instants against a brute-force count of the same samples.
+    Truth1,
+    /// Budgets at the end of the data against what really happened.
+    Truth2,
+    /// Four histories whose budgets are known, and what averaging ratios says of them.
+    Scenarios,
+    /// CPU of Prometheus for reading 30 days, against one fused `increase[30d]`.
+    Backfill,
+    /// Ticks of 10,000 and 100,000 SLOs over a synthetic source.
+    Ticks,
+}
+
+impl Row {
+    /// Measures the row in a folder of its own.
+    pub(crate) fn run(self, world: &World) -> anyhow::Result<Outcome> {
+        let begun = Instant::now();
+        let name = self.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
+        output::say(&format!("{name} ..."));
+        let world = world.inside(&name)?;
+        let mut outcome = match self {
+            Self::Truth1 => truth1::run(&world),
+            Self::Truth2 => truth2::run(&world),
+            Self::Scenarios => scenarios::run(&world),
+            Self::Backfill => backfill::run(&world),
+            Self::Ticks => ticks::run(&world),
+        }?;
+        outcome.row = name;
+        outcome.seconds = begun.elapsed().as_secs_f64();
+        outcome.passed = outcome.figures.iter().all(|figure| figure.passed);
+        Ok(outcome)
+    }
+}

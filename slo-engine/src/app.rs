@@ -1,0 +1,267 @@
+//! Starts everything and stops it again. The listener and the stop signal come from the caller.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+use slo_core::spec::SpecError;
+use slo_core::time::Span;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::declared::{self, Declared};
+use crate::evaluate::backfill::{self, Filled};
+use crate::evaluate::engine::Engine;
+use crate::evaluate::snapshot::Latest;
+use crate::http;
+use crate::schedule::Ticks;
+use crate::store::Store;
+
+/// Asks a running server to read its files again.
+#[derive(Debug, Clone)]
+pub struct Reload(mpsc::Sender<()>);
+
+impl Reload {
+    /// A handle and the end that [`run`] listens to.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::Receiver<()>) {
+        let (sender, receiver) = mpsc::channel(1);
+        (Self(sender), receiver)
+    }
+
+    /// Asks; a request that is waiting already is enough.
+    pub fn ask(&self) {
+        let _ = self.0.try_send(());
+    }
+}
+
+/// Refuses addresses beyond this machine: until there are tokens, whoever reaches the port may ask.
+///
+/// # Errors
+/// A sentence with the remedy.
+pub fn check_listener(listener: &TcpListener) -> anyhow::Result<()> {
+    let address = listener.local_addr().context("the listener has no address")?;
+    if !address.ip().is_loopback() {
+        bail!(
+            "{address} can be reached from other machines, and this version has no tokens yet; \
+             set server.listen to 127.0.0.1:{} and put an authenticating proxy in front",
+            address.port()
+        );
+    }
+    Ok(())
+}
+
+/// Serves until `stop` is set.
+///
+/// # Errors
+/// What kept it from starting, with the remedy.
+pub async fn run(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    listener: TcpListener,
+    mut reload: mpsc::Receiver<()>,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    check_listener(&listener)?;
+    let declared = read(&config).map_err(|errors| told(&errors))?;
+    let store = Store::open(&config.store.url).await?;
+    let latest = Latest::default();
+    let engine =
+        Engine::start(&config, declared, store.clone(), latest.clone(), clock.now()).await?;
+    let shared = http::Shared {
+        latest: latest.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+        tick: config.schedule.tick,
+    };
+    let router = http::router(Arc::new(shared));
+    let server = serve(listener, router, stop.clone());
+    let mut running = Running { config, clock, store, latest, engine, filling: None };
+    running.work(&mut reload, stop).await?;
+    running.stop_filling();
+    // Connections that stay open do not hold up the end.
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(3), server).await;
+    running.store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    mut stop: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let end = async move { stopped(&mut stop).await };
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(end).await {
+            tracing::error!(%error, "the http server ended");
+        }
+    })
+}
+
+/// Waits until a stop is asked for, or nobody can ask any more.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+fn paths(config: &Config) -> Vec<PathBuf> {
+    config.specs.paths.iter().chain(&config.policies.paths).cloned().collect()
+}
+
+fn read(config: &Config) -> Result<Arc<Declared>, Vec<SpecError>> {
+    let interval = config.sources.first().map(|s| s.scrape_interval);
+    let declared = declared::read(&paths(config), interval)?;
+    for warning in &declared.warnings {
+        tracing::warn!("{warning}");
+    }
+    if declared.is_shipped {
+        tracing::info!("no policy was found, the shipped one decides");
+    }
+    Ok(Arc::new(declared))
+}
+
+fn told(errors: &[SpecError]) -> anyhow::Error {
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!("the SLO files have errors:\n{}", texts.join("\n\n"))
+}
+
+struct Running {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    store: Store,
+    latest: Latest,
+    engine: Engine,
+    filling: Option<Filling>,
+}
+
+/// The reading of the past, beside the ticks.
+struct Filling {
+    results: mpsc::Receiver<Filled>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn work(
+        &mut self,
+        reload: &mut mpsc::Receiver<()>,
+        mut stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let mut cut = stop.clone();
+        let mut ticks = Ticks::start(self.config.schedule.tick).await?;
+        let mut seen = seen(&paths(&self.config));
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                Some(()) = reload.recv() => self.reload().await,
+                filled = next(&mut self.filling) => self.take(filled).await,
+                () = ticks.wait() => {
+                    if !ticks.is_due(self.clock.now()) {
+                        continue;
+                    }
+                    let now = self.clock.now();
+                    tokio::select! {
+                        // A tick that is cut off is abandoned whole: the next run reads it again.
+                        () = stopped(&mut cut) => break,
+                        () = self.engine.tick(now) => {}
+                    }
+                    self.fill();
+                    self.reload_changed(&mut seen).await;
+                }
+            }
+        }
+        ticks.stop().await;
+        Ok(())
+    }
+
+    /// Starts reading the past that is missing, unless that is under way.
+    fn fill(&mut self) {
+        if self.filling.is_some() {
+            return;
+        }
+        let jobs = self.engine.jobs(self.clock.now());
+        if jobs.is_empty() {
+            return;
+        }
+        let (sender, results) = mpsc::channel(1);
+        self.filling = Some(Filling { results, task: tokio::spawn(backfill::run(jobs, sender)) });
+    }
+
+    async fn take(&mut self, filled: Option<Filled>) {
+        match filled {
+            Some(filled) => self.engine.filled(filled, self.clock.now()).await,
+            None => self.filling = None,
+        }
+    }
+
+    fn stop_filling(&mut self) {
+        if let Some(filling) = self.filling.take() {
+            filling.task.abort();
+        }
+    }
+
+    async fn reload_changed(&mut self, before: &mut Seen) {
+        if !self.config.specs.watch {
+            return;
+        }
+        let now = seen(&paths(&self.config));
+        if now != *before {
+            *before = now;
+            self.reload().await;
+        }
+    }
+
+    /// Reads the files again; a set with an error changes nothing.
+    async fn reload(&mut self) {
+        let declared = match read(&self.config) {
+            Ok(declared) => declared,
+            Err(errors) => {
+                for error in &errors {
+                    tracing::error!("{error}");
+                }
+                let count = errors.len();
+                tracing::error!(count, "the changed files have errors, the old set stays");
+                return self.engine.note_reload(Some(told(&errors).to_string()));
+            }
+        };
+        self.stop_filling();
+        let (store, latest) = (self.store.clone(), self.latest.clone());
+        match Engine::start(&self.config, declared, store, latest, self.clock.now()).await {
+            Ok(engine) => {
+                self.engine = engine;
+                tracing::info!("the files were read again");
+            }
+            Err(error) => {
+                tracing::error!("cannot use the changed files, the old set stays: {error:#}");
+                self.engine.note_reload(Some(format!("{error:#}")));
+            }
+        }
+    }
+}
+
+async fn next(filling: &mut Option<Filling>) -> Option<Filled> {
+    match filling {
+        Some(filling) => filling.results.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Names, sizes and times of files: when they differ, something changed.
+type Seen = Vec<(PathBuf, u64, Option<SystemTime>)>;
+
+fn seen(paths: &[PathBuf]) -> Seen {
+    let mut all = Vec::new();
+    for file in crate::files::list(paths) {
+        if let Ok(data) = std::fs::metadata(&file) {
+            all.push((file, data.len(), data.modified().ok()));
+        }
+    }
+    all
+}
+
+/// How long a stop may take before the process is ended all the same.
+pub const STOP_WITHIN: Span = Span::seconds(5);

@@ -1,0 +1,198 @@
+//! Everything the story needs: the service, its load, a source, the engine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use slo_core::time::Span;
+use slo_core::view::BudgetView;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::sync::watch;
+
+use super::children::{Running, answers, port};
+use super::{From, sibling, story};
+use crate::app::{self, Reload};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::source::config::{SourceConfig, SourceKind, TargetConfig};
+
+/// What runs.
+pub(super) struct Stage {
+    pub(super) client: reqwest::Client,
+    pub(super) catalog: String,
+    pub(super) engine: String,
+    pub(super) counts: String,
+    pub(super) prometheus: Option<String>,
+    rate: u32,
+    children: Vec<Running>,
+    stop: watch::Sender<bool>,
+    work: tokio::task::JoinHandle<anyhow::Result<()>>,
+    folder: tempfile::TempDir,
+}
+
+const SLO: &str = include_str!("../../../policies/demo-slo.yaml");
+const POLICY: &str = include_str!("../../../policies/demo.yaml");
+
+impl Stage {
+    /// Starts the service, the source and the engine; the load comes with [`Self::load`].
+    pub(super) async fn build(from: From, rate: u32) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("headroom-demo-")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+        let catalog_port = port(8082, "catalog")?;
+        let catalog = format!("http://127.0.0.1:{catalog_port}");
+        let mut command = Command::new(sibling("shop-catalog")?);
+        command.args(["--listen", &format!("127.0.0.1:{catalog_port}")]);
+        let mut children = vec![Running::start("shop-catalog", &mut command, folder.path())?];
+        answers(&client, &format!("{catalog}/healthz"), &mut children[0]).await?;
+        let (source, prometheus) =
+            source(from, catalog_port, folder.path(), &client, &mut children).await?;
+        let (engine, stop, work) = engine(folder.path(), source).await?;
+        let counts = format!("127.0.0.1:{}", port(8083, "load generator's counts")?);
+        Ok(Self { client, catalog, engine, counts, prometheus, rate, children, stop, work, folder })
+    }
+
+    /// One request, so that the counter is there before the engine looks; then steady load.
+    pub(super) async fn load(&mut self) -> anyhow::Result<()> {
+        let first = format!("{}/products", self.catalog);
+        self.client.get(first).send().await.context("the catalog did not answer")?;
+        self.until("the engine sees the service", |view| view.data_until.is_some()).await?;
+        let mut command = Command::new(sibling("shop-load")?);
+        command.args([
+            "--url",
+            &self.catalog,
+            "--rate",
+            &self.rate.to_string(),
+            "--listen",
+            &self.counts,
+        ]);
+        self.children.push(Running::start("shop-load", &mut command, self.folder.path())?);
+        let counts = format!("http://{}/counts", self.counts);
+        let last = self.children.len() - 1;
+        answers(&self.client, &counts, &mut self.children[last]).await
+    }
+
+    /// The SLO as the engine serves it.
+    pub(super) async fn view(&self) -> anyhow::Result<BudgetView> {
+        let url = format!("{}/v1/slos/catalog/availability", self.engine);
+        let answer = self.client.get(url).send().await.context("the engine did not answer")?;
+        answer.json().await.context("the engine's answer is no budget")
+    }
+
+    /// Waits until the SLO is as wanted.
+    pub(super) async fn until(
+        &mut self,
+        what: &str,
+        holds: impl Fn(&BudgetView) -> bool,
+    ) -> anyhow::Result<BudgetView> {
+        for _ in 0..600 {
+            self.check()?;
+            if let Ok(view) = self.view().await
+                && holds(&view)
+            {
+                return Ok(view);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        anyhow::bail!("after a minute still not: {what}")
+    }
+
+    /// Fails when something has ended that should run.
+    pub(super) fn check(&mut self) -> anyhow::Result<()> {
+        if self.work.is_finished() {
+            anyhow::bail!("the engine ended");
+        }
+        self.children.iter_mut().try_for_each(Running::check)
+    }
+
+    /// Ends everything in order.
+    pub(super) async fn clear(mut self) {
+        self.stop.send_replace(true);
+        let _ = tokio::time::timeout(Duration::from_secs(5), &mut self.work).await;
+        for child in self.children.iter_mut().rev() {
+            child.end().await;
+        }
+    }
+}
+
+async fn engine(
+    folder: &Path,
+    source: SourceConfig,
+) -> anyhow::Result<(String, watch::Sender<bool>, tokio::task::JoinHandle<anyhow::Result<()>>)> {
+    let specs = folder.join("slos");
+    std::fs::create_dir_all(&specs)?;
+    std::fs::write(specs.join("catalog.yaml"), SLO)?;
+    std::fs::write(specs.join("policy.yaml"), POLICY)?;
+    let mut config = Config { sources: vec![source], ..Config::default() };
+    config.schedule.tick = Span::seconds(1);
+    config.specs.paths = vec![specs];
+    config.store.url = format!("sqlite://{}", folder.join("headroom.db").display());
+    let listener = TcpListener::bind(("127.0.0.1", port(8080, "engine")?)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let (stop, stopped) = watch::channel(false);
+    let (_, reload) = Reload::channel();
+    let work = tokio::spawn(app::run(config, Arc::new(SystemClock), listener, reload, stopped));
+    Ok((url, stop, work))
+}
+
+async fn source(
+    from: From,
+    catalog: u16,
+    folder: &Path,
+    client: &reqwest::Client,
+    children: &mut Vec<Running>,
+) -> anyhow::Result<(SourceConfig, Option<String>)> {
+    let second = SourceConfig { scrape_interval: Span::seconds(1), ..SourceConfig::default() };
+    match (from, on_path("prometheus")) {
+        (From::Scrape, _) | (From::Auto, None) => {
+            story::say(
+                "no Prometheus is needed: the engine reads the catalog's /metrics itself, every second",
+            )?;
+            let target = TargetConfig::Address(format!("http://127.0.0.1:{catalog}/metrics"));
+            let (name, kind) = ("scrape".to_owned(), SourceKind::Scrape);
+            Ok((SourceConfig { name, kind, targets: vec![target], ..second }, None))
+        }
+        (From::Prometheus, None) => {
+            anyhow::bail!("there is no prometheus on PATH; try --source scrape")
+        }
+        (_, Some(binary)) => {
+            story::say(&format!(
+                "found {}: the engine reads this Prometheus, which scrapes the catalog every second",
+                binary.display()
+            ))?;
+            let (running, url) = prometheus(&binary, catalog, folder)?;
+            children.push(running);
+            let last = children.len() - 1;
+            answers(client, &format!("{url}/-/ready"), &mut children[last]).await?;
+            Ok((SourceConfig { url: url.clone(), ..second }, Some(url)))
+        }
+    }
+}
+
+fn prometheus(binary: &Path, catalog: u16, folder: &Path) -> anyhow::Result<(Running, String)> {
+    let port = port(9090, "Prometheus")?;
+    let file = folder.join("prometheus.yml");
+    std::fs::write(&file, scrape_config(catalog))?;
+    let mut command = Command::new(binary);
+    command
+        .arg(format!("--config.file={}", file.display()))
+        .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    let running = Running::start("prometheus", &mut command, folder)?;
+    Ok((running, format!("http://127.0.0.1:{port}")))
+}
+
+fn scrape_config(catalog: u16) -> String {
+    format!(
+        "scrape_configs:\n  - job_name: catalog\n    scrape_interval: 1s\n    static_configs:\n      - targets: ['127.0.0.1:{catalog}']\n"
+    )
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}

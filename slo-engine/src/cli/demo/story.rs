@@ -1,0 +1,142 @@
+//! The story, with numbers: healthy, a fault, the burn, the refusal, the comparison.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use slo_core::view::{BudgetView, State};
+use tokio::process::Command;
+
+use super::sibling;
+use super::stage::Stage;
+use crate::cli::output;
+
+/// What the load generator saw.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Counts {
+    sent: i64,
+    answered: i64,
+    in_flight: i64,
+    bad: i64,
+}
+
+/// How long the fault lasts.
+const FAULT: u64 = 20;
+
+pub(super) fn say(line: &str) -> anyhow::Result<()> {
+    output::text(&format!("{line}\n"))
+}
+
+fn title(line: &str) -> anyhow::Result<()> {
+    let (on, off) = if output::colours() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    say(&format!("\n{on}{line}{off}"))
+}
+
+/// Tells the story; whether both counts were equal at its end.
+pub(super) async fn tell(stage: &mut Stage) -> anyhow::Result<bool> {
+    say(
+        "An objective of 99 % over 10 minutes, and a policy made for minutes, so that you need not wait for days.",
+    )?;
+    title("1. The catalog is healthy, and a deploy may go")?;
+    stage.load().await?;
+    let healthy =
+        |v: &BudgetView| v.windows[0].total.is_some_and(|t| t > 400.0) && v.state == State::Healthy;
+    let view = stage.until("the catalog is healthy", healthy).await?;
+    line(&view)?;
+    gate(stage, 0).await?;
+
+    title(&format!("2. A fault: for {FAULT} s, 30 % of the requests fail"))?;
+    inject(stage).await?;
+    let view =
+        stage.until("the burn rate rises", |v| v.windows[0].bad.is_some_and(|b| b >= 5.0)).await?;
+    line(&view)?;
+    let view = stage.until("the budget is gone", |v| v.state == State::Exhausted).await?;
+    line(&view)?;
+
+    title("3. The budget is gone, and the gate refuses the next deploy")?;
+    gate(stage, 20).await?;
+
+    title("4. The fault ends")?;
+    tokio::time::sleep(Duration::from_secs(FAULT)).await;
+    compare(stage).await
+}
+
+fn line(view: &BudgetView) -> anyhow::Result<()> {
+    let window = &view.windows[0];
+    let percent = |share: Option<f64>| {
+        share.map_or_else(|| "unknown".to_owned(), |s| format!("{:.1} %", s * 100.0))
+    };
+    let burn = view.burn.first().and_then(|b| Some(format!("{:.1} over {}", b.rate?, b.window)));
+    say(&format!(
+        "   {:.0} bad of {:.0} requests: {} of the budget remains, burn rate {}",
+        window.bad.unwrap_or(0.0),
+        window.total.unwrap_or(0.0),
+        percent(window.remaining),
+        burn.unwrap_or_else(|| "unknown".to_owned()),
+    ))
+}
+
+async fn inject(stage: &Stage) -> anyhow::Result<()> {
+    let fault = serde_json::json!({"kind": "errors", "share": 0.3, "seconds": FAULT, "seed": 7});
+    let url = format!("{}/faults", stage.catalog);
+    let answer =
+        stage.client.post(url).json(&fault).send().await.context("the catalog did not answer")?;
+    if !answer.status().is_success() {
+        bail!("the catalog refused the fault: {}", answer.text().await.unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Asks the gate as CI would, and shows what CI would see.
+async fn gate(stage: &Stage, expected: i32) -> anyhow::Result<()> {
+    say("   $ budget-gate peek --service catalog")?;
+    let mut command = Command::new(sibling("budget-gate")?);
+    command.args(["peek", "--service", "catalog", "--url", &stage.engine]);
+    let output = command.output().await.context("cannot run budget-gate")?;
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        say(&format!("   {line}"))?;
+    }
+    let code = output.status.code().unwrap_or(-1);
+    say(&format!("   exit code {code}"))?;
+    if code != expected {
+        bail!(
+            "the gate was expected to exit with {expected}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
+
+/// The engine's count beside the load generator's. Equal to within the requests in flight.
+async fn compare(stage: &mut Stage) -> anyhow::Result<bool> {
+    let url = format!("http://{}/counts", stage.counts);
+    let seen: Counts =
+        stage.client.get(url).send().await?.json().await.context("the load generator's counts")?;
+    let bad = |view: &BudgetView| view.windows[0].bad.unwrap_or(0.0) as i64;
+    // The engine reads every second: the answer that the load generator has may come a tick later.
+    let view = stage.until("the engine has read past the counts", |v| bad(v) >= seen.bad).await?;
+    line(&view)?;
+    let off = bad(&view) - seen.bad;
+    title("5. Two counts of the same failures")?;
+    say(&format!(
+        "   the load generator saw {} bad answers of {} requests ({} in flight)",
+        seen.bad, seen.sent, seen.in_flight
+    ))?;
+    say(&format!("   the engine counted     {} bad events; they differ by {off}", bad(&view)))?;
+    let equal = off.abs() <= seen.in_flight.max(0) && seen.answered > 0;
+    say(if equal { "   equal, to within the requests in flight" } else { "   NOT equal" })?;
+    Ok(equal)
+}
+
+/// Says what runs on.
+pub(super) fn stay(stage: &Stage) -> anyhow::Result<()> {
+    title("Everything runs on until Ctrl-C")?;
+    say(&format!("   engine      {0}/v1/slos   {0}/docs   {0}/metrics", stage.engine))?;
+    say(&format!("   gate        budget-gate peek --service catalog --url {}", stage.engine))?;
+    say(&format!("   catalog     {0}/products   {0}/faults   {0}/metrics", stage.catalog))?;
+    if let Some(prometheus) = &stage.prometheus {
+        say(&format!("   prometheus  {prometheus}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Latency on classic histograms of a real Prometheus.
+
+use headroom_bench::openmetrics::Series;
+use slo_core::view::{BudgetView, State};
+
+use crate::support::lab::{END, Lab, slo, steady};
+
+/// A minute's requests below each boundary; 100 in all.
+fn histogram(spelled: &[(&str, i64)]) -> Vec<Series> {
+    let bucket = |(le, growth): &(&str, i64)| {
+        let labels = [("job", "shop"), ("instance", "a"), ("le", *le)];
+        let mut series = steady(&labels, -101..0, 0, *growth);
+        series.name = "request_duration_seconds_bucket".to_owned();
+        series
+    };
+    spelled.iter().map(bucket).collect()
+}
+
+fn under(lab: &Lab, threshold: &str) -> BudgetView {
+    let indicator =
+        format!("{{latency: {{histogram: 'request_duration_seconds{{}}', under: {threshold}}}}}");
+    lab.views(&slo("latency", &indicator), END * 1_000).remove(0)
+}
+
+#[test]
+fn a_threshold_on_a_boundary_is_exact_however_le_is_spelled() {
+    for (name, half) in [("plain", "0.5"), ("zero", "0.50"), ("power", "5e-1")] {
+        let buckets = histogram(&[("0.25", 90), (half, 99), ("1.0", 100), ("+Inf", 100)]);
+        let view = under(&Lab::holding(&format!("latency-{name}"), &buckets), "500ms");
+        let window = &view.windows[0];
+        assert_eq!((window.bad, window.total), (Some(100.0), Some(10_000.0)), "{name}");
+        assert_eq!((window.bounds, view.findings.len()), (None, 0), "{name}");
+    }
+}
+
+#[test]
+fn a_threshold_between_boundaries_counts_the_lower_bucket_as_good_and_reports_both_bounds() {
+    let lab = Lab::holding(
+        "latency-between",
+        &histogram(&[("0.25", 98), ("0.5", 99), ("1", 100), ("+Inf", 100)]),
+    );
+    let view = under(&lab, "300ms");
+    let window = &view.windows[0];
+    assert_eq!((window.bad, window.total), (Some(200.0), Some(10_000.0)));
+    let bounds = window.bounds.unwrap();
+    assert!((bounds.spent_low - 1.0).abs() < 1e-9 && (bounds.spent_high - 2.0).abs() < 1e-9);
+    let finding = &view.findings[0];
+    assert_eq!(finding.code, "betweenBuckets");
+    assert!(finding.message.contains("0.25 below and 0.5 above"), "{}", finding.message);
+}
+
+#[test]
+fn a_boundary_that_changes_its_spelling_goes_on_as_the_same_series() {
+    let (mut old, mut new) = (histogram(&[("1", 99), ("+Inf", 100)]), histogram(&[("1.0", 99)]));
+    let middle = old[0].samples[50].0;
+    old[0].samples.retain(|(at, _)| *at < middle);
+    new[0].samples.retain(|(at, _)| *at >= middle);
+    old.append(&mut new);
+    let view = under(&Lab::holding("latency-respelled", &old), "1s");
+    let window = &view.windows[0];
+    assert_eq!((window.bad, window.total), (Some(100.0), Some(10_000.0)));
+}
+
+#[test]
+fn a_histogram_without_buckets_is_no_data() {
+    let lab = Lab::holding("latency-none", &[steady(&[("job", "shop")], -10..0, 0, 1)]);
+    assert_eq!(under(&lab, "500ms").state, State::NoData);
+}

@@ -1,0 +1,149 @@
+//! Live ticks, backfill and kills at random instants count what one read of the same past counts.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use slo_core::view::BudgetView;
+use slo_engine::config::Config;
+use slo_engine::declared;
+use slo_engine::evaluate::backfill;
+use slo_engine::evaluate::engine::Engine;
+use slo_engine::evaluate::oneshot::{self, Question};
+use slo_engine::evaluate::snapshot::Latest;
+use slo_engine::store::Store;
+
+use crate::support::{Dice, Prometheus};
+
+struct Run {
+    config: Config,
+    paths: Vec<PathBuf>,
+    engine: Option<Engine>,
+    store: Option<Store>,
+    latest: Latest,
+}
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).unwrap()
+}
+
+impl Run {
+    fn new(prometheus: &Prometheus, folder: &tempfile::TempDir, services: u32) -> Self {
+        for at in 0..services {
+            let text = format!(
+                "apiVersion: headroom/v1\nkind: Service\nservice: svc-{at:04}\ntier: 2\nenvironment: production\nslos:\n\
+                 \x20 - name: availability\n    objective: 99.9%\n    window: [2d, 1d, 6h]\n    indicator:\n      ratio:\n\
+                 \x20       total: http_requests_total{{service=\"svc-{at:04}\"}}\n        bad: '{{code=~\"5..\"}}'\n"
+            );
+            std::fs::write(folder.path().join(format!("{at}.yaml")), text).unwrap();
+        }
+        let mut config = Config::default();
+        config.sources[0].url.clone_from(&prometheus.url);
+        config.store.url = format!("sqlite://{}/h.db", folder.path().display());
+        let paths = vec![folder.path().to_owned()];
+        Self { config, paths, engine: None, store: None, latest: Latest::default() }
+    }
+
+    async fn start(&mut self, now: DateTime<Utc>) {
+        let declared = Arc::new(declared::read(&self.paths, None).unwrap());
+        let store = Store::open(&self.config.store.url).await.unwrap();
+        self.latest = Latest::default();
+        let engine = Engine::start(&self.config, declared, store.clone(), self.latest.clone(), now)
+            .await
+            .unwrap();
+        // The traffic ended long ago, so the server's clock is far ahead of these ticks.
+        self.engine = Some(engine.without_clock_check());
+        self.store = Some(store);
+    }
+
+    /// What a kill leaves behind: only what was committed.
+    async fn kill(&mut self) {
+        self.engine = None;
+        self.store.take().unwrap().close().await;
+    }
+
+    async fn fill(&mut self, now: DateTime<Utc>) {
+        let engine = self.engine.as_mut().unwrap();
+        let jobs = engine.jobs(now);
+        let (sender, mut results) = tokio::sync::mpsc::channel(1);
+        let task = tokio::spawn(backfill::run(jobs, sender));
+        while let Some(filled) = results.recv().await {
+            engine.filled(filled, now).await;
+        }
+        task.await.unwrap();
+    }
+
+    fn views(&self) -> Vec<Arc<BudgetView>> {
+        self.latest.get().unwrap().all().cloned().collect()
+    }
+
+    async fn expected(&self, now: DateTime<Utc>) -> Vec<BudgetView> {
+        let declared = declared::read(&self.paths, None).unwrap();
+        let slos = declared.services.iter().flat_map(|s| s.slos.clone()).map(Arc::new).collect();
+        let question = Question {
+            sources: &self.config.sources,
+            slos,
+            at: now,
+            burns: &declared.burns,
+            asks: &declared.asks,
+        };
+        let mut all = oneshot::read(&question, &|_| {}).await;
+        oneshot::views(&question, &mut all)
+    }
+
+    async fn compare(&self, now: DateTime<Utc>) {
+        for (live, expected) in self.views().iter().zip(self.expected(now).await) {
+            assert_eq!(live.slo, expected.slo);
+            for (a, b) in live.windows.iter().zip(&expected.windows) {
+                let numbers = |w: &slo_core::view::WindowView| {
+                    (
+                        w.from,
+                        w.to,
+                        w.bad,
+                        w.total,
+                        w.coverage,
+                        w.partial,
+                        w.assumed.to_bits(),
+                        w.maturity.to_bits(),
+                    )
+                };
+                assert_eq!(numbers(a), numbers(b), "{} {} at {now}", live.service, a.window);
+            }
+            assert_eq!(live.burn, expected.burn, "{} at {now}", live.service);
+            assert_eq!(live.state, expected.state, "{} at {now}", live.service);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let prometheus = Prometheus::with_traffic("live", 6, 4, 7, 1_780_000_000 / 60 * 60);
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(&prometheus, &folder, 6);
+    let mut dice = Dice(11);
+    let mut now = prometheus.end - 86_400;
+    run.start(at(now)).await;
+    run.engine.as_mut().unwrap().tick(at(now)).await;
+    run.fill(at(now)).await;
+    run.compare(at(now)).await;
+    for step in 0..400 {
+        now += 20 + i64::try_from(dice.below(80)).unwrap();
+        run.engine.as_mut().unwrap().tick(at(now)).await;
+        if dice.below(8) == 0 {
+            // Cut off wherever it is: while it reads, counts or commits.
+            let cut = Duration::from_micros(dice.below(6_000));
+            let tick = run.engine.as_mut().unwrap().tick(at(now + 30));
+            let _ = tokio::time::timeout(cut, tick).await;
+            run.kill().await;
+            now += 30 + i64::try_from(dice.below(1_200)).unwrap();
+            run.start(at(now)).await;
+        }
+        if step % 40 == 39 {
+            run.engine.as_mut().unwrap().tick(at(now)).await;
+            run.fill(at(now)).await;
+            run.compare(at(now)).await;
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Integration tests against real servers.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod counters;
+mod faults;
+mod latency;
+mod live;
+mod refinements;
+mod scrape;
+mod support;
+mod truth;

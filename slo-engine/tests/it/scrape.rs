@@ -1,0 +1,178 @@
+//! The scrape source end to end: a page whose counters are known, ticks, and kills in mid-tick.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use slo_core::view::{BudgetView, State};
+use slo_engine::config::Config;
+use slo_engine::declared;
+use slo_engine::evaluate::engine::Engine;
+use slo_engine::evaluate::snapshot::Latest;
+use slo_engine::source::config::{SourceConfig, SourceKind, TargetConfig};
+use slo_engine::store::Store;
+
+use crate::support::Dice;
+
+/// A `/metrics` page with two counters; `answer` may replace it.
+struct Page {
+    good: AtomicU64,
+    bad: AtomicU64,
+    answer: Mutex<Option<String>>,
+}
+
+fn serve(page: &Arc<Page>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let page = page.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 2_048];
+            let _ = stream.read(&mut request);
+            let body = page.answer.lock().unwrap().clone().unwrap_or_else(|| {
+                let (good, bad) =
+                    (page.good.load(Ordering::SeqCst), page.bad.load(Ordering::SeqCst));
+                let mut body = format!("# TYPE t_total counter\nt_total{{code=\"200\"}} {good}\n");
+                if bad > 0 {
+                    body += &format!("t_total{{code=\"500\"}} {bad}\n");
+                }
+                body
+            });
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\nconnection: close\r\n";
+            let _ = write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    address
+}
+
+struct Run {
+    config: Config,
+    paths: Vec<PathBuf>,
+    page: Arc<Page>,
+    engine: Option<Engine>,
+    store: Option<Store>,
+    latest: Latest,
+}
+
+const SLO: &str = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 2\nenvironment: p\nslos:\n  - name: x\n    objective: 99%\n    window: 1d\n    indicator: {ratio: {total: t_total, bad: '{code=\"500\"}'}}\n";
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_780_000_000 + seconds, 0).unwrap()
+}
+
+impl Run {
+    fn new(folder: &tempfile::TempDir) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let page = Arc::new(Page {
+            good: AtomicU64::new(7),
+            bad: AtomicU64::new(0),
+            answer: Mutex::new(None),
+        });
+        let target = TargetConfig::Address(serve(&page));
+        std::fs::write(folder.path().join("a.yaml"), SLO).unwrap();
+        let source = SourceConfig {
+            name: "scrape".to_owned(),
+            kind: SourceKind::Scrape,
+            targets: vec![target],
+            scrape_interval: slo_core::time::Span::seconds(10),
+            ..SourceConfig::default()
+        };
+        let mut config = Config { sources: vec![source], ..Config::default() };
+        config.store.url = format!("sqlite://{}/h.db", folder.path().display());
+        let paths = vec![folder.path().to_owned()];
+        Self { config, paths, page, engine: None, store: None, latest: Latest::default() }
+    }
+
+    async fn start(&mut self, now: i64) {
+        let declared = Arc::new(declared::read(&self.paths, None).unwrap());
+        let store = Store::open(&self.config.store.url).await.unwrap();
+        self.latest = Latest::default();
+        let engine =
+            Engine::start(&self.config, declared, store.clone(), self.latest.clone(), at(now))
+                .await;
+        self.engine = Some(engine.unwrap());
+        self.store = Some(store);
+    }
+
+    async fn kill(&mut self) {
+        self.engine = None;
+        self.store.take().unwrap().close().await;
+    }
+
+    async fn tick(&mut self, now: i64) -> Arc<BudgetView> {
+        self.engine.as_mut().unwrap().tick(at(now)).await;
+        self.view()
+    }
+
+    fn view(&self) -> Arc<BudgetView> {
+        self.latest.get().unwrap().all().next().unwrap().clone()
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        let window = &self.view().windows[0];
+        (window.good.unwrap_or(0.0) as u64, window.bad.unwrap_or(0.0) as u64)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_kills_in_mid_tick_lose_and_double_no_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(&folder);
+    let mut dice = Dice(3);
+    let mut now = 0;
+    run.start(now).await;
+    run.tick(now).await;
+    let before = run.page.good.load(Ordering::SeqCst);
+    for _ in 0..200 {
+        for _ in 0..dice.below(4) {
+            now += 10;
+            run.page.good.fetch_add(dice.below(50), Ordering::SeqCst);
+            run.page.bad.fetch_add(dice.below(5), Ordering::SeqCst);
+            run.tick(now).await;
+        }
+        now += 10;
+        run.page.good.fetch_add(dice.below(50), Ordering::SeqCst);
+        let cut = Duration::from_micros(dice.below(5_000));
+        let _ = tokio::time::timeout(cut, run.engine.as_mut().unwrap().tick(at(now))).await;
+        run.kill().await;
+        now += i64::try_from(dice.below(40)).unwrap();
+        run.start(now).await;
+    }
+    now += 10;
+    run.tick(now).await;
+    let (good, bad) = (run.page.good.load(Ordering::SeqCst), run.page.bad.load(Ordering::SeqCst));
+    assert_eq!(run.counts(), (good - before, bad));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_breaks_makes_the_slo_stale_with_the_reason_and_nothing_is_guessed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(&folder);
+    run.start(0).await;
+    for now in (0..120).step_by(10) {
+        run.page.good.fetch_add(10, Ordering::SeqCst);
+        run.tick(now).await;
+    }
+    let healthy = run.counts();
+    assert_eq!(run.view().state, State::Healthy);
+    *run.page.answer.lock().unwrap() = Some("t_total{code=\"200\" 12\n".to_owned());
+    for now in (120..800).step_by(10) {
+        run.tick(now).await;
+    }
+    let view = run.view();
+    assert_eq!((view.state, run.counts()), (State::Stale, healthy));
+    assert!(
+        view.sources[0].last_error.as_ref().unwrap().contains("line 1"),
+        "{:?}",
+        view.sources[0].last_error
+    );
+    *run.page.answer.lock().unwrap() = None;
+    run.page.good.fetch_add(5, Ordering::SeqCst);
+    assert_eq!(run.tick(810).await.state, State::Healthy);
+    assert_eq!(run.counts().0, healthy.0 + 5);
+}

@@ -1,7 +1,8 @@
 //! What the user's files declare: services, policies, and what policies need to know.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use budget_gate::policy::{Policy, asks, burn_windows};
 use slo_core::slo::Service;
@@ -26,6 +27,27 @@ pub struct Declared {
     pub asks: Vec<Ask>,
     /// The burn windows that the policies need.
     pub burns: Vec<Span>,
+    /// The services to be found by name, from when that is first asked.
+    pub by_name: ByName,
+}
+
+/// Services by name, then environment.
+#[derive(Debug, Clone, Default)]
+pub struct ByName(OnceLock<BTreeMap<String, BTreeMap<String, Arc<Service>>>>);
+
+impl Declared {
+    /// The services by name, then environment.
+    #[must_use]
+    pub fn by_name(&self) -> &BTreeMap<String, BTreeMap<String, Arc<Service>>> {
+        self.by_name.0.get_or_init(|| {
+            let mut by_name: BTreeMap<String, BTreeMap<String, Arc<Service>>> = BTreeMap::new();
+            for service in &self.services {
+                let by = by_name.entry(service.name.to_string()).or_default();
+                by.insert(service.environment.to_string(), Arc::clone(service));
+            }
+            by_name
+        })
+    }
 }
 
 /// Reads files and folders.
@@ -51,5 +73,6 @@ pub fn read(paths: &[PathBuf], scrape_interval: Option<Span>) -> Result<Declared
         policies: loaded.policies,
         is_shipped: loaded.is_shipped,
         warnings,
+        by_name: ByName::default(),
     })
 }

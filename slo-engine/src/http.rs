@@ -1,26 +1,79 @@
-//! The HTTP server.
+//! What the server answers, every route in one list. Handlers read the newest snapshot; only
+//! histories ask the database. Where it listens, and whether it may, is the caller's.
 
 use std::sync::Arc;
 
+use axum::Router;
+use serde::Deserialize;
+use serde_json::Value;
 use slo_core::time::Span;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::clock::Clock;
 use crate::evaluate::snapshot::Latest;
 use crate::store::Store;
+use app::App;
 
-/// What handlers share.
+mod app;
+mod described;
+mod gate;
+mod health;
+mod history;
+mod metrics;
+mod observe;
+mod openapi;
+mod page;
+mod place;
+mod problem;
+mod query;
+mod services;
+mod slos;
+#[cfg(test)]
+mod world;
+
+/// What the answers are made from.
 pub struct Shared {
     /// The newest snapshot.
     pub latest: Latest,
-    /// The database.
+    /// The ledger, for histories.
     pub store: Store,
-    /// The clock.
+    /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// How often sources are read.
+    /// How often there should be a new snapshot.
     pub tick: Span,
 }
 
-/// All routes.
-pub fn router(_shared: Arc<Shared>) -> axum::Router {
-    axum::Router::new()
+/// Every route.
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::empty())
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(described::openapi))
+        .routes(routes!(described::docs))
+        .routes(routes!(services::list))
+        .routes(routes!(services::show))
+        .routes(routes!(slos::list))
+        .routes(routes!(slos::show))
+        .routes(routes!(history::show))
+        .routes(routes!(gate::peek))
 }
+
+/// The whole server.
+pub fn router(shared: Arc<Shared>) -> Router {
+    let app = Arc::new(App::new(shared));
+    let (routes, _) = routes().split_for_parts();
+    observe::layered(routes, &app, observe::LIMITS).with_state(app)
+}
+
+/// The description of all routes, OpenAPI 3.1.
+#[must_use]
+pub fn openapi() -> Value {
+    openapi::document(&routes().into_openapi())
+}
+
+/// The query string of routes that take none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}

@@ -10,6 +10,7 @@ use crate::world::World;
 
 mod backfill;
 mod scenarios;
+mod ticks;
 mod truth1;
 mod truth2;
 
@@ -24,6 +25,8 @@ pub(crate) enum Row {
     Scenarios,
     /// CPU of Prometheus for reading 30 days, against one fused `increase[30d]`.
     Backfill,
+    /// Ticks of 10,000 and 100,000 SLOs over a synthetic source.
+    Ticks,
 }
 
 impl Row {
@@ -38,6 +41,7 @@ impl Row {
             Self::Truth2 => truth2::run(&world),
             Self::Scenarios => scenarios::run(&world),
             Self::Backfill => backfill::run(&world),
+            Self::Ticks => ticks::run(&world),
         }?;
         outcome.row = name;
         outcome.seconds = begun.elapsed().as_secs_f64();

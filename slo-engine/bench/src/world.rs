@@ -104,6 +104,16 @@ impl World {
         Ok(Self { engine, sizes: self.sizes, http, dir, keep: self.keep })
     }
 
+    /// An empty folder below.
+    pub(crate) fn fresh(&self, folder: &str) -> anyhow::Result<PathBuf> {
+        let dir = self.dir.join(folder);
+        if dir.exists() {
+            fs::remove_dir_all(&dir).with_context(|| format!("empty {}", dir.display()))?;
+        }
+        fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
+        Ok(dir)
+    }
+
     /// Writes a file of SLOs and gives its path.
     pub(crate) fn specs(&self, text: &str) -> anyhow::Result<PathBuf> {
         let path = self.dir.join("slos.yaml");

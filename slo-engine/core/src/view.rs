@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::slo::Gate;
 use crate::time::Span;
 
+mod asked;
 mod whole;
 
 /// One SLO at one instant.

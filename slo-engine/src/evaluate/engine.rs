@@ -17,6 +17,7 @@ use super::snapshot::{Latest, Snapshot};
 use crate::config::Config;
 use crate::declared::Declared;
 use crate::source::prometheus::Prometheus;
+use crate::source::reader::MetricSource;
 use crate::store::Store;
 
 mod commit;
@@ -219,6 +220,15 @@ impl Engine {
         hours.sort_unstable();
         hours.dedup();
         hours
+    }
+
+    /// The same with another reader behind a source, for measurements and faults.
+    #[must_use]
+    pub fn with_source(mut self, name: &str, reader: Arc<dyn MetricSource>) -> Self {
+        for source in self.sources.iter_mut().filter(|s| s.config.name == name) {
+            source.source = reader.clone();
+        }
+        self
     }
 
     /// The same, not refusing sources whose clock differs: for a past that is played again.

@@ -32,16 +32,14 @@ impl Snapshot {
     /// The environments that a service is declared in.
     #[must_use]
     pub fn environments(&self, service: &str) -> Vec<&str> {
-        let declared = self.declared.services.iter().filter(|s| s.name.as_str() == service);
-        declared.map(|s| s.environment.as_str()).collect()
+        let declared = self.declared.by_name().get(service);
+        declared.into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect()
     }
 
     /// A declared service.
     #[must_use]
     pub fn service(&self, service: &str, environment: &str) -> Option<&Arc<Service>> {
-        let same =
-            |s: &&Arc<Service>| s.name.as_str() == service && s.environment.as_str() == environment;
-        self.declared.services.iter().find(same)
+        self.declared.by_name().get(service)?.get(environment)
     }
 
     /// The views of a service in an environment.

@@ -196,6 +196,20 @@ impl Store {
         Ok(hours)
     }
 
+    /// The first minute with data of one ledger.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn first(&self, id: u32) -> Result<Option<Minute>, StoreError> {
+        let query = sqlx::query_scalar("SELECT first_minute FROM ledgers WHERE id = ?");
+        let first: Option<Option<i64>> = query
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("read the ledger's first minute"))?;
+        Ok(first.flatten().map(Minute))
+    }
+
     /// How far sources have been read.
     ///
     /// # Errors

@@ -1,0 +1,182 @@
+//! Ticks of many SLOs over a source that costs nothing: time, memory and how both grow.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use slo_core::bucket::Bucket;
+use slo_core::counter::Sample;
+use slo_core::labels::Labels;
+use slo_core::ledger::Hour;
+use slo_core::plan::Feeds;
+use slo_core::time::Minute;
+use slo_engine::config::Config;
+use slo_engine::declared;
+use slo_engine::evaluate::backfill::Filled;
+use slo_engine::evaluate::engine::Engine;
+use slo_engine::evaluate::snapshot::Latest;
+use slo_engine::source::intake::Intake;
+use slo_engine::source::reader::{Later, MetricSource, Read};
+use slo_engine::store::Store;
+
+use crate::output;
+use crate::report::{Figure, Must, Outcome};
+use crate::world::{END, Size, World};
+
+const SLOS: Size = Size(100_000, 1_000);
+const TICKS: u32 = 5;
+
+/// Two counters for each SLO, 60 s apart: 600 requests a minute of which one fails.
+#[derive(Debug)]
+struct Synthetic {
+    slos: usize,
+}
+
+impl MetricSource for Synthetic {
+    fn prepare<'a>(&'a self, _: &'a mut Feeds, _: i64, _: i64) -> Later<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn read<'a>(&'a self, intake: &'a mut Intake, from: i64, to: i64) -> Later<'a, Read> {
+        Box::pin(async move {
+            for slo in 0..self.slos {
+                for (code, rate) in [("200", 599), ("500", 1)] {
+                    let minutes = from.div_euclid(60_000) + 1..=to.div_euclid(60_000);
+                    let sample = |m: i64| Sample { at: m * 60_000, value: (m * rate) as f64 };
+                    let name = format!("svc-{slo}");
+                    let labels =
+                        [("__name__", "t_total"), ("service", name.as_str()), ("code", code)];
+                    intake.take(0, &Labels::new(labels), minutes.map(sample).collect(), None);
+                }
+            }
+            let samples = self.slos * 2;
+            Ok(Read { outcomes: intake.settle(&|_, _| None, to), samples, ..Read::default() })
+        })
+    }
+}
+
+pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
+    let most = world.sizes.services(SLOS) as usize;
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    let mut outcome =
+        Outcome { measure: "ticks over a synthetic source".to_owned(), ..Outcome::default() };
+    let mut seen = Vec::new();
+    for (slos, windows) in [(most / 10, 1), (most / 10, 4), (most, 1)] {
+        let folder = world.fresh(&format!("{slos}-{windows}"))?;
+        let one = runtime.block_on(measure(&folder, slos, windows))?;
+        output::say(&format!("  {slos} SLOs x {windows} windows: {one:?}"));
+        seen.push(one);
+    }
+    let growth = (seen[2].tick / seen[0].tick).log10();
+    outcome.workload.insert("slos".to_owned(), i64::try_from(most)?);
+    outcome.figures = vec![
+        Figure::new("tick, all SLOs", seen[2].tick, "s", Must::AtMost(2.0)),
+        Figure::new("memory, all SLOs", seen[2].memory_gib, "GiB", Must::AtMost(2.5)),
+        Figure::new("growth with series (exponent)", growth, "", Must::AtMost(1.1)),
+        Figure::new("4 windows instead of 1", seen[1].tick / seen[0].tick, "x", Must::AtMost(1.5)),
+        Figure::new("memory per SLO with 30 d", seen[0].kib_per_slo, "KiB", Must::AtMost(16.0)),
+        Figure::new("database per SLO", seen[0].disk_kib, "KiB", Must::Nothing),
+    ];
+    Ok(outcome)
+}
+
+#[derive(Debug)]
+struct Measured {
+    tick: f64,
+    memory_gib: f64,
+    kib_per_slo: f64,
+    disk_kib: f64,
+}
+
+async fn measure(folder: &Path, slos: usize, windows: usize) -> anyhow::Result<Measured> {
+    std::fs::create_dir_all(folder)?;
+    let specs = folder.join("slos");
+    std::fs::create_dir_all(&specs)?;
+    write_specs(&specs, slos, windows)?;
+    let declared = declared::read(&[specs], None).map_err(|e| anyhow::anyhow!("{}", e[0]))?;
+    let empty = memory();
+    let mut config = Config::default();
+    // One query for all, so that the source need not know which SLO is in which.
+    config.sources[0].max_query_bytes = usize::MAX;
+    config.store.url = format!("sqlite://{}", folder.join("h.db").display());
+    let store = Store::open(&config.store.url).await?;
+    let now =
+        |minute: i64| DateTime::<Utc>::from_timestamp(END + minute * 60 + 1, 0).unwrap_or_default();
+    let latest = Latest::default();
+    let engine =
+        Engine::start(&config, Arc::new(declared), store.clone(), latest.clone(), now(0)).await?;
+    let mut engine = engine.with_source("prometheus", Arc::new(Synthetic { slos }));
+    engine.tick(now(0)).await;
+    // The full past only where it is what is measured: it takes a while to make.
+    if windows == 1 {
+        fill(&mut engine, slos, now(0)).await;
+    }
+    let mut times = Vec::new();
+    for tick in 1..=i64::from(TICKS) {
+        let begun = Instant::now();
+        engine.tick(now(tick)).await;
+        times.push(begun.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    let used = memory() - empty;
+    check(&latest, slos)?;
+    Ok(Measured {
+        tick: times[times.len() / 2],
+        memory_gib: memory() / 1_048_576.0,
+        kib_per_slo: used / slos as f64,
+        disk_kib: store.size().await? as f64 / 1_024.0 / slos as f64,
+    })
+}
+
+fn check(latest: &Latest, slos: usize) -> anyhow::Result<()> {
+    let snapshot = latest.get().context("no snapshot")?;
+    let wrong = snapshot.all().filter(|view| {
+        let window = &view.windows[0];
+        !matches!((window.bad, window.total), (Some(bad), Some(total)) if (bad * 600.0 - total).abs() < 0.5)
+    });
+    let (count, wrong) = (snapshot.all().count(), wrong.count());
+    anyhow::ensure!(count == slos && wrong == 0, "{wrong} of {count} SLOs count wrongly");
+    Ok(())
+}
+
+/// Thirty days of minutes, a slice of days at a time, as a backfill brings them.
+async fn fill(engine: &mut Engine, slos: usize, now: DateTime<Utc>) {
+    let end = Minute(Minute::of(now).hour() * 60 - 60);
+    let mut hour = Hour::default();
+    for at in 0..60 {
+        hour.set(at, &Bucket { good: 599, total: 600, measured: true, ..Bucket::default() });
+    }
+    for days in (0..30).step_by(3) {
+        let (from, until) = (end - (days + 3) * 1_440, end - days * 1_440);
+        for members in (0..slos).collect::<Vec<_>>().chunks(5_000) {
+            let hours =
+                || (from.hour()..until.hour()).map(|at| (at, hour.clone())).collect::<Vec<_>>();
+            let hours = members.iter().map(|slo| (*slo, hours())).collect();
+            engine.filled(Filled { hours, from: Some(from), until: Some(until) }, now).await;
+        }
+    }
+}
+
+fn write_specs(folder: &Path, slos: usize, windows: usize) -> anyhow::Result<()> {
+    let list = ["30d", "28d", "14d", "7d"][..windows].join(", ");
+    for (file, part) in (0..slos).collect::<Vec<_>>().chunks(1_000).enumerate() {
+        let mut text = String::new();
+        for slo in part {
+            text += &format!(
+                "---\napiVersion: headroom/v1\nkind: Service\nservice: svc-{slo}\ntier: 2\nenvironment: p\nslos:\n  - name: a\n    objective: 99.9%\n    window: [{list}]\n    indicator: {{ratio: {{total: 't_total{{service=\"svc-{slo}\"}}', bad: '{{code=~\"5..\"}}'}}}}\n"
+            );
+        }
+        std::fs::write(folder.join(format!("{file}.yaml")), text)?;
+    }
+    Ok(())
+}
+
+/// Resident memory of this process in KiB.
+fn memory() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    kib.and_then(|kib| kib.parse().ok()).unwrap_or(f64::NAN)
+}

@@ -1,0 +1,102 @@
+//! `/healthz` and `/readyz`: whether the process lives, and whether its answers can be used.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+use slo_core::time::Span;
+
+use super::Nothing;
+use super::app::{App, json};
+use super::openapi::Unavailable;
+use super::problem::Problem;
+use super::query::Asked;
+use crate::evaluate::snapshot::Snapshot;
+
+/// The process answers.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Alive {
+    /// Always `alive`.
+    status: &'static str,
+    /// The engine's version.
+    version: &'static str,
+}
+
+/// The engine's numbers can be used.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Ready {
+    /// Always `ready`.
+    status: &'static str,
+    /// When the numbers were made.
+    evaluated_at: DateTime<Utc>,
+    /// How long ago that was.
+    age_seconds: f64,
+    /// Why the database cannot be written; null when it can. The server then answers from memory.
+    store: Option<String>,
+    /// Sources that cannot be read, and why; their SLOs keep their last numbers and grow stale.
+    sources: BTreeMap<String, String>,
+}
+
+/// Whether the process lives
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses(
+    (status = 200, description = "It does", body = ref("#/components/schemas/Alive")),
+))]
+pub(super) async fn alive(_: Asked<Nothing>) -> Result<Response, Problem> {
+    json(&Alive { status: "alive", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Whether budgets and verdicts can be used
+///
+/// Ready while the newest evaluation is younger than ten ticks (at least a minute). Sources that
+/// fail, or a database that cannot be written, are named and change nothing about that: answers come
+/// from memory.
+#[utoipa::path(get, path = "/readyz", tag = "operation", responses(
+    (status = 200, description = "They can", body = ref("#/components/schemas/Ready")),
+    Unavailable,
+))]
+pub(super) async fn ready(
+    State(app): State<Arc<App>>,
+    _: Asked<Nothing>,
+) -> Result<Response, Problem> {
+    let snapshot = app.snapshot()?;
+    let age = (app.now() - snapshot.at).num_milliseconds();
+    let limit = patience(app.shared.tick);
+    if age > limit.as_millis() {
+        let said = format!(
+            "the newest evaluation is {} old, more than {limit}: evaluating has stopped",
+            Span::seconds(age / 1_000)
+        );
+        return Err(failures(&snapshot, Problem::unavailable(said)));
+    }
+    json(&Ready {
+        status: "ready",
+        evaluated_at: snapshot.at,
+        age_seconds: age as f64 / 1e3,
+        store: snapshot.store_error.clone(),
+        sources: snapshot.source_errors.clone(),
+    })
+}
+
+/// How old the newest evaluation may be.
+fn patience(tick: Span) -> Span {
+    Span::millis(10 * tick.as_millis()).max(Span::minutes(1))
+}
+
+fn failures(snapshot: &Snapshot, mut problem: Problem) -> Problem {
+    if let Some(error) = &snapshot.store_error {
+        problem = problem.and("store", error);
+    }
+    for (source, error) in &snapshot.source_errors {
+        problem = problem.and(&format!("sources.{source}"), error);
+    }
+    problem
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! `/v1/slos/{service}/{slo}/history`: counts over time and how the budget went, for a chart.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use slo_core::slo::Slo;
+use slo_core::time::Minute;
+use slo_core::timeslice::Slicing;
+use slo_core::view::{BudgetView, Unit};
+use utoipa::IntoParams;
+
+use super::app::{App, json};
+use super::openapi::{BadRequest, NotFound, Unavailable};
+use super::place;
+use super::problem::Problem;
+use super::query::{Asked, Named};
+use crate::evaluate::snapshot::Snapshot;
+use crate::store::{Store, StoreError};
+use fold::{Fold, Judged, Point};
+use range::Range;
+
+mod fold;
+mod range;
+
+/// Which part of the past, and how finely.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Stretch {
+    /// The first instant, RFC 3339; the length of the SLO's first window before `to` when nothing is
+    /// said.
+    from: Option<String>,
+    /// The last instant (exclusive), RFC 3339; now when nothing is said or it is later.
+    to: Option<String>,
+    /// The length of one point in whole minutes, such as `5m` or `1h`; at most 2,000 points. When
+    /// nothing is said, the shortest usual one that gives no more points.
+    step: Option<String>,
+    /// May be left out where the service is in one environment only.
+    environment: Option<String>,
+}
+
+/// An SLO over time. Both ends are whole minutes.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct History {
+    /// The service's name.
+    service: String,
+    /// The SLO's name.
+    slo: String,
+    /// The environment.
+    environment: String,
+    /// The first instant.
+    from: DateTime<Utc>,
+    /// The last instant (exclusive).
+    to: DateTime<Utc>,
+    /// The length of a point, such as `5m`; the last one may be shorter.
+    step: String,
+    /// What good, bad, total and allowed count.
+    unit: Option<Unit>,
+    /// The target as a share.
+    objective: f64,
+    /// What the objective allows to be bad from `from` to `to`: (1 - objective) times all events, or
+    /// times all slices; null when nothing was measured.
+    allowed: Option<f64>,
+    /// At most 2,000, oldest first.
+    points: Vec<Point>,
+}
+
+/// Counts of one SLO over time, and how they spent its budget
+///
+/// Folded from the minutes that were written to the database, so the newest tick may be missing.
+#[utoipa::path(get, path = "/v1/slos/{service}/{slo}/history", tag = "budgets", responses(
+    (status = 200, description = "Its history", body = ref("#/components/schemas/History")),
+    BadRequest,
+    NotFound,
+    Unavailable,
+), params(
+    ("service" = String, Path, description = "The service's name"),
+    ("slo" = String, Path, description = "The SLO's name"),
+    Stretch,
+))]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Named((service, slo)): Named<(String, String)>,
+    Asked(asked): Asked<Stretch>,
+) -> Result<Response, Problem> {
+    let snapshot = app.snapshot()?;
+    let view = place::view(&snapshot, (&service, &slo), asked.environment.as_deref())?;
+    let (ledger, slo) = kept(&snapshot, view)?;
+    let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
+    let range = Range::read(&asked, view, slicing.as_ref(), app.now())?;
+    let fold = fold(&app.shared.store, ledger, view, Fold::new(range, slicing));
+    let fold = fold.await.map_err(|error| {
+        tracing::error!(%error, service, slo = slo.id.slo.as_str(), "cannot read a history");
+        Problem::unavailable("the history cannot be read; the engine's log says why")
+    })?;
+    let (allowed, points) = fold.finish(slo.objective);
+    json(&History {
+        service,
+        slo: view.slo.clone(),
+        environment: view.environment.clone(),
+        from: range.from.start(),
+        to: range.to.start(),
+        step: range.step().to_string(),
+        unit: view.windows.first().and_then(|window| window.unit),
+        objective: view.objective,
+        allowed,
+        points,
+    })
+}
+
+/// The SLO's ledger and declaration.
+fn kept<'a>(snapshot: &'a Snapshot, view: &BudgetView) -> Result<(u32, &'a Slo), Problem> {
+    let key = (view.service.clone(), view.slo.clone(), view.environment.clone());
+    let ledger = snapshot.ledgers.get(&key);
+    let service = snapshot.service(&view.service, &view.environment);
+    let slo = service.and_then(|s| s.slos.iter().find(|slo| slo.id.slo.as_str() == view.slo));
+    let none = || Problem::not_found(format!("{}/{} has no history", view.service, view.slo));
+    ledger.copied().zip(slo).ok_or_else(none)
+}
+
+/// Days at a time, so that a long history keeps neither memory nor a thread for long.
+async fn fold(
+    store: &Store,
+    ledger: u32,
+    view: &BudgetView,
+    mut fold: Fold,
+) -> Result<Fold, StoreError> {
+    let first = store.first(ledger).await?;
+    let until = view.windows.first().map_or(Minute::of(view.evaluated_at), |w| Minute::of(w.to));
+    fold.judges(first.map(|first| Judged { first, until }));
+    let hours = fold.hours();
+    let mut hour = hours.start;
+    while hour < hours.end {
+        let next = (hour + 48).min(hours.end);
+        for (hour, minutes) in store.history(ledger, hour, next).await? {
+            fold.take(hour, &minutes);
+        }
+        tokio::task::yield_now().await;
+        hour = next;
+    }
+    Ok(fold)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Minutes folded to points. Counts are summed, and divided last; SLOs in slices of time are counted
+//! in slices, each in the point that holds its last minute.
+
+use std::ops::Range as Hours;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+use slo_core::bucket::Sums;
+use slo_core::budget;
+use slo_core::ledger::Hour;
+use slo_core::slo::Objective;
+use slo_core::time::Minute;
+use slo_core::timeslice::Slicing;
+
+use super::range::Range;
+
+/// One step of a history.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "HistoryPoint")]
+pub(super) struct Point {
+    /// Its first instant.
+    from: DateTime<Utc>,
+    /// Good events (or slices); null when nothing was measured.
+    good: Option<f64>,
+    /// Bad events (or slices); null when nothing was measured.
+    bad: Option<f64>,
+    /// All events (or slices); null when nothing was measured.
+    total: Option<f64>,
+    /// Minutes that were measured.
+    measured: i64,
+    /// All that was bad from the beginning to the end of this point, as a share of what the
+    /// objective allows over the whole stretch: a burn-down falls from 1 to 1 - the last one. It is
+    /// the budget of the stretch, not that of a window that ends here. Null when nothing was
+    /// measured in the stretch.
+    spent_share: Option<f64>,
+}
+
+/// Slices are judged from the one with the first data, up to where the SLO has been read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judged {
+    pub(super) first: Minute,
+    pub(super) until: Minute,
+}
+
+/// Points while they are filled.
+#[derive(Debug)]
+pub(super) struct Fold {
+    range: Range,
+    slices: Option<Slices>,
+    points: Vec<Counted>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    /// Events or slices.
+    sums: Sums,
+    /// Minutes.
+    measured: i64,
+}
+
+/// The slice that is being read.
+#[derive(Debug)]
+struct Slices {
+    slicing: Slicing,
+    judged: Option<Judged>,
+    start: Minute,
+    sums: Sums,
+}
+
+impl Fold {
+    pub(super) fn new(range: Range, slicing: Option<Slicing>) -> Self {
+        let slices = slicing.map(|slicing| {
+            let start = slicing.start(range.from);
+            Slices { slicing, judged: None, start, sums: Sums::default() }
+        });
+        Self { points: vec![Counted::default(); range.points()], slices, range }
+    }
+
+    /// Says which slices are judged; none are before.
+    pub(super) const fn judges(&mut self, judged: Option<Judged>) {
+        if let Some(slices) = &mut self.slices {
+            slices.judged = judged;
+        }
+    }
+
+    /// The hours that must be taken, in their order.
+    pub(super) fn hours(&self) -> Hours<i64> {
+        let from = self.slices.as_ref().map_or(self.range.from, |slices| slices.start);
+        from.hour()..(self.range.to - 1).hour() + 1
+    }
+
+    /// Takes the minutes of an hour.
+    pub(super) fn take(&mut self, hour: i64, minutes: &Hour) {
+        for at in 0..60 {
+            let minute = Minute(hour * 60 + at);
+            let Ok(at) = usize::try_from(at) else { continue };
+            let bucket = minutes.get(at);
+            if let Some(slices) = &mut self.slices {
+                slices.close_before(minute, &self.range, &mut self.points);
+                if minute >= slices.start {
+                    slices.sums.add(&bucket);
+                }
+            }
+            let Some(point) = self.range.place(minute) else { continue };
+            self.points[point].measured += i64::from(bucket.measured);
+            if self.slices.is_none() {
+                self.points[point].sums.add(&bucket);
+            }
+        }
+    }
+
+    /// What the objective allows over the whole stretch, and the points.
+    pub(super) fn finish(mut self, objective: Objective) -> (Option<f64>, Vec<Point>) {
+        if let Some(slices) = &mut self.slices {
+            slices.close_before(self.range.to, &self.range, &mut self.points);
+        }
+        let mut all = Sums::default();
+        for point in &self.points {
+            all.combine(&point.sums, 1);
+        }
+        let slicing = self.slices.as_ref().map(|slices| slices.slicing);
+        let is_known = all.measured > 0 || all.total != 0;
+        let allowed = is_known.then(|| allowed(&all, slicing.as_ref(), &self.range, objective));
+        let whole = slicing.map_or(1, |slicing| slicing.whole()) as f64;
+        let mut bad = 0;
+        let points = self.points.iter().enumerate().map(|(at, point)| {
+            bad += point.sums.bad();
+            let is_known = point.sums.measured > 0 || point.sums.total != 0;
+            let shown = |count: i64| is_known.then_some(count as f64 / whole);
+            Point {
+                from: self.range.start(at).start(),
+                good: shown(point.sums.good),
+                bad: shown(point.sums.bad()),
+                total: shown(point.sums.total),
+                measured: point.measured,
+                spent_share: allowed.map(|allowed| share(bad as f64 / whole, allowed)),
+            }
+        });
+        let points = points.collect();
+        (allowed, points)
+    }
+}
+
+fn allowed(all: &Sums, slicing: Option<&Slicing>, range: &Range, objective: Objective) -> f64 {
+    let numbers = match slicing {
+        None => budget::occurrences(all, objective),
+        Some(slicing) => budget::slices(all, slicing, range.to - range.from, objective),
+    };
+    numbers.allowed
+}
+
+/// Without events nothing is spent.
+fn share(bad: f64, allowed: f64) -> f64 {
+    if bad == 0.0 { 0.0 } else { bad / allowed }
+}
+
+impl Slices {
+    /// Judges the slices that end at or before a minute.
+    fn close_before(&mut self, minute: Minute, range: &Range, points: &mut [Counted]) {
+        while self.start + self.slicing.size <= minute {
+            let end = self.start + self.slicing.size;
+            let is_judged = self.judged.is_some_and(|judged| {
+                self.slicing.start(judged.first) <= self.start && end <= judged.until
+            });
+            if let Some(point) = range.place(end - 1).filter(|_| is_judged) {
+                points[point].sums.add(&self.slicing.outcome(&self.sums));
+            }
+            (self.start, self.sums) = (end, Sums::default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

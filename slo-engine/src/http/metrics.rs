@@ -1,0 +1,118 @@
+//! `/metrics`: what the engine says of itself. Counters are counted where things happen; the rest is
+//! read from the newest snapshot when asked, as old as it then is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::extract::State;
+use axum::http::{Method, header};
+use axum::response::{IntoResponse, Response};
+use budget_gate::Verdict;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::app::App;
+use super::problem::Problem;
+use super::query::Asked;
+use super::{Nothing, Shared};
+use watched::Watched;
+
+mod watched;
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The route of requests whose path no route has.
+const UNMATCHED: &str = "unmatched";
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PeekLabels {
+    verdict: &'static str,
+}
+
+/// The counters, and the registry that writes them.
+pub(super) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    peeks: Family<PeekLabels, Counter>,
+}
+
+impl Metrics {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let started = Gauge::<f64, AtomicU64>::default();
+        started.set(shared.clock.now().timestamp_millis() as f64 / 1e3);
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        let (requests, peeks) = (Family::default(), Family::<PeekLabels, Counter>::default());
+        for verdict in [Verdict::Allow, Verdict::Warn, Verdict::Unknown, Verdict::Deny] {
+            // So that the first deny is a rise from 0.
+            peeks.get_or_create(&PeekLabels { verdict: verdict.as_str() }).inc_by(0);
+        }
+        let mut registry = Registry::default();
+        let said = "When the process started, since the Unix epoch";
+        registry.register_with_unit("process_start_time", said, Unit::Seconds, started);
+        registry.register("headroom_build", "The engine's version", version);
+        let said = "Requests answered";
+        registry.register("headroom_http_requests", said, Family::clone(&requests));
+        let said = "Verdicts given without a record";
+        registry.register("headroom_gate_peeks", said, Family::clone(&peeks));
+        registry.register_collector(Box::new(Watched(shared)));
+        Self { registry, requests, peeks }
+    }
+
+    pub(super) fn answered(&self, method: &Method, route: Option<&str>, status: u16) {
+        let route = route.unwrap_or(UNMATCHED).to_owned();
+        let labels = RequestLabels { method: known(method), route, status };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    pub(super) fn peeked(&self, verdict: Verdict) {
+        self.peeks.get_or_create(&PeekLabels { verdict: verdict.as_str() }).inc();
+    }
+
+    fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// A method as a label; callers can invent any.
+fn known(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The engine's own metrics, as OpenMetrics text
+#[utoipa::path(get, path = "/metrics", tag = "operation", responses(
+    (status = 200, description = "Metrics", content_type = "application/openmetrics-text", body = String),
+))]
+pub(super) async fn metrics(
+    State(app): State<Arc<App>>,
+    _: Asked<Nothing>,
+) -> Result<Response, Problem> {
+    let text = app.metrics.text().map_err(|_| Problem::internal())?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! `/v1/services` and `/v1/services/{service}`: what is declared, and how it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use slo_core::slo::Service;
+use slo_core::view::{BudgetView, State as SloState};
+use utoipa::IntoParams;
+
+use super::app::{App, json};
+use super::openapi::{BadRequest, NotFound, Unavailable};
+use super::page::Wanted;
+use super::place;
+use super::problem::Problem;
+use super::query::{Asked, Named};
+use crate::evaluate::snapshot::Snapshot;
+
+/// Which services.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Listing {
+    /// The most items of the answer, 1 to 500; 100 when nothing is said.
+    limit: Option<usize>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Where.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Where {
+    /// May be left out where the service is in one environment only.
+    environment: Option<String>,
+}
+
+/// A service in one environment, in a list.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ServiceSummary")]
+pub(super) struct Summary<'a> {
+    /// The service's name.
+    service: &'a str,
+    /// The environment.
+    environment: &'a str,
+    /// A name for people.
+    title: Option<&'a str>,
+    /// Who owns it.
+    owner: Option<&'a str>,
+    /// 1 (most critical) to 4.
+    tier: u8,
+    /// The worst state of its SLOs, now; null without SLOs.
+    state: Option<SloState>,
+    /// How many SLOs it has.
+    slos: usize,
+}
+
+/// A service in one environment with its SLOs.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Service")]
+pub(super) struct Whole<'a> {
+    /// The service's name.
+    service: &'a str,
+    /// The environment.
+    environment: &'a str,
+    /// A name for people.
+    title: Option<&'a str>,
+    /// Who owns it.
+    owner: Option<&'a str>,
+    /// 1 (most critical) to 4.
+    tier: u8,
+    /// The services that it calls.
+    depends_on: Vec<&'a str>,
+    /// Links for people.
+    links: &'a BTreeMap<String, String>,
+    /// Labels that policies may select by.
+    labels: &'a BTreeMap<String, String>,
+    /// The worst state of its SLOs, now; null without SLOs.
+    state: Option<SloState>,
+    /// Its SLOs, in the order of its file.
+    slos: Vec<BudgetView>,
+}
+
+/// The services with their worst state
+///
+/// One item for each environment of a service, by name and environment.
+#[utoipa::path(get, path = "/v1/services", tag = "budgets", params(Listing), responses(
+    (status = 200, description = "One page", body = ref("#/components/schemas/ServiceSummaryPage")),
+    BadRequest,
+    Unavailable,
+))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<Listing>,
+) -> Result<Response, Problem> {
+    let wanted = Wanted::<2>::new(asked.limit, asked.cursor.as_deref())?;
+    let (snapshot, now) = (app.snapshot()?, app.now());
+    let from = snapshot.declared.by_name().range(wanted.from().to_owned()..);
+    let sorted = from.flat_map(|(name, by)| {
+        by.iter().map(move |(environment, service)| ([name.as_str(), environment], service))
+    });
+    json(&wanted.page(sorted, |service| summary(&snapshot, service, now)))
+}
+
+fn summary<'a>(snapshot: &Snapshot, service: &'a Service, now: DateTime<Utc>) -> Summary<'a> {
+    Summary {
+        service: service.name.as_str(),
+        environment: service.environment.as_str(),
+        title: service.title.as_deref(),
+        owner: service.owner.as_deref(),
+        tier: service.tier,
+        state: worst(views(snapshot, service), now),
+        slos: service.slos.len(),
+    }
+}
+
+fn views<'a>(snapshot: &'a Snapshot, service: &Service) -> &'a [Arc<BudgetView>] {
+    snapshot.of(service.name.as_str(), service.environment.as_str())
+}
+
+/// States are ordered worst first.
+fn worst(views: &[Arc<BudgetView>], now: DateTime<Utc>) -> Option<SloState> {
+    views.iter().map(|view| view.state_at(now)).min()
+}
+
+/// A service with its SLOs
+#[utoipa::path(get, path = "/v1/services/{service}", tag = "budgets", responses(
+    (status = 200, description = "The service", body = ref("#/components/schemas/Service")),
+    BadRequest,
+    NotFound,
+    Unavailable,
+), params(("service" = String, Path, description = "The service's name"), Where))]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Named(name): Named<String>,
+    Asked(asked): Asked<Where>,
+) -> Result<Response, Problem> {
+    let (snapshot, now) = (app.snapshot()?, app.now());
+    let service = place::service(&snapshot, &name, asked.environment.as_deref())?;
+    let views = views(&snapshot, service);
+    json(&Whole {
+        service: service.name.as_str(),
+        environment: service.environment.as_str(),
+        title: service.title.as_deref(),
+        owner: service.owner.as_deref(),
+        tier: service.tier,
+        depends_on: service.depends_on.iter().map(|name| name.as_str()).collect(),
+        links: &service.links,
+        labels: &service.labels,
+        state: worst(views, now),
+        slos: views.iter().map(|view| view.at(now)).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

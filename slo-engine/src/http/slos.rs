@@ -1,0 +1,123 @@
+//! `/v1/slos` and `/v1/slos/{service}/{slo}`: budgets, as old as they are when asked.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use slo_core::slo::Service;
+use slo_core::view::{BudgetView, State as SloState};
+use utoipa::IntoParams;
+
+use super::app::{App, json};
+use super::openapi::{BadRequest, NotFound, Unavailable};
+use super::page::Wanted;
+use super::place;
+use super::problem::Problem;
+use super::query::{Asked, Named};
+use crate::evaluate::snapshot::Snapshot;
+
+/// Which SLOs; what is left out filters nothing.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Listing {
+    /// Those in this environment.
+    environment: Option<String>,
+    /// Those in this state, now.
+    #[param(schema_with = super::openapi::state)]
+    state: Option<SloState>,
+    /// Those of services with this owner.
+    owner: Option<String>,
+    /// Those of services of this tier, 1 to 4.
+    #[param(minimum = 1, maximum = 4)]
+    tier: Option<u8>,
+    /// The most items of the answer, 1 to 500; 100 when nothing is said.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Where.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Where {
+    /// May be left out where the service is in one environment only.
+    environment: Option<String>,
+}
+
+impl Listing {
+    fn takes_service(&self, service: &Service) -> bool {
+        let environment = service.environment.as_str();
+        self.environment.as_deref().is_none_or(|e| e == environment)
+            && self.owner.as_ref().is_none_or(|owner| service.owner.as_ref() == Some(owner))
+            && self.tier.is_none_or(|tier| tier == service.tier)
+    }
+
+    fn takes(&self, view: &BudgetView, now: DateTime<Utc>) -> bool {
+        self.state.is_none_or(|state| state == view.state_at(now))
+    }
+}
+
+/// The SLOs with their budgets
+///
+/// By service, environment and name. `ageSeconds`, `state` and `conditions` are as they are when
+/// asked: numbers that nothing renews turn stale by themselves.
+#[utoipa::path(get, path = "/v1/slos", tag = "budgets", params(Listing), responses(
+    (status = 200, description = "One page", body = ref("#/components/schemas/BudgetViewPage")),
+    BadRequest,
+    Unavailable,
+))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<Listing>,
+) -> Result<Response, Problem> {
+    let wanted = Wanted::<3>::new(asked.limit, asked.cursor.as_deref())?;
+    if let Some(tier) = asked.tier.filter(|tier| !(1..=4).contains(tier)) {
+        return Err(Problem::bad("tier", format!("{tier} is not between 1 and 4")));
+    }
+    let (snapshot, now) = (app.snapshot()?, app.now());
+    let services = snapshot.declared.by_name().range(wanted.from().to_owned()..);
+    let services = services.flat_map(|(_, by)| by.values()).filter(|s| asked.takes_service(s));
+    let views = services.flat_map(|service| sorted(&snapshot, service));
+    let taken = views.filter(|(_, view)| asked.takes(view, now));
+    json(&wanted.page(taken, |view| view.at(now)))
+}
+
+/// The views of a service with their keys, by name.
+fn sorted<'a>(
+    snapshot: &'a Snapshot,
+    service: &'a Service,
+) -> impl Iterator<Item = ([&'a str; 3], &'a Arc<BudgetView>)> {
+    let (name, environment) = (service.name.as_str(), service.environment.as_str());
+    let mut views: Vec<_> = snapshot.of(name, environment).iter().collect();
+    views.sort_unstable_by(|a, b| a.slo.cmp(&b.slo));
+    views.into_iter().map(move |view| ([name, environment, view.slo.as_str()], view))
+}
+
+/// The budget of one SLO
+#[utoipa::path(get, path = "/v1/slos/{service}/{slo}", tag = "budgets", responses(
+    (status = 200, description = "Its budget", body = ref("#/components/schemas/BudgetView")),
+    BadRequest,
+    NotFound,
+    Unavailable,
+), params(
+    ("service" = String, Path, description = "The service's name"),
+    ("slo" = String, Path, description = "The SLO's name"),
+    Where,
+))]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Named((service, slo)): Named<(String, String)>,
+    Asked(asked): Asked<Where>,
+) -> Result<Response, Problem> {
+    let snapshot = app.snapshot()?;
+    let view = place::view(&snapshot, (&service, &slo), asked.environment.as_deref())?;
+    json(&view.at(app.now()))
+}
+
+#[cfg(test)]
+mod tests;

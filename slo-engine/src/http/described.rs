@@ -19,7 +19,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
     form-action 'none'; frame-ancestors 'none'";
 
 /// This description, as OpenAPI 3.1
-#[utoipa::path(get, path = "/openapi.json", tag = "operation", responses(
+#[utoipa::path(get, path = "/openapi.json", tag = "operation", operation_id = "openapi", responses(
     (status = 200, description = "An OpenAPI document", content_type = "application/json", body = Object),
 ))]
 pub(super) async fn openapi(State(app): State<Arc<App>>, _: Asked<Nothing>) -> Response {
@@ -27,7 +27,7 @@ pub(super) async fn openapi(State(app): State<Arc<App>>, _: Asked<Nothing>) -> R
 }
 
 /// This description, as a page
-#[utoipa::path(get, path = "/docs", tag = "operation", responses(
+#[utoipa::path(get, path = "/docs", tag = "operation", operation_id = "docs", responses(
     (status = 200, description = "A page", content_type = "text/html", body = String),
 ))]
 pub(super) async fn docs(State(app): State<Arc<App>>, _: Asked<Nothing>) -> Response {

@@ -34,7 +34,7 @@ pub(super) struct Peek {
 /// A peek: nothing is recorded, so id, recorded, permalink and token are null. The status is 200
 /// whatever the verdict; `allow` is the only field that a script must read. A service that is not
 /// declared gets what the policy's `noSlo` says.
-#[utoipa::path(get, path = "/v1/gate/{service}", tag = "gate", responses(
+#[utoipa::path(get, path = "/v1/gate/{service}", tag = "gate", operation_id = "peek", responses(
     (status = 200, description = "The verdict", body = ref("#/components/schemas/Decision")),
     BadRequest,
     Unavailable,

@@ -44,7 +44,7 @@ pub(super) struct Ready {
 }
 
 /// Whether the process lives
-#[utoipa::path(get, path = "/healthz", tag = "operation", responses(
+#[utoipa::path(get, path = "/healthz", tag = "operation", operation_id = "alive", responses(
     (status = 200, description = "It does", body = ref("#/components/schemas/Alive")),
 ))]
 pub(super) async fn alive(_: Asked<Nothing>) -> Result<Response, Problem> {
@@ -56,7 +56,7 @@ pub(super) async fn alive(_: Asked<Nothing>) -> Result<Response, Problem> {
 /// Ready while the newest evaluation is younger than ten ticks (at least a minute). Sources that
 /// fail, or a database that cannot be written, are named and change nothing about that: answers come
 /// from memory.
-#[utoipa::path(get, path = "/readyz", tag = "operation", responses(
+#[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "ready", responses(
     (status = 200, description = "They can", body = ref("#/components/schemas/Ready")),
     Unavailable,
 ))]

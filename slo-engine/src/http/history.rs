@@ -73,7 +73,7 @@ pub(super) struct History {
 /// Counts of one SLO over time, and how they spent its budget
 ///
 /// Folded from the minutes that were written to the database, so the newest tick may be missing.
-#[utoipa::path(get, path = "/v1/slos/{service}/{slo}/history", tag = "budgets", responses(
+#[utoipa::path(get, path = "/v1/slos/{service}/{slo}/history", tag = "budgets", operation_id = "getHistory", responses(
     (status = 200, description = "Its history", body = ref("#/components/schemas/History")),
     BadRequest,
     NotFound,

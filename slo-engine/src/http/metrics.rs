@@ -103,7 +103,7 @@ fn known(method: &Method) -> &'static str {
 }
 
 /// The engine's own metrics, as OpenMetrics text
-#[utoipa::path(get, path = "/metrics", tag = "operation", responses(
+#[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "metrics", responses(
     (status = 200, description = "Metrics", content_type = "application/openmetrics-text", body = String),
 ))]
 pub(super) async fn metrics(

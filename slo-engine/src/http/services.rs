@@ -90,7 +90,7 @@ pub(super) struct Whole<'a> {
 /// The services with their worst state
 ///
 /// One item for each environment of a service, by name and environment.
-#[utoipa::path(get, path = "/v1/services", tag = "budgets", params(Listing), responses(
+#[utoipa::path(get, path = "/v1/services", tag = "budgets", operation_id = "listServices", params(Listing), responses(
     (status = 200, description = "One page", body = ref("#/components/schemas/ServiceSummaryPage")),
     BadRequest,
     Unavailable,
@@ -130,7 +130,7 @@ fn worst(views: &[Arc<BudgetView>], now: DateTime<Utc>) -> Option<SloState> {
 }
 
 /// A service with its SLOs
-#[utoipa::path(get, path = "/v1/services/{service}", tag = "budgets", responses(
+#[utoipa::path(get, path = "/v1/services/{service}", tag = "budgets", operation_id = "getService", responses(
     (status = 200, description = "The service", body = ref("#/components/schemas/Service")),
     BadRequest,
     NotFound,

@@ -66,7 +66,7 @@ impl Listing {
 ///
 /// By service, environment and name. `ageSeconds`, `state` and `conditions` are as they are when
 /// asked: numbers that nothing renews turn stale by themselves.
-#[utoipa::path(get, path = "/v1/slos", tag = "budgets", params(Listing), responses(
+#[utoipa::path(get, path = "/v1/slos", tag = "budgets", operation_id = "listSlos", params(Listing), responses(
     (status = 200, description = "One page", body = ref("#/components/schemas/BudgetViewPage")),
     BadRequest,
     Unavailable,
@@ -99,7 +99,7 @@ fn sorted<'a>(
 }
 
 /// The budget of one SLO
-#[utoipa::path(get, path = "/v1/slos/{service}/{slo}", tag = "budgets", responses(
+#[utoipa::path(get, path = "/v1/slos/{service}/{slo}", tag = "budgets", operation_id = "getSlo", responses(
     (status = 200, description = "Its budget", body = ref("#/components/schemas/BudgetView")),
     BadRequest,
     NotFound,

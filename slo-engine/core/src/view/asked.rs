@@ -60,7 +60,7 @@ mod tests {
     use crate::time::{Minute, Span};
 
     const SPEC: &str = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 1\n\
-        environment: p\nslos:\n  - {name: x, objective: 99%, indicator: {ratio: {total: t, bad: b}}}\n";
+        environment: p\nslos:\n  - {name: x, objective: 99.9%, indicator: {ratio: {total: t, bad: b}}}\n";
 
     fn made() -> DateTime<Utc> {
         "2026-11-21T10:00:00Z".parse().unwrap()

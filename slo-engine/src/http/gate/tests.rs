@@ -1,1 +1,93 @@
+use budget_gate::Decision;
+use serde_json::{Value, json};
 
+use crate::http::world::{World, snapshot};
+
+#[tokio::test]
+async fn the_verdict_follows_the_budgets_and_the_status_is_200_whatever_it_is() {
+    let world = World::new().await;
+    for (asked, verdict, allow) in [
+        ("catalog", "allow", true),
+        ("payment", "warn", true),
+        ("orders?environment=production", "deny", false),
+        ("orders?environment=staging", "allow", true),
+        ("notifier", "unknown", false),
+    ] {
+        let decision = world.json(&format!("/v1/gate/{asked}")).await;
+        assert_eq!(
+            (&decision["verdict"], &decision["allow"]),
+            (&json!(verdict), &json!(allow)),
+            "{asked}: {decision}"
+        );
+        for absent in ["id", "recorded", "permalink", "token", "principal", "override"] {
+            assert_eq!(decision[absent], Value::Null, "{asked}: {absent}");
+        }
+        assert!(serde_json::from_value::<Decision>(decision).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_peek_answers_the_question_that_was_asked() {
+    let world = World::new().await;
+    world.wait(4);
+    let decision =
+        world.json("/v1/gate/catalog?version=1.4.2&kind=hotfix&environment=production").await;
+    assert_eq!(decision["at"], "2026-11-21T10:00:04Z");
+    assert_eq!(decision["snapshotAgeSeconds"], 4);
+    assert_eq!((&decision["version"], &decision["kind"]), (&json!("1.4.2"), &json!("hotfix")));
+    assert_eq!(decision["environment"], "production");
+    assert_eq!(world.json("/v1/gate/catalog").await["environment"], "production");
+}
+
+#[tokio::test]
+async fn a_service_or_environment_that_is_not_declared_gets_what_no_slo_says() {
+    let world = World::new().await;
+    for asked in ["ordres", "catalog?environment=prod", "a%2Fb", "%22%3Cscript%3E"] {
+        let decision = world.json(&format!("/v1/gate/{asked}")).await;
+        assert_eq!(decision["verdict"], "deny", "{asked}");
+        assert_eq!(decision["rules"][0]["rule"], "noSlo", "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_that_nothing_renews_do_not_allow() {
+    let world = World::new().await;
+    world.wait(271);
+    let decision = world.json("/v1/gate/catalog").await;
+    assert_eq!(decision["verdict"], "unknown");
+    assert_eq!(decision["allow"], false);
+}
+
+#[tokio::test]
+async fn a_question_that_is_not_clear_is_refused_with_what_would_be() {
+    let world = World::new().await;
+    let detail = world.detail("/v1/gate/orders", 400).await;
+    assert!(detail.contains("orders is in production, staging"), "{detail}");
+    let detail = world.detail("/v1/gate/catalog?kind=big", 400).await;
+    for kind in ["release", "rollback", "hotfix", "security", "config"] {
+        assert!(detail.contains(&format!("`{kind}`")), "{detail}");
+    }
+    for wrong in ["environment=", "kind=", "version=1&version=2", "%6bind=nope"] {
+        world.detail(&format!("/v1/gate/catalog?{wrong}"), 400).await;
+    }
+    world.detail("/v1/gate/%ff", 400).await;
+}
+
+#[tokio::test]
+async fn before_the_first_evaluation_there_is_no_verdict() {
+    let world = World::before_the_first_snapshot().await;
+    let answer = world.get("/v1/gate/catalog").await;
+    assert_eq!(answer.header("retry-after"), "15");
+    answer.problem(503);
+}
+
+#[tokio::test]
+async fn without_a_policy_that_applies_everything_is_denied() {
+    let world = World::new().await;
+    let mut bare = snapshot();
+    let declared = crate::declared::Declared { policies: Vec::new(), ..(*bare.declared).clone() };
+    bare.declared = std::sync::Arc::new(declared);
+    world.shared.latest.publish(bare);
+    let decision = world.json("/v1/gate/catalog").await;
+    assert_eq!((&decision["verdict"], &decision["policy"]), (&json!("deny"), &Value::Null));
+}

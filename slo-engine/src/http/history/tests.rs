@@ -1,1 +1,157 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use serde_json::{Value, json};
+use slo_core::bucket::Bucket;
+use slo_core::ledger::Hour;
+use slo_core::slo::{Name, SloId};
+use slo_core::time::Minute;
+
+use crate::http::world::{World, now, snapshot};
+use crate::store::{Commit, LedgerKey};
+
+/// Two hours of minutes of `orders/availability` and `orders/slices` up to 10:00, 100 events each;
+/// 1 of them bad in each minute from 9:00 on, and 50 in minute 9:30.
+async fn world() -> World {
+    let world = World::before_the_first_snapshot().await;
+    let name = |text: &str| Name::parse(text).unwrap();
+    let key = |slo: &str| LedgerKey {
+        slo: SloId { service: name("orders"), slo: name(slo), environment: name("production") },
+        fingerprint: "f".to_owned(),
+    };
+    let slos = ["availability", "slices"];
+    let registered = world.shared.store.register(&slos.map(key)).await.unwrap();
+    let end = Minute::of(now());
+    let mut commit = Commit::default();
+    let mut ledgers = BTreeMap::new();
+    for (slo, ledger) in slos.iter().zip(&registered) {
+        for back in 1..=2 {
+            let mut hour = Hour::default();
+            for at in 0..60 {
+                let bad = match (back, at) {
+                    (2, _) => 0,
+                    (_, 30) => 50,
+                    _ => 1,
+                };
+                let bucket =
+                    Bucket { good: 100 - bad, total: 100, measured: true, ..Bucket::default() };
+                hour.set(at, &bucket);
+            }
+            commit.hours.insert((end.hour() - back, ledger.id), hour.pack());
+        }
+        commit.firsts.insert(ledger.id, end - 120);
+        ledgers
+            .insert(("orders".to_owned(), (*slo).to_owned(), "production".to_owned()), ledger.id);
+    }
+    world.shared.store.commit(&commit).await.unwrap();
+    let mut snapshot = snapshot();
+    snapshot.ledgers = Arc::new(ledgers);
+    world.shared.latest.publish(snapshot);
+    world
+}
+
+const PATH: &str = "/v1/slos/orders/availability/history?environment=production";
+
+#[tokio::test]
+async fn a_stretch_is_folded_to_points_of_the_step_that_is_asked_for() {
+    let world = world().await;
+    let query = "&from=2026-11-21T08:45:00Z&to=2026-11-21T09:45:00%2B00:00&step=30m";
+    let history = world.json(&format!("{PATH}{query}")).await;
+    assert_eq!(
+        (&history["from"], &history["step"]),
+        (&json!("2026-11-21T08:45:00Z"), &json!("30m"))
+    );
+    assert_eq!((&history["unit"], &history["objective"]), (&json!("events"), &json!(0.999)));
+    let points = history["points"].as_array().unwrap();
+    assert_eq!(points.len(), 2);
+    let expected = json!({"from": "2026-11-21T09:15:00Z", "good": 2921.0, "bad": 79.0, "total": 3000.0, "measured": 30, "spentShare": 94.0 / 6.0});
+    assert_eq!(points[0]["bad"], 15.0);
+    for key in ["from", "good", "bad", "total", "measured"] {
+        assert_eq!(points[1][key], expected[key], "{key}");
+    }
+    let share = points[1]["spentShare"].as_f64().unwrap();
+    assert!((share - 94.0 / 6.0).abs() < 1e-9, "{share}");
+    assert!((history["allowed"].as_f64().unwrap() - 6.0).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn nothing_said_is_the_first_window_up_to_now_in_at_most_2000_points() {
+    let world = world().await;
+    let history = world.json(PATH).await;
+    assert_eq!((&history["to"], &history["step"]), (&json!("2026-11-21T10:01:00Z"), &json!("30m")));
+    let points = history["points"].as_array().unwrap();
+    assert_eq!(points.len(), 1_440);
+    assert_eq!((&points[0]["total"], &points[0]["measured"]), (&Value::Null, &json!(0)));
+    let sum = |key: &str| points.iter().filter_map(|p| p[key].as_f64()).sum::<f64>();
+    assert!((sum("total") - 12_000.0).abs() < 1e-9 && (sum("bad") - 109.0).abs() < 1e-9);
+    let last = points.last().unwrap()["spentShare"].as_f64().unwrap();
+    assert!((last - 109.0 / 12.0).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn slos_in_slices_are_counted_in_slices() {
+    let world = world().await;
+    let path = "/v1/slos/orders/slices/history?environment=production&from=2026-11-21T09:00:00Z";
+    let history = world.json(&format!("{path}&to=2026-11-21T10:00:00Z&step=1h")).await;
+    assert_eq!(history["unit"], "slices");
+    let point = &history["points"][0];
+    assert_eq!((&point["total"], &point["bad"]), (&json!(12.0), &json!(1.0)), "{point}");
+    assert_eq!(point["measured"], 60);
+    let finest = world.json(&format!("{path}&to=2026-11-21T10:00:00Z")).await;
+    assert_eq!(finest["step"], "5m", "no shorter than a slice");
+}
+
+#[tokio::test]
+async fn what_lies_in_the_future_is_left_out() {
+    let world = world().await;
+    let history =
+        world.json(&format!("{PATH}&from=2026-11-21T09:00:00Z&to=2027-01-01T00:00:00Z")).await;
+    assert_eq!(history["to"], "2026-11-21T10:01:00Z");
+    assert_eq!(history["points"].as_array().unwrap().len(), 61);
+}
+
+#[tokio::test]
+async fn a_range_that_cannot_be_meant_is_refused() {
+    let world = world().await;
+    for (query, field) in [
+        ("from=yesterday", "from"),
+        ("to=2026-11-21", "to"),
+        ("from=2026-11-21T10:00:00Z&to=2026-11-21T09:00:00Z", "from"),
+        ("from=2026-11-21T09:00:00Z&to=2026-11-21T09:00:30Z", "from"),
+        ("from=2027-01-01T00:00:00Z", "from"),
+        ("from=1970-01-01T00:00:00Z", "from"),
+        ("step=0m", "step"),
+        ("step=90s", "step"),
+        ("step=often", "step"),
+        ("step=1m", "step"),
+        ("step=", "step"),
+    ] {
+        let problem = world.get(&format!("{PATH}&{query}")).await.problem(400);
+        assert_eq!(problem["errors"][0]["field"], field, "{query}: {problem}");
+    }
+    let detail = world.detail(&format!("{PATH}&step=1m"), 400).await;
+    assert!(detail.contains("take 22m or more"), "{detail}");
+}
+
+#[tokio::test]
+async fn an_slo_without_history_and_a_database_that_fails_are_said() {
+    let world = world().await;
+    world.detail("/v1/slos/catalog/availability/history", 404).await;
+    world.detail("/v1/slos/orders/none/history?environment=staging", 404).await;
+    world.detail("/v1/slos/orders/availability/history", 400).await;
+    World::before_the_first_snapshot().await.detail("/v1/slos/a/b/history", 503).await;
+    world.shared.store.close().await;
+    let detail = world.detail(PATH, 503).await;
+    assert!(detail.contains("cannot be read"), "{detail}");
+    assert_eq!(world.get("/v1/gate/catalog").await.status, 200, "the gate asks no database");
+}
+
+#[tokio::test]
+async fn a_history_is_what_the_document_says() {
+    let world = world().await;
+    let json = world.json(PATH).await;
+    let schema = &crate::http::openapi()["components"]["schemas"]["History"];
+    for key in json.as_object().unwrap().keys() {
+        assert!(schema["properties"][key].is_object(), "{key}");
+    }
+}

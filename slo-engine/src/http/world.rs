@@ -1,0 +1,260 @@
+//! A server on port 0 over a hand-made snapshot, for the tests of the routes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use axum::http::{HeaderMap, Method};
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::Client;
+use serde_json::Value;
+use slo_core::bucket::Bucket;
+use slo_core::budget::{Account, Facts, end_of};
+use slo_core::slo::Slo;
+use slo_core::time::{Minute, Span};
+use slo_core::view::{BudgetView, SourceView};
+use tempfile::TempDir;
+
+use super::{Shared, router};
+use crate::clock::FixedClock;
+use crate::declared::Declared;
+use crate::evaluate::snapshot::{Latest, Snapshot};
+use crate::store::Store;
+
+/// Each service's availability is named by what it is like.
+const SPEC: &str = r#"
+apiVersion: headroom/v1
+kind: Service
+service: orders
+title: Orders
+owner: team-checkout
+tier: 1
+environment: production
+labels: {team: checkout}
+slos:
+  - {name: exhausted, objective: 99.9%, indicator: {ratio: {total: t, bad: b}}}
+  - {name: availability, objective: 99.9%, indicator: {ratio: {total: t, bad: b}}}
+  - name: slices
+    objective: 99%
+    gate: false
+    budgeting: {timeslices: {size: 5m, goodWhen: 95%}}
+    indicator: {ratio: {total: t, bad: b}}
+---
+apiVersion: headroom/v1
+kind: Service
+service: orders
+tier: 3
+environment: staging
+slos: [{name: availability, objective: 99.9%, indicator: {ratio: {total: t, bad: b}}}]
+---
+apiVersion: headroom/v1
+kind: Service
+service: catalog
+owner: team-shop
+tier: 2
+environment: production
+slos: [{name: availability, objective: 99.9%, indicator: {ratio: {total: t, bad: b}}}]
+---
+apiVersion: headroom/v1
+kind: Service
+service: payment
+owner: team-checkout
+tier: 1
+environment: production
+slos: [{name: at-risk, objective: 99.9%, indicator: {ratio: {total: t, bad: b}}}]
+---
+apiVersion: headroom/v1
+kind: Service
+service: notifier
+tier: 4
+environment: production
+slos: [{name: no-data, objective: 99.9%, indicator: {ratio: {total: t, bad: b}}}]
+"#;
+
+/// When the snapshot was made.
+pub(super) fn now() -> DateTime<Utc> {
+    "2026-11-21T10:00:00Z".parse().unwrap()
+}
+
+/// Minutes that are entirely bad, of 10,080 with 100 events each: 10.08 are allowed.
+fn bad_minutes(slo: &str) -> i64 {
+    match slo {
+        "exhausted" => 20,
+        "at-risk" => 9,
+        _ => 1,
+    }
+}
+
+/// A week of minutes up to half a minute ago; what was bad was so five days ago.
+fn view(slo: &Slo, declared: &Declared) -> BudgetView {
+    let mut account = Account::new(Arc::new(slo.clone()), &declared.burns);
+    let name = slo.id.slo.as_str();
+    let data_until = (name != "no-data").then(|| now() - TimeDelta::seconds(30));
+    let end = end_of(now() - TimeDelta::seconds(30));
+    let begin = if data_until.is_some() { 7 * 1_440 } else { 0 };
+    for back in 1..=begin {
+        let is_bad = (7_200..7_200 + bad_minutes(name)).contains(&back);
+        let good = if is_bad { 0 } else { 100 };
+        let bucket = Bucket { good, total: 100, measured: true, ..Bucket::default() };
+        account.replace(end - back, &bucket);
+    }
+    account.advance(end);
+    let source = SourceView {
+        name: "prometheus".to_owned(),
+        side: "total".to_owned(),
+        queries: vec!["t".to_owned()],
+        data_until,
+        last_error: None,
+    };
+    account.view(Facts {
+        now: now(),
+        data_until,
+        newest: data_until.map(Minute::of),
+        stale_after: Some(Span::minutes(5)),
+        sources: vec![source],
+        asks: &declared.asks,
+        ..Facts::default()
+    })
+}
+
+static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
+    let set = slo_core::spec::load(vec![("all.yaml".to_owned(), SPEC.into())]).unwrap();
+    let policies = budget_gate::policy::load(&[], &set.services).unwrap().policies;
+    let declared = Declared {
+        asks: budget_gate::policy::asks(&policies),
+        burns: budget_gate::policy::burn_windows(&policies),
+        services: set.services.into_iter().map(Arc::new).collect(),
+        policies,
+        is_shipped: true,
+        ..Declared::default()
+    };
+    let mut views: BTreeMap<String, BTreeMap<String, Vec<Arc<BudgetView>>>> = BTreeMap::new();
+    for slo in declared.services.iter().flat_map(|service| &service.slos) {
+        let by = views.entry(slo.id.service.to_string()).or_default();
+        let view = Arc::new(view(slo, &declared));
+        by.entry(slo.id.environment.to_string()).or_default().push(view);
+    }
+    Snapshot { at: now(), declared: Arc::new(declared), views, ..Snapshot::default() }
+});
+
+/// What the spec above says, evaluated at [`now`].
+pub(super) fn snapshot() -> Snapshot {
+    SNAPSHOT.clone()
+}
+
+/// A running server.
+pub(super) struct World {
+    pub(super) shared: Arc<Shared>,
+    pub(super) clock: Arc<FixedClock>,
+    client: Client,
+    address: String,
+    _folder: TempDir,
+}
+
+/// What it answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl World {
+    /// Half a minute of ticks after the snapshot that [`snapshot`] gives.
+    pub(super) async fn new() -> Self {
+        let world = Self::before_the_first_snapshot().await;
+        world.shared.latest.publish(snapshot());
+        world
+    }
+
+    pub(super) async fn before_the_first_snapshot() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}/h.db", folder.path().display())).await;
+        let clock = Arc::new(FixedClock::at(now()));
+        let shared = Arc::new(Shared {
+            latest: Latest::default(),
+            store: store.unwrap(),
+            clock: clock.clone(),
+            tick: Span::seconds(15),
+        });
+        let address = serve(router(shared.clone())).await;
+        Self { shared, clock, client: client(), address, _folder: folder }
+    }
+
+    /// Lets time pass after the snapshot was made.
+    pub(super) fn wait(&self, seconds: i64) {
+        self.clock.set(now() + TimeDelta::seconds(seconds));
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path).await
+    }
+
+    pub(super) async fn ask(&self, method: Method, path: &str) -> Answer {
+        ask(&self.client, method, &format!("{}{path}", self.address)).await
+    }
+
+    /// The JSON of a success.
+    pub(super) async fn json(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        assert_eq!(answer.header("content-type"), "application/json");
+        answer.json()
+    }
+
+    /// The detail of a problem with a status.
+    pub(super) async fn detail(&self, path: &str, status: u16) -> String {
+        let problem = self.get(path).await.problem(status);
+        assert_eq!(problem["instance"], path.split('?').next().unwrap());
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Answer {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The body of a problem, with every key that one has.
+    pub(super) fn problem(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        let keys: Vec<&String> = problem.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["detail", "errors", "instance", "status", "title", "type"]);
+        problem
+    }
+}
+
+/// Serves routes on a free port.
+pub(super) async fn serve(routes: axum::Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    format!("http://{address}")
+}
+
+pub(super) fn client() -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+pub(super) async fn ask(client: &Client, method: Method, url: &str) -> Answer {
+    answer(client.request(method, url)).await
+}
+
+pub(super) async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    Answer {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        body: response.bytes().await.unwrap().to_vec(),
+    }
+}

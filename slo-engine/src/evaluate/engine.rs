@@ -227,7 +227,7 @@ impl Engine {
 
     /// The same with another reader behind a source, for measurements and faults.
     #[must_use]
-    pub fn with_source(mut self, name: &str, reader: Arc<dyn MetricSource>) -> Self {
+    pub fn with_source(mut self, name: &str, reader: &Arc<dyn MetricSource>) -> Self {
         for source in self.sources.iter_mut().filter(|s| s.config.name == name) {
             source.source = reader.clone();
         }

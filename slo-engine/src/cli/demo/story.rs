@@ -40,8 +40,9 @@ pub(super) async fn tell(stage: &mut Stage) -> anyhow::Result<bool> {
     )?;
     title("1. The catalog is healthy, and a deploy may go")?;
     stage.load().await?;
-    let healthy =
-        |v: &BudgetView| v.windows[0].total.is_some_and(|t| t > 2_000.0) && v.state == State::Healthy;
+    let healthy = |v: &BudgetView| {
+        v.windows[0].total.is_some_and(|t| t > 2_000.0) && v.state == State::Healthy
+    };
     let view = stage.until("the catalog is healthy", healthy).await?;
     line(&view)?;
     gate(stage, 0).await?;

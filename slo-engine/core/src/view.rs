@@ -11,7 +11,7 @@ use crate::slo::Gate;
 use crate::time::Span;
 
 mod asked;
-mod whole;
+pub mod whole;
 
 /// One SLO at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::app::{App, json};
-use super::openapi::{BadRequest, Unavailable};
+use super::openapi::{BadRequest, KindKey, Unavailable};
 use super::place;
 use super::problem::Problem;
 use super::query::{Asked, Named};
@@ -25,7 +25,7 @@ pub(super) struct Peek {
     version: Option<String>,
     /// What the deploy claims to be; a release when nothing is said.
     #[serde(default)]
-    #[param(schema_with = super::openapi::kind, required = false)]
+    #[param(value_type = KindKey, required = false)]
     kind: Kind,
 }
 

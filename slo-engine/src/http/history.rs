@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use slo_core::slo::Slo;
 use slo_core::time::Minute;
 use slo_core::timeslice::Slicing;
-use slo_core::view::{BudgetView, Unit};
+use slo_core::view::{BudgetView, Unit, whole};
 use utoipa::IntoParams;
 
 use super::app::{App, json};
@@ -65,6 +65,8 @@ pub(super) struct History {
     objective: f64,
     /// What the objective allows to be bad from `from` to `to`: (1 - objective) times all events, or
     /// times all slices; null when nothing was measured.
+    #[serde(serialize_with = "whole::optional")]
+    #[schemars(with = "Option<f64>")]
     allowed: Option<f64>,
     /// At most 2,000, oldest first.
     points: Vec<Point>,

@@ -1,5 +1,6 @@
 //! The OpenAPI document: paths come from the handlers, schemas from the types that are serialised.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use budget_gate::{Decision, Kind};
@@ -7,10 +8,11 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 use slo_core::view::{BudgetView, State};
-use utoipa::IntoResponses;
 use utoipa::openapi::{
     Content, Info, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder,
+    Schema,
 };
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use super::history::History;
 use super::page::Page;
@@ -63,14 +65,33 @@ pub(super) fn empty() -> OpenApi {
     OpenApiBuilder::new().info(info).build()
 }
 
-/// The query key `kind`.
-pub(super) fn kind() -> Ref {
-    Ref::new(format!("{SCHEMAS}Kind"))
+/// The query key `kind`: the schema that answers have too.
+pub(super) struct KindKey;
+/// The query key `state`: the schema that answers have too.
+pub(super) struct StateKey;
+
+impl PartialSchema for KindKey {
+    fn schema() -> RefOr<Schema> {
+        Ref::new(format!("{SCHEMAS}Kind")).into()
+    }
 }
 
-/// The query key `state`.
-pub(super) fn state() -> Ref {
-    Ref::new(format!("{SCHEMAS}State"))
+impl ToSchema for KindKey {
+    fn name() -> Cow<'static, str> {
+        "Kind".into()
+    }
+}
+
+impl PartialSchema for StateKey {
+    fn schema() -> RefOr<Schema> {
+        Ref::new(format!("{SCHEMAS}State")).into()
+    }
+}
+
+impl ToSchema for StateKey {
+    fn name() -> Cow<'static, str> {
+        "State".into()
+    }
 }
 
 /// Answer 400.

@@ -11,7 +11,7 @@ use slo_core::view::{BudgetView, State as SloState};
 use utoipa::IntoParams;
 
 use super::app::{App, json};
-use super::openapi::{BadRequest, NotFound, Unavailable};
+use super::openapi::{BadRequest, NotFound, StateKey, Unavailable};
 use super::page::Wanted;
 use super::place;
 use super::problem::Problem;
@@ -26,7 +26,7 @@ pub(super) struct Listing {
     /// Those in this environment.
     environment: Option<String>,
     /// Those in this state, now.
-    #[param(schema_with = super::openapi::state)]
+    #[param(value_type = StateKey, required = false)]
     state: Option<SloState>,
     /// Those of services with this owner.
     owner: Option<String>,

@@ -20,14 +20,19 @@ impl Serialize for Count {
     }
 }
 
-pub(super) fn one<S: Serializer>(count: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes a count.
+///
+/// # Errors
+/// Those of the serialiser.
+pub fn one<S: Serializer>(count: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     Count(*count).serialize(serializer)
 }
 
-pub(super) fn optional<S: Serializer>(
-    count: &Option<f64>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+/// Writes a count that may be unknown.
+///
+/// # Errors
+/// Those of the serialiser.
+pub fn optional<S: Serializer>(count: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     count.map(Count).serialize(serializer)
 }
 

@@ -1,6 +1,6 @@
 //! The page of `/docs`, from the OpenAPI document.
 
-use minijinja::{Environment, UndefinedBehavior, Value as Context};
+use minijinja::{Environment, HtmlEscape, UndefinedBehavior, Value as Context};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -100,11 +100,22 @@ pub(in crate::http) fn page(openapi: &Value) -> String {
 fn render(docs: &Docs) -> String {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
+    templates.add_filter("prose", prose);
     let text = include_str!("../../../templates/ui/docs.html");
     templates.add_template("docs.html", text).expect("the embedded template is read by a test");
     let template = templates.get_template("docs.html").expect("it was just added");
     let context = Context::from(minijinja::value::Serde(docs));
     template.render(context).expect("the embedded template is rendered by a test")
+}
+
+/// Text with `code` in backticks, escaped.
+fn prose(text: &str) -> Context {
+    let mut html = String::new();
+    for (at, piece) in text.split('`').enumerate() {
+        let piece = HtmlEscape(piece);
+        html += &if at % 2 == 1 { format!("<code>{piece}</code>") } else { piece.to_string() };
+    }
+    Context::from_safe_string(html)
 }
 
 impl Docs {

@@ -12,6 +12,7 @@ use slo_core::ledger::Hour;
 use slo_core::slo::Objective;
 use slo_core::time::Minute;
 use slo_core::timeslice::Slicing;
+use slo_core::view::whole;
 
 use super::range::Range;
 
@@ -23,10 +24,16 @@ pub(super) struct Point {
     /// Its first instant.
     from: DateTime<Utc>,
     /// Good events (or slices); null when nothing was measured.
+    #[serde(serialize_with = "whole::optional")]
+    #[schemars(with = "Option<f64>")]
     good: Option<f64>,
     /// Bad events (or slices); null when nothing was measured.
+    #[serde(serialize_with = "whole::optional")]
+    #[schemars(with = "Option<f64>")]
     bad: Option<f64>,
     /// All events (or slices); null when nothing was measured.
+    #[serde(serialize_with = "whole::optional")]
+    #[schemars(with = "Option<f64>")]
     total: Option<f64>,
     /// Minutes that were measured.
     measured: i64,

@@ -94,7 +94,7 @@ async fn one_budget_is_shown_as_the_view_that_everyone_reads() {
     let world = World::new().await;
     let json = world.json("/v1/slos/orders/exhausted?environment=production").await;
     assert_eq!((&json["state"], &json["group"]), (&json!("exhausted"), &Value::Null));
-    assert_eq!(json["windows"][0]["bad"], 2_000.0);
+    assert_eq!(json["windows"][0]["bad"], 2_000);
     assert_eq!(json["ageSeconds"], 30.0);
     let view: BudgetView = serde_json::from_value(json).unwrap();
     assert!((view.windows[0].spent.unwrap() - 2_000.0 / 1_008.0).abs() < 1e-9);

@@ -7,11 +7,12 @@ use slo_core::budget::{Account, end_of};
 use slo_core::counter::{Outcome, Rules};
 use slo_core::plan::{Feeds, feeds};
 use slo_core::slo::Slo;
-use slo_core::time::Span;
+use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, BudgetView};
 
 use crate::evaluate::reading::{self, Reading};
 use crate::source::config::{SourceConfig, SourceKind};
+use crate::source::intake::{Feeding, Intake};
 use crate::source::prometheus::Prometheus;
 use crate::source::prometheus::history::{self, Stretch};
 
@@ -39,7 +40,12 @@ pub struct One {
     pub reading: Reading,
     /// What feeds it, when metrics do.
     pub feeds: Option<Feeds>,
-    source: SourceConfig,
+    /// The series that fed it.
+    pub series: Vec<Feeding>,
+    /// Where they were read.
+    pub source: SourceConfig,
+    /// The first minute that was counted.
+    pub from: Option<Minute>,
 }
 
 /// Reads everything that the views at `at` need. A source that fails leaves its SLOs without data
@@ -104,6 +110,8 @@ fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
         account: Account::new(slo.clone(), question.burns),
         reading: Reading::default(),
         feeds: None,
+        series: Vec::new(),
+        from: None,
         source: SourceConfig::default(),
     };
     match feeds(slo) {
@@ -156,15 +164,21 @@ async fn read_source(
     let groups = history::replay(&source, &slos, stretch, &mut each, progress).await;
     for group in groups.map_err(|e| e.to_string())? {
         for (place, slo) in group.slos.iter().enumerate() {
-            let reading = &mut all[mine[*slo]].reading;
-            reading.read_to = DateTime::from_timestamp_millis(to);
-            reading.newest = group.intake.newest(place);
-            reading.oddity = group.intake.oddity(place);
-            let queries = group.intake.queries().filter(|q| q.slos.contains(&place));
-            reading.queries = queries.map(|q| q.selector.to_string()).collect();
+            all[mine[*slo]].was_read(&group.intake, place, stretch);
         }
     }
     Ok(())
+}
+
+impl One {
+    fn was_read(&mut self, intake: &Intake, place: usize, stretch: Stretch) {
+        (self.series, self.from) = (intake.feeding(place), Some(stretch.from));
+        self.reading.read_to = DateTime::from_timestamp_millis(stretch.to);
+        self.reading.newest = intake.newest(place);
+        self.reading.oddity = intake.oddity(place);
+        let queries = intake.queries().filter(|q| q.slos.contains(&place));
+        self.reading.queries = queries.map(|q| q.selector.to_string()).collect();
+    }
 }
 
 fn take(one: &mut One, outcome: &Outcome) {

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
 
 mod budget;
+mod completions;
+mod declare;
 mod output;
 mod progress;
+mod schema;
 mod serve;
-mod set;
 mod table;
 mod validate;
 
@@ -35,10 +37,12 @@ enum Command {
     Validate(validate::Validate),
     /// Budgets at an instant, straight from the sources: no database, no server.
     Budget(budget::Budget),
-    /// The JSON Schema of the SLO files.
-    Schema,
+    /// The JSON Schema of SLO files or policies, for editors.
+    Schema(schema::Schema),
     /// The reference of all configuration keys, with their defaults.
     Config,
+    /// A completion script for a shell.
+    Completions(completions::Completions),
 }
 
 /// Parses the arguments and runs a command.
@@ -61,13 +65,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run(config()?),
         Command::Validate(validate) => validate.run(&config()?),
         Command::Budget(budget) => budget.run(&config()?),
-        Command::Schema => {
-            output::json(&slo_core::spec::schema())?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Schema(schema) => schema.run(),
         Command::Config => {
             output::text(crate::config::DEFAULTS)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Completions(completions) => completions.run(Cli::command()),
     }
 }

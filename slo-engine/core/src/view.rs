@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::slo::Gate;
 use crate::time::Span;
 
-mod whole;
+pub mod whole;
 
 /// One SLO at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

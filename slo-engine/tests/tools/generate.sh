@@ -9,6 +9,7 @@ cd "$tools/../../.."
 list() {
     cat <<'LIST'
 docs/schema/service.v1.json schema
+docs/schema/policy.v1.json schema --kind policy
 LIST
 }
 

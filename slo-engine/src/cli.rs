@@ -9,7 +9,9 @@ use crate::config::Config;
 
 mod budget;
 mod completions;
+mod decide;
 mod declare;
+mod explain;
 mod output;
 mod progress;
 mod schema;
@@ -37,6 +39,12 @@ enum Command {
     Validate(validate::Validate),
     /// Budgets at an instant, straight from the sources: no database, no server.
     Budget(budget::Budget),
+    /// The gate's verdict at an instant, straight from the sources: no database, no server.
+    ///
+    /// Exit codes: 0 go (allow or warn), 20 deny, 30 unknown, 2 wrong usage or files with errors.
+    Decide(decide::Decide),
+    /// Where the numbers of an SLO come from: queries, series, arithmetic, alerts, state.
+    Explain(explain::Explain),
     /// The JSON Schema of SLO files or policies, for editors.
     Schema(schema::Schema),
     /// The reference of all configuration keys, with their defaults.
@@ -45,15 +53,27 @@ enum Command {
     Completions(completions::Completions),
 }
 
+impl Command {
+    /// The exit code when there is no answer. That of `decide` must not look like a verdict or like
+    /// a finding.
+    const fn failed(&self) -> u8 {
+        match self {
+            Self::Decide(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
 /// Parses the arguments and runs a command.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let failed = cli.command.failed();
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
             output::complain(&format!("error: {error:#}"));
-            ExitCode::from(1)
+            ExitCode::from(failed)
         }
     }
 }
@@ -65,6 +85,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run(config()?),
         Command::Validate(validate) => validate.run(&config()?),
         Command::Budget(budget) => budget.run(&config()?),
+        Command::Decide(decide) => decide.run(&config()?),
+        Command::Explain(explain) => explain.run(&config()?),
         Command::Schema(schema) => schema.run(),
         Command::Config => {
             output::text(crate::config::DEFAULTS)?;

@@ -20,7 +20,6 @@ mod remaining;
 mod row;
 mod steps;
 mod unblock;
-mod words;
 
 /// Decides on a request at `now`.
 ///

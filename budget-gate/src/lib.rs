@@ -13,6 +13,7 @@ pub mod harmless;
 pub mod policy;
 pub mod select;
 pub mod text;
+pub mod words;
 
 pub use decide::decide;
 pub use decision::{Decision, Kind, Request, Verdict};

@@ -3,16 +3,20 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
 
 mod budget;
+mod completions;
+mod decide;
+mod declare;
 mod demo;
+mod explain;
 mod output;
 mod progress;
+mod schema;
 mod serve;
-mod set;
 mod table;
 mod validate;
 
@@ -38,23 +42,43 @@ enum Command {
     Budget(budget::Budget),
     /// See a service burn its budget and a deploy be refused, on this machine alone.
     Demo(demo::Demo),
-    /// The JSON Schema of the SLO files.
-    Schema,
     /// The HTTP API as an OpenAPI 3.1 document.
     Openapi,
+    /// The gate's verdict at an instant, straight from the sources: no database, no server.
+    ///
+    /// Exit codes: 0 go (allow or warn), 20 deny, 30 unknown, 2 wrong usage or files with errors.
+    Decide(decide::Decide),
+    /// Where the numbers of an SLO come from: queries, series, arithmetic, alerts, state.
+    Explain(explain::Explain),
+    /// The JSON Schema of SLO files or policies, for editors.
+    Schema(schema::Schema),
     /// The reference of all configuration keys, with their defaults.
     Config,
+    /// A completion script for a shell.
+    Completions(completions::Completions),
+}
+
+impl Command {
+    /// The exit code when there is no answer. That of `decide` must not look like a verdict or like
+    /// a finding.
+    const fn failed(&self) -> u8 {
+        match self {
+            Self::Decide(_) => 2,
+            _ => 1,
+        }
+    }
 }
 
 /// Parses the arguments and runs a command.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let failed = cli.command.failed();
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
             output::complain(&format!("error: {error:#}"));
-            ExitCode::from(1)
+            ExitCode::from(failed)
         }
     }
 }
@@ -67,17 +91,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Validate(validate) => validate.run(&config()?),
         Command::Budget(budget) => budget.run(&config()?),
         Command::Demo(demo) => demo.run(),
-        Command::Schema => {
-            output::json(&slo_core::spec::schema())?;
-            Ok(ExitCode::SUCCESS)
-        }
         Command::Openapi => {
             output::json(&crate::http::openapi())?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Decide(decide) => decide.run(&config()?),
+        Command::Explain(explain) => explain.run(&config()?),
+        Command::Schema(schema) => schema.run(),
         Command::Config => {
             output::text(crate::config::DEFAULTS)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Completions(completions) => completions.run(Cli::command()),
     }
 }

@@ -1,16 +1,20 @@
-//! What the user's files declare: services, policies, and what policies need to know.
+//! What the user's files declare: services, policies, and what policies need to know. The one way
+//! to read the files, for the server and for every command.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use budget_gate::policy::{Policy, asks, burn_windows};
+use budget_gate::policy::{self, Policy, asks, burn_windows};
 use slo_core::slo::Service;
-use slo_core::spec::{SpecError, Warning};
+use slo_core::spec::yaml::{Document, documents};
+use slo_core::spec::{Set, SpecError, Warning};
 use slo_core::time::Span;
 use slo_core::view::Ask;
 
 use crate::files;
+
+mod unbuilt;
 
 /// A set of files without errors.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +25,7 @@ pub struct Declared {
     pub policies: Vec<Policy>,
     /// Whether the shipped policy is used.
     pub is_shipped: bool,
-    /// What is allowed but cannot be meant.
+    /// What is allowed but cannot be meant, or has no effect in this version.
     pub warnings: Vec<Warning>,
     /// What the policies ask about the future.
     pub asks: Vec<Ask>,
@@ -55,24 +59,99 @@ impl Declared {
 /// # Errors
 /// Everything that is wrong with them; also that there is no SLO at all.
 pub fn read(paths: &[PathBuf], scrape_interval: Option<Span>) -> Result<Declared, Vec<SpecError>> {
-    let set = slo_core::spec::load(files::read(paths)?)?;
-    if set.is_empty() {
-        let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-        let empty = SpecError::of_file(&names.join(", "), "there is no SLO in these files");
-        let remedy = "write a document with `kind: Service` and at least one SLO";
-        return Err(vec![empty.with_remedy(remedy)]);
+    let declared = check(paths, scrape_interval)?;
+    if declared.slos() > 0 {
+        return Ok(declared);
     }
-    let loaded = budget_gate::policy::load(&set.others, &set.services)?;
-    let mut warnings = set.warnings.clone();
-    warnings.extend(scrape_interval.map(|s| set.slices_too_short(s)).unwrap_or_default());
-    warnings.extend(loaded.warnings);
+    let remedy = "write a document with `kind: Service` and at least one SLO";
+    Err(vec![nothing(paths, "there is no SLO in these files").with_remedy(remedy)])
+}
+
+/// The same for files that need not hold an SLO, such as a folder of policies.
+///
+/// # Errors
+/// Everything that is wrong with them; also that they declare nothing.
+pub fn check(paths: &[PathBuf], scrape_interval: Option<Span>) -> Result<Declared, Vec<SpecError>> {
+    let files = files::read(paths)?;
+    let set =
+        slo_core::spec::load(files.clone()).map_err(|errors| with_policies(errors, &files))?;
+    if set.is_empty() && set.others.is_empty() {
+        let remedy = "write a document with `kind: Service` and at least one SLO";
+        return Err(vec![nothing(paths, "there is no SLO in these files").with_remedy(remedy)]);
+    }
+    Declared::of(&set, scrape_interval)
+}
+
+/// The policies that these files hold, instead of those of `declared`.
+///
+/// # Errors
+/// Everything that is wrong with them; also that there is no policy.
+pub fn with_policies_of(declared: Declared, paths: &[PathBuf]) -> Result<Declared, Vec<SpecError>> {
+    let (found, errors): (Vec<_>, Vec<_>) = files::read(paths)?
+        .iter()
+        .flat_map(|(file, bytes)| documents(file, bytes))
+        .partition(Result::is_ok);
+    let errors: Vec<SpecError> = errors.into_iter().filter_map(Result::err).collect();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let found: Vec<Document> = found.into_iter().filter_map(Result::ok).collect();
+    let services: Vec<Service> = declared.services.iter().map(|s| s.as_ref().clone()).collect();
+    let loaded = policy::load(&found, &services)?;
+    if loaded.is_shipped {
+        let remedy = "write a document with `kind: Policy`";
+        return Err(vec![nothing(paths, "there is no policy in these files").with_remedy(remedy)]);
+    }
     Ok(Declared {
         asks: asks(&loaded.policies),
         burns: burn_windows(&loaded.policies),
-        services: set.services.into_iter().map(Arc::new).collect(),
         policies: loaded.policies,
-        is_shipped: loaded.is_shipped,
-        warnings,
-        by_name: ByName::default(),
+        is_shipped: false,
+        warnings: loaded.warnings,
+        ..declared
     })
 }
+
+impl Declared {
+    fn of(set: &Set, scrape_interval: Option<Span>) -> Result<Self, Vec<SpecError>> {
+        let loaded = policy::load(&set.others, &set.services)?;
+        let mut warnings = set.warnings.clone();
+        warnings.extend(scrape_interval.map(|s| set.slices_too_short(s)).unwrap_or_default());
+        warnings.extend(unbuilt::warnings(set));
+        warnings.extend(loaded.warnings);
+        warnings.sort_by(|a, b| a.finding.place.cmp(&b.finding.place));
+        Ok(Self {
+            asks: asks(&loaded.policies),
+            burns: burn_windows(&loaded.policies),
+            services: set.services.iter().cloned().map(Arc::new).collect(),
+            policies: loaded.policies,
+            is_shipped: loaded.is_shipped,
+            warnings,
+            by_name: ByName::default(),
+        })
+    }
+
+    /// How many SLOs there are.
+    #[must_use]
+    pub fn slos(&self) -> usize {
+        self.services.iter().map(|service| service.slos.len()).sum()
+    }
+}
+
+fn nothing(paths: &[PathBuf], said: &str) -> SpecError {
+    let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    SpecError::of_file(&names.join(", "), said)
+}
+
+/// Errors of services do not hide those of policies: both are told at once.
+fn with_policies(mut errors: Vec<SpecError>, files: &[(String, Vec<u8>)]) -> Vec<SpecError> {
+    let all = files.iter().flat_map(|(file, bytes)| documents(file, bytes));
+    let readable: Vec<Document> = all.filter_map(Result::ok).collect();
+    errors.extend(policy::load(&readable, &[]).err().unwrap_or_default());
+    errors.sort_by(|a, b| a.place.cmp(&b.place));
+    errors.dedup();
+    errors
+}
+
+#[cfg(test)]
+mod tests;

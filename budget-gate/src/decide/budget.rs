@@ -6,10 +6,10 @@ use slo_core::view::{Unit, WindowView};
 
 use super::remaining::Remaining;
 use super::row::{Asked, Row};
-use super::words;
 use crate::decision::Verdict;
 use crate::policy::rule::{BudgetRule, Needs};
 use crate::policy::scalar::Share;
+use crate::words;
 
 /// An SLO that lacks the window, or whose budget is not known, gives unknown; while `needs` is not
 /// met `otherwise` holds; a spent budget denies; the thresholds are strict.

@@ -4,10 +4,10 @@ use slo_core::slo::Slo;
 use slo_core::view::{BudgetView, State, WindowView};
 
 use super::row::{Asked, Row};
-use super::words;
 use crate::decision::Verdict;
 use crate::policy::rule::CoverageRule;
 use crate::policy::{Policy, Rule};
+use crate::words;
 
 /// Numbers from further in the future than this come from a wrong clock.
 const SKEW_SECONDS: f64 = 60.0;

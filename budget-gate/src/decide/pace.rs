@@ -5,10 +5,10 @@ use slo_core::view::{BurnView, WindowView};
 
 use super::remaining::Remaining;
 use super::row::{Asked, Row};
-use super::words;
 use crate::decision::Verdict;
 use crate::policy::rule::{BurnRule, ExhaustionRule};
 use crate::policy::scalar::Factor;
+use crate::words;
 
 /// A rate that is not known is unknown, whatever the SLO's age: a young SLO's rate is taken over its
 /// life, so a rate is null only where less than half was measured or where a lump of events came over

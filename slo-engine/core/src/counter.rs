@@ -9,8 +9,10 @@ use crate::time::{Minute, Span};
 
 mod birth;
 mod cover;
+mod note;
 mod target;
 
+pub use note::Note;
 pub use target::TargetKey;
 
 use cover::Runs;
@@ -112,6 +114,8 @@ pub struct Counter {
     dirty: Vec<bool>,
     /// Minutes before this one have been judged for missing targets.
     judged_to: Minute,
+    /// What was seen of each series, when somebody asked for it.
+    notes: Option<Vec<Note>>,
 }
 
 /// The tail of one series.
@@ -139,6 +143,7 @@ impl Counter {
             open: Vec::new(),
             dirty: Vec::new(),
             judged_to: from,
+            notes: None,
         }
     }
 
@@ -156,6 +161,9 @@ impl Counter {
             at: NEVER,
             value: 0,
         });
+        if let Some(notes) = &mut self.notes {
+            notes.push(Note::default());
+        }
         u32::try_from(self.series.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -224,6 +232,10 @@ impl Counter {
             moves.push(keep.then_some(kept));
             kept += u32::from(keep);
         }
+        let mut is_kept = moves.iter().map(Option::is_some);
+        if let Some(notes) = &mut self.notes {
+            notes.retain(|_| is_kept.next().unwrap_or(false));
+        }
         self.series.retain(|t| t.at >= before);
         let mut targets = Vec::new();
         for track in &mut self.series {
@@ -253,6 +265,7 @@ impl Counter {
                 continue;
             }
             let minute = Minute::of_millis(sample.at);
+            self.note_sample(part.series, sample.at);
             if !self.take(&mut track, sample, part.series, births, outcome) {
                 self.with_open(minute, |b| b.invalid = true);
                 continue;
@@ -286,6 +299,8 @@ impl Counter {
             if !sample.value.is_nan() {
                 let good = i64::from(range.holds(sample.value));
                 self.with_open(minute, |b| (b.total, b.good) = (b.total + 1, b.good + good));
+                let good = Weights { good: i32::from(good == 1), ..track.weights };
+                self.note_counted(series, minute, 1, good);
             }
             return true;
         }
@@ -295,12 +310,8 @@ impl Counter {
         let (value, previous) = (sample.value as i64, track.value);
         let gap = sample.at - track.at;
         if gap > self.rules.max_gap.as_millis() {
-            self.take_birth(
-                track.weights,
-                sample.at,
-                value,
-                births.binary_search(&(series, sample.at)).is_ok(),
-            );
+            let counts = births.binary_search(&(series, sample.at)).is_ok();
+            self.take_birth((series, track.weights), sample.at, value, counts);
             track.value = value;
             return true;
         }
@@ -311,16 +322,19 @@ impl Counter {
         }
         track.value = value;
         let events = if value < previous { value } else { value - previous };
+        if value < previous {
+            self.note_reset(series, sample.at);
+        }
         let gap_from =
             (gap > self.rules.look_back.as_millis()).then(|| Minute::of_millis(track.at));
-        self.count(track.weights, minute, events, gap_from);
+        self.count((series, track.weights), minute, events, gap_from);
         true
     }
 
-    fn take_birth(&mut self, weights: Weights, at: i64, value: i64, counts: bool) {
-        let minute = Minute::of_millis(at);
+    fn take_birth(&mut self, of: (u32, Weights), at: i64, value: i64, counts: bool) {
+        let (minute, weights) = (Minute::of_millis(at), of.1);
         if counts {
-            self.count(weights, minute, value, None);
+            self.count(of, minute, value, None);
         }
         if value == 0 || weights.total == 0 {
             return;
@@ -331,10 +345,17 @@ impl Counter {
         });
     }
 
-    fn count(&mut self, weights: Weights, minute: Minute, events: i64, gap_from: Option<Minute>) {
+    fn count(
+        &mut self,
+        (series, weights): (u32, Weights),
+        minute: Minute,
+        events: i64,
+        gap_from: Option<Minute>,
+    ) {
         if events == 0 {
             return;
         }
+        self.note_counted(series, minute, events, weights);
         let (total, good) = (events * i64::from(weights.total), events * i64::from(weights.good));
         self.with_open(minute, |b| {
             b.total += total;

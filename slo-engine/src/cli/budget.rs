@@ -11,7 +11,7 @@ use serde::Serialize;
 use slo_core::view::BudgetView;
 
 use super::progress::Progress;
-use super::{output, set, table};
+use super::{declare, output, table};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::evaluate::oneshot::{self, Question};
@@ -38,10 +38,15 @@ pub(super) struct Page<T> {
 
 impl Budget {
     pub(super) fn run(&self, config: &Config) -> anyhow::Result<ExitCode> {
-        let set = set::read_or_complain(&self.paths, config)?;
-        let slos = set.services.into_iter().flat_map(|s| s.slos).map(Arc::new).collect();
-        let at = instant(&self.at)?;
-        let question = Question { sources: &config.sources, slos, at, burns: &[], asks: &[] };
+        let declared = declare::read(&self.paths, config)?;
+        let slos = declared.services.iter().flat_map(|service| &service.slos);
+        let question = Question {
+            sources: &config.sources,
+            slos: slos.cloned().map(Arc::new).collect(),
+            at: instant(&self.at)?,
+            burns: &declared.burns,
+            asks: &[],
+        };
         let views = blocking(async {
             let progress = Progress::new("reading history");
             let mut all = oneshot::read(&question, &|share| progress.show(share)).await;

@@ -23,7 +23,30 @@ pub(super) fn complain(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Whether stdout shows colours: a terminal, and nobody set `NO_COLOR`.
+/// Whether stdout shows colours: a terminal that can, and nobody set `NO_COLOR`.
 pub(super) fn colours() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+    let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stdout().is_terminal() && !is_refused && !is_dumb
+}
+
+/// `1 error`, `2 errors`, `2 policies`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    match (count, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nouns_follow_their_number() {
+        let said = [(0, "error"), (1, "policy"), (2, "policy"), (3, "SLO")];
+        let said = said.map(|(count, noun)| counted(count, noun));
+        assert_eq!(said, ["0 errors", "1 policy", "2 policies", "3 SLOs"]);
+    }
 }

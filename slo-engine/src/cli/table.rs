@@ -1,5 +1,6 @@
 //! Budgets as a table for people.
 
+use budget_gate::words::{number, with_decimals};
 use comfy_table::{Cell, Color, Table, presets};
 use slo_core::view::{BudgetView, State, WindowView};
 
@@ -61,15 +62,15 @@ fn row(view: &BudgetView, window: &WindowView, first: bool) -> Vec<Cell> {
         Cell::new(&window.window),
         shown(percent(view.objective, 5)),
         Cell::new(or_dash(window.sli.map(|s| percent(s, 4)))),
-        Cell::new(or_dash(window.bad.map(count))),
-        Cell::new(or_dash(window.total.map(count))),
+        Cell::new(or_dash(window.bad.map(number))),
+        Cell::new(or_dash(window.total.map(number))),
         Cell::new(or_dash(window.deciding_remaining().map(|r| percent(r, 2)))),
         Cell::new(or_dash(window.coverage.map(|c| percent(c, 2)))),
         shown(or_dash(burn)),
     ]
 }
 
-const fn word(state: State) -> &'static str {
+pub(super) const fn word(state: State) -> &'static str {
     match state {
         State::NoData => "no data",
         State::Stale => "stale",
@@ -94,13 +95,5 @@ fn or_dash(text: Option<String>) -> String {
 
 /// A share as a percentage with at most so many decimals.
 fn percent(share: f64, decimals: usize) -> String {
-    let text = format!("{:.decimals$}", share * 100.0);
-    let short =
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{short} %")
-}
-
-/// A count; slices' ratios may be fractions.
-fn count(count: f64) -> String {
-    if count.fract().abs() < 1e-9 { format!("{count:.0}") } else { format!("{count:.2}") }
+    with_decimals(share * 100.0, decimals) + " %"
 }

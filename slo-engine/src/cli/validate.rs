@@ -7,29 +7,43 @@ use clap::Args;
 use serde::Serialize;
 use slo_core::spec::{SpecError, Warning};
 
-use super::{output, set};
+use super::output::counted;
+use super::{declare, output};
 use crate::config::Config;
+use crate::declared::{self, Declared};
 
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
 pub(super) struct Validate {
-    /// Files and folders; those of the configuration when none is given.
+    /// Files and folders; those of the configuration when none is given
     paths: Vec<PathBuf>,
-    /// Machine-readable findings on stdout.
+    /// Machine-readable findings on stdout
     #[arg(long)]
     json: bool,
-    /// Warnings are errors.
+    /// Count warnings as errors
     #[arg(long)]
     strict: bool,
 }
 
 #[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Report {
     ok: bool,
     services: usize,
     slos: usize,
-    errors: Vec<SpecError>,
+    policies: usize,
+    /// The shipped policy decides, because the files hold none.
+    shipped_policy: bool,
+    errors: Vec<Finding>,
     warnings: Vec<Warning>,
+}
+
+/// An error in the form of a warning, so that a reader needs to know one shape.
+#[derive(Debug, Serialize)]
+struct Finding {
+    code: &'static str,
+    #[serde(flatten)]
+    finding: SpecError,
 }
 
 impl Validate {
@@ -38,46 +52,67 @@ impl Validate {
         if self.json {
             output::json(&report)?;
         } else {
-            show(&report)?;
+            self.show(&report)?;
         }
         Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
 
     fn report(&self, config: &Config) -> Report {
-        match set::read(&self.paths, config) {
-            Err(errors) => Report { errors, ..Report::default() },
-            Ok(set) => {
-                let mut warnings = set.warnings.clone();
-                if let Some(source) = config.sources.first() {
-                    warnings.extend(set.slices_too_short(source.scrape_interval));
-                }
-                Report {
-                    ok: !self.strict || warnings.is_empty(),
-                    services: set.services.len(),
-                    slos: set.services.iter().map(|s| s.slos.len()).sum(),
-                    errors: Vec::new(),
-                    warnings,
-                }
+        let scrape = config.sources.first().map(|source| source.scrape_interval);
+        match declared::check(&declare::paths(&self.paths, config), scrape) {
+            Ok(declared) => self.without_errors(declared),
+            Err(errors) => {
+                let finding = |finding| Finding { code: "invalid", finding };
+                Report { errors: errors.into_iter().map(finding).collect(), ..Report::default() }
             }
+        }
+    }
+
+    fn without_errors(&self, declared: Declared) -> Report {
+        Report {
+            ok: !self.strict || declared.warnings.is_empty(),
+            services: declared.services.len(),
+            slos: declared.slos(),
+            policies: if declared.is_shipped { 0 } else { declared.policies.len() },
+            shipped_policy: declared.is_shipped,
+            errors: Vec::new(),
+            warnings: declared.warnings,
+        }
+    }
+
+    fn show(&self, report: &Report) -> anyhow::Result<()> {
+        for error in &report.errors {
+            output::complain(&format!("error: {}\n", error.finding));
+        }
+        for warning in &report.warnings {
+            output::complain(&format!("{warning}\n"));
+        }
+        if !report.errors.is_empty() {
+            output::complain(&counted(report.errors.len(), "error"));
+            return Ok(());
+        }
+        output::text(&format!("{}; no errors, {}\n", contents(report), self.warnings(report)))
+    }
+
+    fn warnings(&self, report: &Report) -> String {
+        match report.warnings.len() {
+            0 => "no warnings".to_owned(),
+            some if self.strict => {
+                format!("{}, which --strict counts as errors", counted(some, "warning"))
+            }
+            some => counted(some, "warning"),
         }
     }
 }
 
-fn show(report: &Report) -> anyhow::Result<()> {
-    for error in &report.errors {
-        output::complain(&format!("error: {error}\n"));
+fn contents(report: &Report) -> String {
+    let policies = counted(report.policies, "policy");
+    if report.services == 0 {
+        return policies;
     }
-    for warning in &report.warnings {
-        output::complain(&format!("{warning}\n"));
+    let (slos, services) = (counted(report.slos, "SLO"), counted(report.services, "service"));
+    if report.shipped_policy {
+        return format!("{slos} of {services}, no policy (so the shipped one decides)");
     }
-    if report.errors.is_empty() {
-        let (services, slos) = (report.services, report.slos);
-        output::text(&format!(
-            "{slos} SLOs of {services} services, {} warnings\n",
-            report.warnings.len()
-        ))?;
-    } else {
-        output::complain(&format!("{} errors", report.errors.len()));
-    }
-    Ok(())
+    format!("{slos} of {services}, {policies}")
 }

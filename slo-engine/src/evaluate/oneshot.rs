@@ -13,6 +13,7 @@ use slo_core::view::{Ask, BudgetView};
 use crate::evaluate::reading::{self, Reading};
 use crate::source::config::{SourceConfig, SourceKind};
 use crate::source::error::SourceError;
+use crate::source::intake::{Feeding, Intake};
 use crate::source::prometheus::Prometheus;
 use crate::source::prometheus::history::{self, Stretch};
 
@@ -40,9 +41,12 @@ pub struct One {
     pub reading: Reading,
     /// What feeds it, when metrics do.
     pub feeds: Option<Feeds>,
-    source: SourceConfig,
-    /// The first minute that was asked for.
-    from: Minute,
+    /// The series that fed it.
+    pub series: Vec<Feeding>,
+    /// Where they were read.
+    pub source: SourceConfig,
+    /// The first minute that was counted.
+    pub from: Option<Minute>,
 }
 
 impl One {
@@ -59,11 +63,22 @@ impl One {
         (self.reading.read_to, self.reading.newest) = (None, None);
     }
 
+    fn was_read(&mut self, intake: &Intake, place: usize, stretch: Stretch) {
+        self.series = intake.feeding(place);
+        self.reading.read_to = DateTime::from_timestamp_millis(stretch.to);
+        self.reading.newest = intake.newest(place);
+        self.reading.oddity = intake.oddity(place);
+        let queries = intake.queries().filter(|q| q.slos.contains(&place));
+        self.reading.queries = queries.map(|q| q.selector.to_string()).collect();
+    }
+
     fn take(&mut self, outcome: &Outcome) {
         for (minute, bucket) in &outcome.buckets {
             self.account.replace(*minute, bucket);
         }
-        for mark in outcome.marks.iter().filter(|mark| mark.minute >= self.from) {
+        for mark in
+            outcome.marks.iter().filter(|mark| self.from.is_some_and(|from| mark.minute >= from))
+        {
             self.account.mark(mark.minute, mark.measured, mark.partial);
         }
         self.reading.dip = outcome.dips.last().copied().or(self.reading.dip);
@@ -134,8 +149,9 @@ fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
         account: Account::new(slo.clone(), question.burns),
         reading: Reading::default(),
         feeds: None,
+        series: Vec::new(),
+        from: None,
         source: SourceConfig::default(),
-        from: Minute(0),
     };
     match feeds(slo) {
         Err(unfed) => one.reading.unfed = Some(unfed),
@@ -209,7 +225,7 @@ async fn read_stretch(
     let mut slos: Vec<(Feeds, Rules)> = Vec::with_capacity(mine.len());
     for at in mine {
         let one = &mut all[*at];
-        one.from = stretch.from;
+        one.from = Some(stretch.from);
         let Some(feeds) = &one.feeds else { continue };
         slos.push((feeds.clone(), reading::rules(one.account.slo(), source.config())));
     }
@@ -217,11 +233,7 @@ async fn read_stretch(
     for group in history::replay(source, &slos, stretch, &mut each, progress).await? {
         for (place, slo) in group.slos.iter().enumerate() {
             let one = &mut all[mine[*slo]];
-            let queries = group.intake.queries().filter(|q| q.slos.contains(&place));
-            one.reading.queries = queries.map(|q| q.selector.to_string()).collect();
-            one.reading.read_to = DateTime::from_timestamp_millis(stretch.to);
-            one.reading.newest = group.intake.newest(place);
-            one.reading.oddity = group.intake.oddity(place);
+            one.was_read(&group.intake, place, stretch);
             if group.older[place] {
                 one.account.events_mut().set_first(stretch.from);
             }

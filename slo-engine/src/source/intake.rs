@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use slo_core::bucket::Bucket;
-use slo_core::counter::{Counter, NewTarget, Outcome, Rules, Sample, SeriesBatch, TargetKey};
+use slo_core::counter::{
+    Counter, NewTarget, Note, Outcome, Rules, Sample, SeriesBatch, TargetKey, Weights,
+};
 use slo_core::labels::Labels;
 use slo_core::plan::{Feeds, Query, Router, queries};
 use slo_core::sli;
@@ -60,6 +62,17 @@ struct Part {
     series: u32,
     samples: usize,
     created: Option<i64>,
+}
+
+/// A series that feeds an SLO.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feeding {
+    /// Its labels.
+    pub labels: Labels,
+    /// What its events count as.
+    pub weights: Weights,
+    /// What was seen of it.
+    pub note: Note,
 }
 
 /// Why the counts of an SLO must not be trusted, or should be looked at.
@@ -288,6 +301,27 @@ impl Intake {
         for unit in &mut self.slos {
             unit.counter.close(before);
         }
+    }
+
+    /// Keeps notes of every series from now on, for [`Self::feeding`].
+    pub fn keep_notes(&mut self) {
+        for unit in &mut self.slos {
+            unit.counter.keep_notes();
+        }
+    }
+
+    /// The series that feed an SLO, by labels; those without a sample are left out.
+    #[must_use]
+    pub fn feeding(&self, slo: usize) -> Vec<Feeding> {
+        let counter = &self.slos[slo].counter;
+        let feeding = |(labels, known): (&Labels, &Known)| {
+            let (_, _, series) = known.fed.iter().find(|(_, fed, _)| *fed == slo)?;
+            let (weights, note) = (counter.weights(*series)?, counter.note(*series)?);
+            Some(Feeding { labels: labels.clone(), weights, note })
+        };
+        let mut all: Vec<Feeding> = self.known.iter().filter_map(feeding).collect();
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        all
     }
 
     /// The newest sample of an SLO's total, Unix milliseconds.

@@ -10,6 +10,7 @@ list() {
     cat <<'LIST'
 docs/schema/service.v1.json schema
 docs/openapi.json openapi
+docs/schema/policy.v1.json schema --kind policy
 LIST
 }
 

@@ -175,7 +175,7 @@ impl Account {
             age_seconds: facts.data_until.map(|until| seconds(facts.now - until)),
             answers: windows::answers(self, &facts, &windows),
             windows,
-            burn: self.burn_views(),
+            burn: self.burn_views(&facts),
             alerts,
             sources: facts.sources,
             findings: facts.findings,
@@ -222,12 +222,19 @@ impl Account {
         Some((at, window))
     }
 
-    fn burn_views(&self) -> Vec<BurnView> {
+    /// What is known of a burn window that the SLO's alerts or a policy need. Call
+    /// [`Self::advance`] first.
+    #[must_use]
+    pub fn burn_over(&self, span: Span) -> Option<BurnWindow> {
+        self.burn_window(span).map(|(_, window)| window)
+    }
+
+    fn burn_views(&self, facts: &Facts<'_>) -> Vec<BurnView> {
         let view = |span: &Span| {
-            let window = self.burn_window(*span).map(|(_, window)| window);
+            let window = self.burn_over(*span);
             BurnView {
                 window: span.to_string(),
-                rate: window.and_then(|w| w.rate(self.slo.objective)),
+                rate: window.filter(|_| !facts.faulty).and_then(|w| w.rate(self.slo.objective)),
                 bad: window.map_or(0, |w| w.sums.bad()),
             }
         };

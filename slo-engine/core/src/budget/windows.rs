@@ -66,6 +66,7 @@ struct Reading<'a> {
     window: Window,
     placed: Placed,
     newest: Option<Minute>,
+    faulty: bool,
     now: DateTime<Utc>,
 }
 
@@ -74,7 +75,8 @@ impl<'a> Reading<'a> {
         let placed = account.placed(at);
         let placed =
             placed.unwrap_or_else(|| calendar::place(window, super::account::end_of(facts.now)));
-        Self { account, at, window, placed, newest: facts.newest, now: facts.now }
+        let (newest, faulty, now) = (facts.newest, facts.faulty, facts.now);
+        Self { account, at, window, placed, newest, faulty, now }
     }
 
     fn view(&self) -> WindowView {
@@ -112,10 +114,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// `None` when no minute is measured, or when something in the window was no count.
+    /// `None` when no minute is measured, when something in the window was no count, or when the
+    /// counts cannot be trusted at all: 100 % of the wrong events is not 100 %.
     fn numbers(&self) -> Option<Numbers> {
         let events = self.account.event_sums(self.at);
-        if (events.measured == 0 && events.total == 0) || events.invalid > 0 {
+        let is_empty = events.measured == 0 && events.total == 0;
+        if is_empty || events.invalid > 0 || self.faulty {
             return None;
         }
         let objective = self.account.slo().objective;
@@ -222,5 +226,37 @@ impl<'a> Reading<'a> {
             repeat,
             bad_ratio,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::bucket::Bucket;
+    use crate::view::State;
+
+    const SERVICE: &str = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 1\n\
+        environment: p\nslos:\n  - name: x\n    objective: 99%\n    window: 1d\n    indicator: \
+        {ratio: {total: t_total, bad: '{status=\"500\"}'}}\n";
+
+    #[test]
+    fn counts_that_cannot_be_trusted_are_no_data_and_not_100_percent() {
+        let set = crate::spec::load(vec![("a.yaml".to_owned(), SERVICE.into())]).unwrap();
+        let mut account = Account::new(Arc::new(set.services[0].slos[0].clone()), &[]);
+        for minute in 0..1_440 {
+            let bucket = Bucket { good: 10, total: 10, measured: true, ..Bucket::default() };
+            account.replace(Minute(minute), &bucket);
+        }
+        account.advance(Minute(1_440));
+        let now = Minute(1_440).start();
+        let facts = |faulty| Facts { now, data_until: Some(now), faulty, ..Facts::default() };
+        let (sound, faulty) = (account.view(facts(false)), account.view(facts(true)));
+        assert_eq!((sound.state, sound.windows[0].remaining), (State::Healthy, Some(1.0)));
+        assert_eq!(faulty.state, State::NoData);
+        let window = &faulty.windows[0];
+        assert_eq!((window.total, window.sli, window.remaining), (None, None, None));
+        assert!(faulty.burn.iter().all(|burn| burn.rate.is_none()));
     }
 }

@@ -226,3 +226,49 @@ proptest! {
         prop_assert_eq!(&counted(&all, &cuts, &starts), &naive);
     }
 }
+
+#[test]
+fn notes_tell_samples_resets_and_what_each_series_added() {
+    let mut counter = Counter::new(RULES, Minute(1));
+    counter.keep_notes();
+    let good = counter.register(&target("a"), GOOD, Kind::Counter);
+    let bad = counter.register(&target("a"), BAD, Kind::Counter);
+    let samples = |all: &[(i64, f64)]| -> Vec<Sample> {
+        all.iter().map(|(s, value)| Sample { at: s * 1_000, value: *value }).collect()
+    };
+    let first = samples(&[(0, 100.0), (60, 150.0), (120, 30.0), (180, 30.0)]);
+    let second = samples(&[(120, 7.0)]);
+    let batch = [(good, &first), (bad, &second)].map(|(series, samples)| SeriesBatch {
+        series,
+        samples,
+        created: None,
+    });
+    let outcome = counter.fold(&batch, &|_, _| None, 180_000);
+    let (all, resets) = (counter.note(good).unwrap(), 1);
+    let seen = (all.first, all.last, all.samples, all.resets, all.total, all.good);
+    assert_eq!(seen, (60_000, 180_000, 3, resets, 80, 80), "the sample at 0 only makes the tail");
+    let born = counter.note(bad).unwrap();
+    assert_eq!((born.samples, born.total, born.good), (1, 7, 0));
+    let (total, good): (i64, i64) =
+        outcome.buckets.iter().fold((0, 0), |(t, g), (_, b)| (t + b.total, g + b.good));
+    assert_eq!((total, good), (87, 80), "what the series added is what the buckets hold");
+}
+
+#[test]
+fn notes_follow_their_series_when_others_are_forgotten() {
+    let mut counter = Counter::new(RULES, Minute(0));
+    counter.keep_notes();
+    let old = counter.register(&target("old"), GOOD, Kind::Counter);
+    let new = counter.register(&target("new"), GOOD, Kind::Counter);
+    let sample = |at, value| [Sample { at, value }];
+    let (a, b) = (sample(1_000, 1.0), sample(900_000, 2.0));
+    let batch = [(old, &a), (new, &b)].map(|(series, samples)| SeriesBatch {
+        series,
+        samples,
+        created: None,
+    });
+    counter.fold(&batch, &|_, _| None, 900_000);
+    assert_eq!(counter.prune(500_000), [None, Some(0)]);
+    assert_eq!(counter.note(0).unwrap().last, 900_000);
+    assert!(counter.note(1).is_none());
+}

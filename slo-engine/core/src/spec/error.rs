@@ -52,10 +52,14 @@ impl SpecError {
     }
 }
 
-/// The place and the message, the excerpt below, the remedy last.
+/// The place (of a whole file its name alone) and the message, the excerpt below, the remedy last.
 impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)?;
+        let of_file = self.excerpt.is_empty() && (self.place.line, self.place.column) == (1, 1);
+        match of_file {
+            true => write!(f, "{}: {}", self.place.file, self.message)?,
+            false => write!(f, "{}: {}", self.place, self.message)?,
+        }
         if !self.excerpt.is_empty() {
             write!(f, "\n{}", self.excerpt)?;
         }

@@ -20,23 +20,27 @@ impl Serialize for Count {
     }
 }
 
-/// Writes a count.
+/// A count, for `serialize_with`.
 ///
 /// # Errors
-/// Those of the serialiser.
+/// Those of the serializer.
 pub fn one<S: Serializer>(count: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     Count(*count).serialize(serializer)
 }
 
-/// Writes a count that may be unknown.
+/// A count or null, for `serialize_with`.
 ///
 /// # Errors
-/// Those of the serialiser.
+/// Those of the serializer.
 pub fn optional<S: Serializer>(count: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     count.map(Count).serialize(serializer)
 }
 
-pub(super) fn named<S: Serializer>(
+/// Named counts, for `serialize_with`.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn named<S: Serializer>(
     counts: &std::collections::BTreeMap<String, f64>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

@@ -192,22 +192,26 @@ impl Api {
     }
 
     fn failed(&self, error: &prometheus_http_query::Error) -> SourceError {
-        match error {
-            prometheus_http_query::Error::Client(e)
-                if e.inner().is_some_and(reqwest::Error::is_timeout) =>
-            {
-                SourceError::Timeout { url: self.url.clone(), after: self.timeout }
-            }
-            other => SourceError::Unreachable { url: self.url.clone(), reason: chain(other) },
-        }
+        let sent = match error {
+            prometheus_http_query::Error::Client(e) => e.inner(),
+            _ => None,
+        };
+        let other = || SourceError::Unreachable { url: self.url.clone(), reason: chain(error) };
+        sent.map_or_else(other, |e| self.broken(e))
     }
 
     fn broken(&self, error: &reqwest::Error) -> SourceError {
         if error.is_timeout() {
             return SourceError::Timeout { url: self.url.clone(), after: self.timeout };
         }
-        SourceError::Unreachable { url: self.url.clone(), reason: chain(error) }
+        SourceError::Unreachable { url: self.url.clone(), reason: causes(error) }
     }
+}
+
+/// Why a request failed; that it did, and where to, is said already.
+fn causes(error: &reqwest::Error) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(|| chain(error), chain)
 }
 
 fn headers(config: &SourceConfig) -> Result<HeaderMap, String> {

@@ -111,7 +111,8 @@ impl<'a> Replay<'a> {
     ) -> Self {
         let chosen: Vec<(Feeds, Rules)> = members.iter().map(|at| slos[*at].clone()).collect();
         let gap = chosen.iter().map(|(_, r)| r.max_gap.as_millis()).max().unwrap_or(0);
-        let intake = Intake::new(chosen, stretch.from, source.config().max_query_bytes);
+        let mut intake = Intake::new(chosen, stretch.from, source.config().max_query_bytes);
+        intake.keep_notes();
         let at = stretch.from.start_millis() - gap;
         Self { source, intake, stretch, at, slice: 24 * HOUR }
     }

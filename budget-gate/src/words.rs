@@ -3,27 +3,32 @@
 use slo_core::time::Span;
 
 /// `112 %`, `8.4 %`: one decimal at most.
-pub(super) fn percent(share: f64) -> String {
+#[must_use]
+pub fn percent(share: f64) -> String {
     with_decimals(share * 100.0, 1) + " %"
 }
 
 /// A share in percent with as many decimals as it takes to tell it from a limit.
-pub(super) fn percent_beside(share: f64, limit: f64) -> String {
+#[must_use]
+pub fn percent_beside(share: f64, limit: f64) -> String {
     beside(share * 100.0, limit * 100.0, 1) + " %"
 }
 
 /// A number with as many decimals as it takes to tell it from a limit.
-pub(super) fn number_beside(number: f64, limit: f64) -> String {
+#[must_use]
+pub fn number_beside(number: f64, limit: f64) -> String {
     beside(number, limit, 2)
 }
 
 /// `1,234.5`: two decimals at most.
-pub(super) fn number(number: f64) -> String {
+#[must_use]
+pub fn number(number: f64) -> String {
     with_decimals(number, 2)
 }
 
 /// `6m30s`, `5h12m`, `3d4h`: the two largest units.
-pub(super) fn length(seconds: f64) -> String {
+#[must_use]
+pub fn length(seconds: f64) -> String {
     let step = match seconds {
         s if s >= 86_400.0 => 3_600.0,
         s if s >= 3_600.0 => 60.0,
@@ -38,7 +43,9 @@ fn beside(number: f64, limit: f64, least: usize) -> String {
     with_decimals(number, decimals)
 }
 
-fn with_decimals(number: f64, decimals: usize) -> String {
+/// `1,234.5`: so many decimals at most.
+#[must_use]
+pub fn with_decimals(number: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", number.abs());
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let fraction = fraction.trim_end_matches('0');

@@ -1,0 +1,187 @@
+//! What was asked of the source, which series answered, and what each of them added.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use slo_core::plan::{Edges, Feeds};
+use slo_core::selector::Selector;
+use slo_core::sli::{Indicator, Part, Range};
+use slo_core::view::BudgetView;
+
+use crate::evaluate::oneshot::One;
+use crate::source::config::SourceKind;
+use crate::source::intake::Feeding;
+
+/// One side of the indicator.
+#[derive(Debug, Serialize)]
+pub(super) struct Side {
+    pub(super) side: &'static str,
+    pub(super) is: String,
+}
+
+/// The reading of the source.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Asked {
+    pub(super) source: Option<String>,
+    pub(super) kind: Option<SourceKind>,
+    pub(super) url: Option<String>,
+    /// Selectors whose raw samples were read.
+    pub(super) queries: Vec<String>,
+    /// The first instant that was counted; samples up to `maxGap` before it make the tails.
+    pub(super) from: Option<DateTime<Utc>>,
+    pub(super) data_until: Option<DateTime<Utc>>,
+    pub(super) last_error: Option<String>,
+}
+
+/// A series and what it added since `asked.from`; null where it says nothing about a side.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Series {
+    #[serde(skip)]
+    pub(super) name: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) counts_as: &'static str,
+    pub(super) total: Option<i64>,
+    pub(super) good: Option<i64>,
+    pub(super) bad: Option<i64>,
+    pub(super) samples: u64,
+    pub(super) resets: u32,
+    pub(super) first: Option<DateTime<Utc>>,
+    pub(super) last: Option<DateTime<Utc>>,
+}
+
+impl Asked {
+    pub(super) fn of(one: &One, view: &BudgetView) -> Self {
+        let is_known = !one.reading.source.is_empty();
+        Self {
+            source: is_known.then(|| one.reading.source.clone()),
+            kind: is_known.then_some(one.source.kind),
+            url: Some(&one.source.url).filter(|_| is_known).map(|url| without_user(url)),
+            queries: one.reading.queries.clone(),
+            from: one.from.map(slo_core::time::Minute::start),
+            data_until: view.data_until,
+            last_error: one.reading.last_error.clone(),
+        }
+    }
+}
+
+/// An address without what stands before an @.
+fn without_user(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+pub(super) fn sides(one: &One) -> Vec<Side> {
+    let side = |side, is: String| Side { side, is };
+    match &one.feeds {
+        None => Vec::new(),
+        Some(Feeds::Ratio { totals, parts, part_is, .. }) => {
+            let part = if *part_is == Part::Bad { "bad" } else { "good" };
+            vec![side("total", added(totals)), side(part, added(parts))]
+        }
+        Some(Feeds::Latency { histogram, edges, .. }) => vec![
+            side("total", format!("events of the histogram {histogram}")),
+            side("good", fast_enough(one, edges.as_ref())),
+        ],
+        Some(Feeds::Gauge { selector, good }) => vec![
+            side("total", format!("samples of {selector}")),
+            side("good", format!("those {}", range(*good))),
+        ],
+        Some(Feeds::Raw { expression, share_of, .. }) => {
+            let share = if *share_of == Part::Bad { "bad" } else { "good" };
+            vec![side(share, format!("the share that the source works out: {expression}"))]
+        }
+    }
+}
+
+fn added(selectors: &[Selector]) -> String {
+    selectors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ")
+}
+
+/// Which durations are good, and by which bucket that is told.
+fn fast_enough(one: &One, edges: Option<&Edges>) -> String {
+    let under = match &one.account.slo().indicator {
+        Indicator::Latency(latency) => latency.under.span.to_string(),
+        _ => String::new(),
+    };
+    match edges {
+        None => format!("those of at most {under}; no bucket of the histogram was found"),
+        Some(Edges { lower: Some(lower), .. }) => {
+            format!("those of at most {under}, told by the bucket le=\"{lower}\"")
+        }
+        Some(_) => format!("those of at most {under}, and every bucket is above"),
+    }
+}
+
+fn range(range: Range) -> String {
+    match range {
+        Range::Below(limit) => format!("below {limit}"),
+        Range::Above(limit) => format!("above {limit}"),
+        Range::Between(from, to) => format!("from {from} to {to}"),
+    }
+}
+
+/// What all series added.
+#[derive(Debug, Serialize)]
+pub(super) struct Together {
+    pub(super) total: i64,
+    pub(super) good: i64,
+    pub(super) bad: i64,
+}
+
+pub(super) fn together(one: &One) -> Together {
+    let total = one.series.iter().map(|s| s.note.total).sum();
+    let good = one.series.iter().map(|s| s.note.good).sum();
+    Together { total, good, bad: total - good }
+}
+
+/// The series, those that spent most first.
+pub(super) fn series(one: &One) -> Vec<Series> {
+    // Where good or bad events come from series of their own, the total's tell neither.
+    let apart = one.series.iter().any(|s| s.weights.total == 0);
+    let mut all: Vec<Series> = one.series.iter().map(|fed| shown(fed, apart)).collect();
+    all.sort_by(|a, b| (b.bad, b.total, &a.name).cmp(&(a.bad, a.total, &b.name)));
+    all
+}
+
+fn shown(fed: &Feeding, apart: bool) -> Series {
+    let instant = |millis| DateTime::from_timestamp_millis(millis);
+    Series {
+        name: fed.labels.to_string(),
+        labels: fed.labels.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        counts_as: counts_as(fed, apart),
+        total: (fed.weights.total != 0).then_some(fed.note.total),
+        good: (!apart || fed.weights.total == 0 && fed.weights.good > 0).then_some(fed.note.good),
+        bad: (!apart || fed.weights.good < 0).then_some(fed.note.total - fed.note.good),
+        samples: fed.note.samples,
+        resets: fed.note.resets,
+        first: instant(fed.note.first),
+        last: instant(fed.note.last),
+    }
+}
+
+const fn counts_as(fed: &Feeding, apart: bool) -> &'static str {
+    match (fed.weights.total, fed.weights.good) {
+        (0, 0) => "good at best",
+        (0, good) if good < 0 => "bad",
+        (0, _) => "good",
+        _ if apart => "total",
+        (_, 0) => "total, bad",
+        _ => "total, good",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_user() {
+        assert_eq!(without_user("https://ana:secret@prom.example/x"), "https://prom.example/x");
+        assert_eq!(without_user("http://prom.example:9090"), "http://prom.example:9090");
+    }
+}

@@ -1,0 +1,48 @@
+//! What the files may say and this version does not act upon, so that nothing is ignored in silence.
+
+use slo_core::plan::{Feeds, feeds};
+use slo_core::slo::Slo;
+use slo_core::spec::yaml::Document;
+use slo_core::spec::{Set, SpecError, Warning};
+
+/// Kinds of documents that are recognised and have no effect yet.
+const KINDS: [&str; 2] = ["Calendar", "Exclusion"];
+
+pub(super) fn warnings(set: &Set) -> Vec<Warning> {
+    let documents = set.others.iter().filter_map(of_document);
+    let slos = set.services.iter().flat_map(|service| &service.slos);
+    let slos = slos.flat_map(|slo| of_slo(set, slo));
+    documents.chain(slos).map(|finding| Warning { code: "not-built", finding }).collect()
+}
+
+fn of_document(document: &Document) -> Option<SpecError> {
+    let kind = document.kind.as_ref().filter(|kind| KINDS.contains(&kind.value.as_str()))?;
+    let said = format!("kind {} is not acted upon by this version", kind.value);
+    let remedy = "remove it, so that nobody relies on it";
+    Some(document.error(kind.spot, said).with_remedy(remedy))
+}
+
+fn of_slo(set: &Set, slo: &Slo) -> Vec<SpecError> {
+    let name = &slo.id.slo;
+    let no_data = match feeds(slo) {
+        Ok((_, Feeds::Raw { .. })) => Some("raw ratios are not built into this version".to_owned()),
+        Ok(_) => None,
+        Err(unfed) => Some(unfed.to_string()),
+    };
+    let unread = no_data.map(|reason| (format!("{name} will have no data: {reason}"), NO_DATA));
+    let keys = [
+        ("groupBy", !slo.group_by.is_empty()),
+        ("attributeBy", !slo.attribute_by.is_empty()),
+        ("was", slo.was.is_some()),
+    ];
+    let ignored = keys.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| {
+        (format!("`{key}` of {name} is not acted upon by this version"), "remove it until it is")
+    });
+    let found = unread.into_iter().chain(ignored);
+    found
+        .filter_map(|(said, remedy)| Some(set.finding(&slo.id, &said)?.with_remedy(remedy)))
+        .collect()
+}
+
+const NO_DATA: &str =
+    "write `gate: false`, or the gate says unknown; or remove it until it is built";

@@ -45,7 +45,7 @@ pub(super) struct Ready {
 
 /// Whether the process lives
 #[utoipa::path(get, path = "/healthz", tag = "operation", operation_id = "alive", responses(
-    (status = 200, description = "It does", body = ref("#/components/schemas/Alive")),
+    (status = 200, description = "The process lives", body = ref("#/components/schemas/Alive")),
 ))]
 pub(super) async fn alive(_: Asked<Nothing>) -> Result<Response, Problem> {
     json(&Alive { status: "alive", version: env!("CARGO_PKG_VERSION") })
@@ -57,7 +57,7 @@ pub(super) async fn alive(_: Asked<Nothing>) -> Result<Response, Problem> {
 /// fail, or a database that cannot be written, are named and change nothing about that: answers come
 /// from memory.
 #[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "ready", responses(
-    (status = 200, description = "They can", body = ref("#/components/schemas/Ready")),
+    (status = 200, description = "Budgets and verdicts can be used", body = ref("#/components/schemas/Ready")),
     Unavailable,
 ))]
 pub(super) async fn ready(

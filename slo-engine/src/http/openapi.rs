@@ -8,6 +8,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 use slo_core::view::{BudgetView, State};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Content, Info, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder,
     Schema,
@@ -21,6 +22,13 @@ use super::{health, services};
 
 /// Where schemas are in the document.
 const SCHEMAS: &str = "#/components/schemas/";
+
+/// Groups of operations, in the order of the page.
+const TAGS: [(&str, &str); 3] = [
+    ("gate", "May this be deployed?"),
+    ("budgets", "What is left, and where it went"),
+    ("operation", "The engine itself"),
+];
 
 /// The schemas of all answers.
 fn schemas() -> serde_json::Map<String, Value> {
@@ -62,7 +70,9 @@ pub(super) fn empty() -> OpenApi {
         .description(Some(said))
         .version(env!("CARGO_PKG_VERSION"))
         .build();
-    OpenApiBuilder::new().info(info).build()
+    let tags =
+        TAGS.map(|(name, said)| TagBuilder::new().name(name).description(Some(said)).build());
+    OpenApiBuilder::new().info(info).tags(Some(tags)).build()
 }
 
 /// The query key `kind`: the schema that answers have too.
@@ -117,7 +127,7 @@ impl IntoResponses for NotFound {
 
 impl IntoResponses for Unavailable {
     fn responses() -> Responses {
-        said(503, "Nothing has been evaluated yet, or not for long")
+        said(503, "Nothing has been evaluated yet, or not lately")
     }
 }
 

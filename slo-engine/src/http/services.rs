@@ -8,7 +8,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use slo_core::slo::Service;
+use slo_core::slo::{Name, Service};
 use slo_core::view::{BudgetView, State as SloState};
 use utoipa::IntoParams;
 
@@ -150,7 +150,7 @@ pub(super) async fn show(
         title: service.title.as_deref(),
         owner: service.owner.as_deref(),
         tier: service.tier,
-        depends_on: service.depends_on.iter().map(|name| name.as_str()).collect(),
+        depends_on: service.depends_on.iter().map(Name::as_str).collect(),
         links: &service.links,
         labels: &service.labels,
         state: worst(views, now),

@@ -21,6 +21,7 @@ struct Docs {
 #[derive(Debug, Serialize)]
 struct Group {
     name: String,
+    description: String,
     operations: Vec<Operation>,
 }
 
@@ -120,26 +121,30 @@ fn prose(text: &str) -> Context {
 
 impl Docs {
     fn of(openapi: &Value) -> Self {
-        let mut groups: Vec<Group> = Vec::new();
-        for (path, item) in fields(&openapi["paths"]) {
-            for (method, operation) in fields(item) {
-                let name = text(&operation["tags"][0]);
-                let operation = Operation::of(method, path, operation);
-                match groups.iter_mut().find(|group| group.name == name) {
-                    Some(group) => group.operations.push(operation),
-                    None => groups.push(Group { name, operations: vec![operation] }),
-                }
-            }
-        }
+        let groups = items(&openapi["tags"]).map(|tag| Group::of(tag, openapi));
         let schemas = fields(&openapi["components"]["schemas"]);
         let problem = |(status, anchor, title, _)| Problem { status, anchor, title };
         Self {
             title: text(&openapi["info"]["title"]),
             version: text(&openapi["info"]["version"]),
             description: text(&openapi["info"]["description"]),
-            groups,
+            groups: groups.collect(),
             schemas: schemas.map(|(name, schema)| Schema::of(name, schema)).collect(),
             problems: KINDS.into_iter().map(problem).collect(),
+        }
+    }
+}
+
+impl Group {
+    fn of(tag: &Value, openapi: &Value) -> Self {
+        let operations = fields(&openapi["paths"]).flat_map(|(path, item)| {
+            let tagged = fields(item).filter(|(_, operation)| operation["tags"][0] == tag["name"]);
+            tagged.map(move |(method, operation)| Operation::of(method, path, operation))
+        });
+        Self {
+            name: text(&tag["name"]),
+            description: text(&tag["description"]),
+            operations: operations.collect(),
         }
     }
 }

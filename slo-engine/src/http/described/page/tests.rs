@@ -33,6 +33,7 @@ fn what_is_described_is_escaped() {
         "responses": {evil: {"description": evil, "content": {evil: {"schema": {"$ref": evil}}}}},
     });
     let document = json!({
+        "tags": [{"name": evil, "description": evil}],
         "info": {"title": evil, "version": evil, "description": evil},
         "paths": {evil: {"get": operation}},
         "components": {"schemas": {evil: schema}},

@@ -40,6 +40,8 @@ enum Command {
     Demo(demo::Demo),
     /// The JSON Schema of the SLO files.
     Schema,
+    /// The HTTP API as an OpenAPI 3.1 document.
+    Openapi,
     /// The reference of all configuration keys, with their defaults.
     Config,
 }
@@ -67,6 +69,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(demo) => demo.run(),
         Command::Schema => {
             output::json(&slo_core::spec::schema())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Openapi => {
+            output::json(&crate::http::openapi())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Config => {

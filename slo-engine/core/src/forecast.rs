@@ -128,17 +128,27 @@ impl Walk<'_> {
     }
 }
 
-/// The median of the hourly shares of bad events in `from..to`, over hours with events.
+/// The median of the hourly shares of bad events in `from..to`, over hours with events. A window of
+/// less than a day has too few hours for a median; its minutes are taken. Of an even number it is the
+/// lower of the two in the middle.
 #[must_use]
-pub fn median_hourly_ratio(ledger: &Ledger, from: Minute, to: Minute) -> f64 {
+pub fn usual_ratio(ledger: &Ledger, from: Minute, to: Minute) -> f64 {
+    if to - from < DAY {
+        let minutes = (from.0..to.0).filter_map(|minute| ledger.bucket(Minute(minute)));
+        return median(minutes.map(|bucket| Sums::from(&bucket)));
+    }
     let kept = ledger.hours();
     let hours = from.hour().max(kept.start)..(to - 1).hour().min(kept.end - 1) + 1;
-    let folds = hours.map(|hour| ledger.fold(hour)).filter(|f| f.total > 0);
-    let mut ratios: Vec<f64> = folds.map(|f| f.bad() as f64 / f.total as f64).collect();
+    median(hours.map(|hour| ledger.fold(hour)))
+}
+
+fn median(sums: impl Iterator<Item = Sums>) -> f64 {
+    let busy = sums.filter(|sums| sums.total > 0);
+    let mut ratios: Vec<f64> = busy.map(|sums| sums.bad() as f64 / sums.total as f64).collect();
     if ratios.is_empty() {
         return 0.0;
     }
-    let middle = ratios.len() / 2;
+    let middle = (ratios.len() - 1) / 2;
     *ratios.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
@@ -199,7 +209,15 @@ mod tests {
 
     #[test]
     fn the_median_hour_is_not_moved_by_an_outage() {
-        assert!(median_hourly_ratio(&ledger(600, 0), Minute(0), Minute(30 * DAY)) < 1e-12);
+        assert!(usual_ratio(&ledger(600, 0), Minute(0), Minute(30 * DAY)) < 1e-12);
+    }
+
+    #[test]
+    fn a_window_of_minutes_takes_the_median_minute() {
+        let ledger = ledger(4, 0);
+        let end = Minute(30 * DAY);
+        assert!(usual_ratio(&ledger, end - 10, end) < 1e-12);
+        assert!((usual_ratio(&ledger, end - 4, end) - 1.0).abs() < 1e-12);
     }
 
     #[test]

@@ -103,7 +103,10 @@ impl Engine {
             };
             let live = &mut self.slos[at];
             let slo = live.account.slo().clone();
-            let from = reading::history_start(&slo, Minute::of(now), &self.declared.burns);
+            // Where the data ended, the windows end and so begin earlier.
+            let end = reading::end(&slo, &live.reading, &self.sources[source].config, now);
+            let end = end.min(Minute::of(now));
+            let from = reading::history_start(&slo, end, &self.declared.burns);
             let from = Minute(from.hour() * 60);
             live.backfill = Some(super::live::Wanted { from, until: mark });
             for (a, b) in live.missing(from, mark) {
@@ -224,7 +227,7 @@ impl Engine {
 
     /// The same with another reader behind a source, for measurements and faults.
     #[must_use]
-    pub fn with_source(mut self, name: &str, reader: Arc<dyn MetricSource>) -> Self {
+    pub fn with_source(mut self, name: &str, reader: &Arc<dyn MetricSource>) -> Self {
         for source in self.sources.iter_mut().filter(|s| s.config.name == name) {
             source.source = reader.clone();
         }

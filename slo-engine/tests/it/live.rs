@@ -14,6 +14,7 @@ use slo_engine::evaluate::oneshot::{self, Question};
 use slo_engine::evaluate::snapshot::Latest;
 use slo_engine::store::Store;
 
+use crate::support::lab::{END, Lab, steady};
 use crate::support::{Dice, Prometheus};
 
 struct Run {
@@ -29,17 +30,17 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 impl Run {
-    fn new(prometheus: &Prometheus, folder: &tempfile::TempDir, services: u32) -> Self {
+    fn new(url: &str, folder: &tempfile::TempDir, services: u32, windows: &str) -> Self {
         for at in 0..services {
             let text = format!(
                 "apiVersion: headroom/v1\nkind: Service\nservice: svc-{at:04}\ntier: 2\nenvironment: production\nslos:\n\
-                 \x20 - name: availability\n    objective: 99.9%\n    window: [2d, 1d, 6h]\n    indicator:\n      ratio:\n\
+                 \x20 - name: availability\n    objective: 99.9%\n    window: {windows}\n    indicator:\n      ratio:\n\
                  \x20       total: http_requests_total{{service=\"svc-{at:04}\"}}\n        bad: '{{code=~\"5..\"}}'\n"
             );
             std::fs::write(folder.path().join(format!("{at}.yaml")), text).unwrap();
         }
         let mut config = Config::default();
-        config.sources[0].url.clone_from(&prometheus.url);
+        config.sources[0].url = url.to_owned();
         config.store.url = format!("sqlite://{}/h.db", folder.path().display());
         let paths = vec![folder.path().to_owned()];
         Self { config, paths, engine: None, store: None, latest: Latest::default() }
@@ -121,7 +122,7 @@ async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let prometheus = Prometheus::with_traffic("live", 6, 4, 7, 1_780_000_000 / 60 * 60);
     let folder = tempfile::tempdir().unwrap();
-    let mut run = Run::new(&prometheus, &folder, 6);
+    let mut run = Run::new(&prometheus.url, &folder, 6, "[2d, 1d, 6h]");
     let mut dice = Dice(11);
     let mut now = prometheus.end - 86_400;
     run.start(at(now)).await;
@@ -146,4 +147,23 @@ async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
             run.compare(at(now)).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_past_that_ended_hours_ago_is_backfilled_over_the_whole_of_its_earlier_window() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let labels = |code| [("service", "svc-0000"), ("job", "a"), ("instance", "a"), ("code", code)];
+    let history = [
+        steady(&labels("200"), -12_000..-300, 1_000, 10),
+        steady(&labels("500"), -12_000..-300, 0, 1),
+    ];
+    let lab = Lab::holding("live-ended", &history);
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(lab.server.url(), &folder, 1, "[7d, 1d]");
+    run.start(at(END)).await;
+    run.engine.as_mut().unwrap().tick(at(END)).await;
+    run.fill(at(END)).await;
+    let window = run.views()[0].windows[0].clone();
+    assert_eq!((window.bad, window.total), (Some(10_080.0), Some(110_880.0)));
+    run.compare(at(END)).await;
 }

@@ -9,6 +9,7 @@ cd "$tools/../../.."
 list() {
     cat <<'LIST'
 docs/schema/service.v1.json schema
+docs/openapi.json openapi
 LIST
 }
 

@@ -107,7 +107,8 @@ async fn measure(folder: &Path, slos: usize, windows: usize) -> anyhow::Result<M
     let latest = Latest::default();
     let engine =
         Engine::start(&config, Arc::new(declared), store.clone(), latest.clone(), now(0)).await?;
-    let mut engine = engine.with_source("prometheus", Arc::new(Synthetic { slos }));
+    let source: Arc<dyn MetricSource> = Arc::new(Synthetic { slos });
+    let mut engine = engine.with_source("prometheus", &source);
     engine.tick(now(0)).await;
     // The full past only where it is what is measured: it takes a while to make.
     if windows == 1 {

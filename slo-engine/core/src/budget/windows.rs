@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::calendar::{self, Placed};
-use crate::forecast::{Expected, Repeat, Walk, median_hourly_ratio};
+use crate::forecast::{Expected, Repeat, Walk, usual_ratio};
 use crate::slo::Window;
 use crate::time::{Minute, Span};
 use crate::view::{Ask, Estimate, WindowView};
@@ -190,7 +190,7 @@ impl<'a> Reading<'a> {
     }
 
     fn usual_ratio(&self) -> f64 {
-        median_hourly_ratio(self.account.counted(), self.placed.from, self.placed.to)
+        usual_ratio(self.account.counted(), self.placed.from, self.placed.to)
     }
 
     /// What remains of the budget when the window holds these events.

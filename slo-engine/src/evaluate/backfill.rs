@@ -38,6 +38,8 @@ pub struct Job {
 pub struct Filled {
     /// By position of the SLO: hours and their minutes.
     pub hours: Vec<(usize, Vec<(i64, Hour)>)>,
+    /// By position of the SLO: its newest sample, Unix milliseconds.
+    pub newest: Vec<(usize, i64)>,
     /// First minute.
     pub from: Option<Minute>,
     /// First minute after the slice.
@@ -93,10 +95,17 @@ async fn read(
     let stretch = Stretch { from, to: until.start_millis() + look_back };
     let mut hours: Vec<BTreeMap<i64, Hour>> = vec![BTreeMap::new(); members.len()];
     let mut each = |slo: usize, outcome: Outcome| collect(&mut hours[slo], &outcome, until);
-    history::replay(&job.source, &slos, stretch, &mut each, &|_| {}).await?;
+    let groups = history::replay(&job.source, &slos, stretch, &mut each, &|_| {}).await?;
+    let newest = groups.iter().flat_map(|group| {
+        let newest = |(place, slo): (usize, &usize)| {
+            group.intake.newest(place).map(|newest| (members[*slo].0, newest))
+        };
+        group.slos.iter().enumerate().filter_map(newest)
+    });
+    let newest = newest.collect();
     let hours =
         members.iter().zip(hours).map(|((slo, _), hours)| (*slo, hours.into_iter().collect()));
-    Ok(Filled { hours: hours.collect(), from: Some(from), until: Some(until) })
+    Ok(Filled { hours: hours.collect(), newest, from: Some(from), until: Some(until) })
 }
 
 fn collect(hours: &mut BTreeMap<i64, Hour>, outcome: &Outcome, until: Minute) {

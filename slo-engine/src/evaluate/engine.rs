@@ -86,6 +86,10 @@ impl Engine {
             self.load_hours(&[*slo], &lacking).await;
             self.slos[*slo].fill(hours, from, until);
         }
+        for (slo, newest) in &filled.newest {
+            let reading = &mut self.slos[*slo].reading;
+            reading.newest = reading.newest.max(Some(*newest));
+        }
         self.stretches_changed = true;
         self.publish(now).await;
         self.commit(now).await;

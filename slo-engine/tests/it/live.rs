@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use slo_core::view::BudgetView;
+use slo_core::view::{BudgetView, State};
 use slo_engine::config::Config;
 use slo_engine::declared;
 use slo_engine::evaluate::backfill;
@@ -166,4 +166,30 @@ async fn a_past_that_ended_hours_ago_is_backfilled_over_the_whole_of_its_earlier
     let window = run.views()[0].windows[0].clone();
     assert_eq!((window.bad, window.total), (Some(10_080.0), Some(110_880.0)));
     run.compare(at(END)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_past_that_ended_longer_ago_than_max_gap_is_stale_also_after_a_kill() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let labels = |code| [("service", "svc-0000"), ("job", "a"), ("instance", "a"), ("code", code)];
+    let history = [
+        steady(&labels("200"), -12_000..-630, 1_000, 10),
+        steady(&labels("500"), -12_000..-630, 0, 1),
+    ];
+    let lab = Lab::holding("live-ended-long", &history);
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(lab.server.url(), &folder, 1, "[7d, 1d]");
+    run.start(at(END)).await;
+    run.engine.as_mut().unwrap().tick(at(END)).await;
+    // Only the past tells where the data ended, and so how much of the past is wanted.
+    run.fill(at(END)).await;
+    run.fill(at(END)).await;
+    run.compare(at(END)).await;
+    assert_eq!(run.views()[0].state, State::Stale);
+    run.kill().await;
+    run.start(at(END)).await;
+    run.compare(at(END)).await;
+    run.engine.as_mut().unwrap().tick(at(END + 30)).await;
+    run.fill(at(END + 30)).await;
+    run.compare(at(END + 30)).await;
 }

@@ -150,7 +150,32 @@ impl Engine {
                 .and_then(|s| self.sources[s].watermark().filter(|_| self.sources[s].has_past));
             load_minutes(live, minutes.remove(&id).unwrap_or_default(), mark);
         }
+        self.find_ends().await;
         Ok(())
+    }
+
+    /// Until the series are read again, the newest sample is known to the minute: the last measured
+    /// one, also where the data ended long before the watermark.
+    async fn find_ends(&mut self) {
+        let mut ended: Vec<(usize, i64)> = Vec::new();
+        for (at, live) in self.slos.iter().enumerate() {
+            let events = live.account.events();
+            let last = events.hours().rev().find(|hour| events.fold(*hour).measured > 0);
+            ended.extend(last.map(|hour| (at, hour)));
+        }
+        let slos: Vec<usize> = ended.iter().map(|(at, _)| *at).collect();
+        let mut hours: Vec<i64> = ended.iter().map(|(_, hour)| *hour).collect();
+        hours.sort_unstable();
+        hours.dedup();
+        self.load_hours(&slos, &hours).await;
+        for (at, hour) in ended {
+            let live = &mut self.slos[at];
+            let minutes = live.account.events().minutes(hour);
+            let measured = (0..60).rev().find(|at| minutes.is_some_and(|m| m.get(*at).measured));
+            let minute =
+                Minute(hour * 60 + measured.and_then(|m| i64::try_from(m).ok()).unwrap_or(59));
+            live.reading.newest = Some((minute + 1).start_millis() - 1);
+        }
     }
 
     /// What was read until the last run ended was read up to the watermark, no further.
@@ -220,25 +245,14 @@ impl Engine {
 
 /// Loads minutes; those from the watermark on are read again and left out.
 fn load_minutes(live: &mut Live, hours: Vec<(i64, Hour)>, mark: Option<Minute>) {
-    let mut newest = None;
     for (hour, mut minutes) in hours {
         for at in 0..60_usize {
             let minute = Minute(hour * 60 + i64::try_from(at).unwrap_or(0));
             if mark.is_some_and(|mark| minute >= mark) {
                 minutes.set(at, &slo_core::bucket::Bucket::default());
             }
-            if minutes.get(at).measured {
-                newest = Some(minute);
-            }
         }
         live.account.events_mut().load_fold(hour, &minutes.sums(0, 60));
         live.account.events_mut().load_minutes(hour, minutes);
     }
-    let events = live.account.events();
-    let folded = || {
-        let measured = events.hours().rev().find(|hour| events.fold(*hour).measured > 0);
-        measured.map(|hour| Minute(hour * 60 + 59))
-    };
-    // Until the series are read again, the newest sample is known to the minute.
-    live.reading.newest = newest.or_else(folded).map(|minute| (minute + 1).start_millis() - 1);
 }

@@ -154,7 +154,12 @@ async fn fill(engine: &mut Engine, slos: usize, now: DateTime<Utc>) {
             let hours =
                 || (from.hour()..until.hour()).map(|at| (at, hour.clone())).collect::<Vec<_>>();
             let hours = members.iter().map(|slo| (*slo, hours())).collect();
-            engine.filled(Filled { hours, from: Some(from), until: Some(until) }, now).await;
+            engine
+                .filled(
+                    Filled { hours, from: Some(from), until: Some(until), ..Filled::default() },
+                    now,
+                )
+                .await;
         }
     }
 }

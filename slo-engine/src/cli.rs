@@ -7,14 +7,17 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
 
+mod backup;
 mod budget;
 mod completions;
 mod decide;
 mod declare;
 mod demo;
+mod doctor;
 mod explain;
 mod output;
 mod progress;
+mod restore;
 mod schema;
 mod serve;
 mod table;
@@ -50,6 +53,14 @@ enum Command {
     Decide(decide::Decide),
     /// Where the numbers of an SLO come from: queries, series, arithmetic, alerts, state.
     Explain(explain::Explain),
+    /// Write a consistent copy of the ledger to a file, also while the server runs.
+    Backup(backup::Backup),
+    /// Put a backup in the place of the ledger, which is kept; the server must be stopped.
+    Restore(restore::Restore),
+    /// Check configuration, files, database, disk and sources; one line each.
+    ///
+    /// Exit codes: 0 nothing failed, 1 something did.
+    Doctor(doctor::Doctor),
     /// The JSON Schema of SLO files or policies, for editors.
     Schema(schema::Schema),
     /// The reference of all configuration keys, with their defaults.
@@ -84,8 +95,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config =
-        || Ok::<Config, anyhow::Error>(Config::load(cli.config.as_deref(), std::env::vars())?);
+    let load = || Config::load(cli.config.as_deref(), std::env::vars());
+    let config = || Ok::<Config, anyhow::Error>(load()?);
     match cli.command {
         Command::Serve(serve) => serve.run(config()?),
         Command::Validate(validate) => validate.run(&config()?),
@@ -97,6 +108,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Decide(decide) => decide.run(&config()?),
         Command::Explain(explain) => explain.run(&config()?),
+        Command::Backup(backup) => backup.run(&config()?),
+        Command::Restore(restore) => restore.run(&config()?),
+        Command::Doctor(doctor) => doctor.run(load(), cli.config.as_deref()),
         Command::Schema(schema) => schema.run(),
         Command::Config => {
             output::text(crate::config::DEFAULTS)?;

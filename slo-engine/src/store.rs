@@ -16,9 +16,11 @@ use thiserror::Error;
 
 mod chunk;
 mod commit;
+mod copy;
 mod load;
 
 pub use commit::{Commit, Tail, Watermark};
+pub use copy::{Held, Restored, holders, restore};
 pub use load::{Loaded, Registered};
 
 /// The migrations that this version knows.
@@ -41,6 +43,49 @@ pub enum StoreError {
     #[error("cannot make the folder of {}: {source}", path.display())]
     Folder {
         /// The database.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// There is none.
+    #[error("there is no database {}", .0.display())]
+    Missing(PathBuf),
+    /// A backup must not overwrite anything.
+    #[error("{} exists already; choose another name", .0.display())]
+    Exists(PathBuf),
+    /// A backup that is the database.
+    #[error("{} is the database itself; give the file of a backup", .0.display())]
+    Same(PathBuf),
+    /// A backup that cannot be read whole.
+    #[error("the backup {} cannot be restored: {reason}; take another one", path.display())]
+    BadBackup {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// A file that holds something else.
+    #[error("{} is no ledger of Headroom: {reason}", path.display())]
+    NoLedger {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        reason: &'static str,
+    },
+    /// Another process works with it.
+    #[error("the database {} is open in {}; stop that first (`fuser {}` tells whether somebody still has it)", path.display(), named(by), path.display())]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The processes, as far as the system tells.
+        by: Vec<String>,
+    },
+    /// A file could not be handled.
+    #[error("cannot {step} {}: {source}", path.display())]
+    File {
+        /// What was being done.
+        step: &'static str,
+        /// The file.
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
@@ -103,10 +148,7 @@ impl Store {
     /// Why it cannot be used; a database that is damaged or newer is left as it is.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let path = path_of(url)?;
-        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)
-                .map_err(|source| StoreError::Folder { path: path.clone(), source })?;
-        }
+        make_folder(&path)?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -166,19 +208,6 @@ impl Store {
         Ok(said.into_iter().filter(|line| line != "ok").collect())
     }
 
-    /// Writes a consistent copy to a file that does not exist yet, while the server runs.
-    ///
-    /// # Errors
-    /// Why there is no copy.
-    pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
-        sqlx::query("VACUUM INTO ?")
-            .bind(file.display().to_string())
-            .execute(&self.pool)
-            .await
-            .map_err(failed("write the backup"))?;
-        Ok(())
-    }
-
     /// Closes the database; what was committed stays.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -194,6 +223,16 @@ impl Store {
             .await
             .map_err(failed("tell its size"))
     }
+}
+
+fn make_folder(path: &Path) -> Result<(), StoreError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let made = folder.map_or(Ok(()), std::fs::create_dir_all);
+    made.map_err(|source| StoreError::Folder { path: path.to_owned(), source })
+}
+
+fn named(by: &[String]) -> String {
+    if by.is_empty() { "another process".to_owned() } else { by.join(", ") }
 }
 
 fn said(error: &sqlx::Error) -> String {

@@ -39,6 +39,17 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     }
 }
 
+/// `12.3 MiB`
+pub(super) fn size(bytes: u64) -> String {
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let (mut number, mut unit) = (bytes as f64, 0);
+    while number >= 1024.0 && unit + 1 < units.len() {
+        (number, unit) = (number / 1024.0, unit + 1);
+    }
+    let decimals = usize::from(unit > 0 && number < 100.0);
+    format!("{number:.decimals$} {}", units[unit])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +59,11 @@ mod tests {
         let said = [(0, "error"), (1, "policy"), (2, "policy"), (3, "SLO")];
         let said = said.map(|(count, noun)| counted(count, noun));
         assert_eq!(said, ["0 errors", "1 policy", "2 policies", "3 SLOs"]);
+    }
+
+    #[test]
+    fn sizes_are_read_at_a_glance() {
+        let said = [900, 12_900_000, 400 << 20, 2_u64 << 40].map(size);
+        assert_eq!(said, ["900 bytes", "12.3 MiB", "400 MiB", "2.0 TiB"]);
     }
 }

@@ -129,6 +129,21 @@ impl Api {
         self.read(&body)
     }
 
+    /// The version of what answers, as its build information says.
+    ///
+    /// # Errors
+    /// Why it does not tell; not every server does.
+    pub async fn version(&self) -> Result<String, SourceError> {
+        #[derive(Deserialize)]
+        struct Build {
+            version: String,
+        }
+        let path = format!("{}/api/v1/status/buildinfo", self.url);
+        let sent = self.client.inner().get(path).send().await;
+        let (body, _) = self.body(sent.map_err(|e| self.broken(&e))?).await?;
+        Ok(start_of(self.read::<Build>(&body)?.version.as_bytes()))
+    }
+
     async fn body(
         &self,
         response: reqwest::Response,

@@ -66,6 +66,14 @@ impl Scrape {
         (rows, problems)
     }
 
+    /// Asks every target once: its clock, if it tells it, or why it does not answer.
+    pub async fn probe(&self, now: DateTime<Utc>) -> Vec<Result<Option<DateTime<Utc>>, String>> {
+        let none = |_: &str| false;
+        let one = |target| attempt(&self.client, target, self.limits, now, none);
+        let all = join_all(self.targets.iter().map(one)).await;
+        all.into_iter().map(|a| a.outcome.map(|s| s.date).map_err(|e| chain(&e))).collect()
+    }
+
     async fn scrape(&self, intake: &mut Intake, at: i64) -> Read {
         let selectors: Vec<Selector> = intake.queries().map(|q| q.selector.clone()).collect();
         let named = |name: &str| {

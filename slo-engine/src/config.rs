@@ -210,12 +210,23 @@ impl Config {
         let mut config = self;
         for (name, value) in variables {
             let wrong = |reason: String| ConfigError::Variable { name: name.clone(), reason };
-            let mut tree = serde_json::to_value(&config).map_err(|e| wrong(e.to_string()))?;
             let path: Vec<&str> = name.split("__").skip(1).collect();
+            config.make_room(&path);
+            let mut tree = serde_json::to_value(&config).map_err(|e| wrong(e.to_string()))?;
             set(&mut tree, &path, &value).map_err(wrong)?;
             config = serde_json::from_value(tree).map_err(|e| wrong(e.to_string()))?;
         }
         Ok(config)
+    }
+
+    /// A variable may name the source after the last one: it begins as the defaults.
+    fn make_room(&mut self, path: &[&str]) {
+        if let [section, at, ..] = path
+            && section.eq_ignore_ascii_case("sources")
+            && at.parse() == Ok(self.sources.len())
+        {
+            self.sources.push(SourceConfig::default());
+        }
     }
 
     fn checked(self) -> Result<Self, ConfigError> {
@@ -246,13 +257,10 @@ fn set(tree: &mut Value, path: &[&str], value: &str) -> Result<(), String> {
         }
         Value::Array(list) => {
             let at: usize = key.parse().map_err(|_| format!("`{key}` is no position in a list"))?;
-            while list.len() <= at {
-                list.push(Value::Null);
-            }
-            if list[at].is_null() && !rest.is_empty() {
-                list[at] = Value::Object(serde_json::Map::new());
-            }
-            set(&mut list[at], rest, value)
+            let length = list.len();
+            let item =
+                list.get_mut(at).ok_or_else(|| format!("there are {length}, counted from 0"))?;
+            set(item, rest, value)
         }
         _ => Err(format!("`{}` is not a section", key.to_lowercase())),
     }
@@ -322,6 +330,15 @@ mod tests {
             ("http://prom:9090", 5)
         );
         assert_eq!(config.specs.paths, [PathBuf::from("a"), PathBuf::from("b")]);
+    }
+
+    #[test]
+    fn a_second_source_may_come_from_the_environment_alone() {
+        let pairs =
+            [("HEADROOM__SOURCES__1__NAME", "eu"), ("HEADROOM__SOURCES__1__URL", "http://eu:9090")];
+        let config = Config::load(None, environment(&pairs)).unwrap();
+        assert_eq!((config.sources.len(), config.sources[1].name.as_str()), (2, "eu"));
+        assert!(Config::load(None, environment(&[("HEADROOM__SOURCES__5__NAME", "x")])).is_err());
     }
 
     #[test]

@@ -38,8 +38,8 @@ impl Repeat {
                 while at < until {
                     let round = (at - now).div_euclid(*length) + 1;
                     let end = until.min(now + round * length);
-                    let past = ledger.sums(at - round * length, end - round * length);
-                    events += past.total as f64;
+                    let (_, past) = ledger.counts(at - round * length, end - round * length);
+                    events += past as f64;
                     at = end;
                 }
                 events
@@ -119,10 +119,10 @@ impl Walk<'_> {
         let mut then =
             Expected { bad: now.bad + coming * self.bad_ratio, total: now.total + coming };
         if self.rolls {
-            let gone =
-                self.ledger.sums(self.from + (from - self.to), self.from + (until - self.to));
-            then.bad -= gone.bad() as f64;
-            then.total -= gone.total as f64;
+            let offset = self.from - self.to;
+            let (bad, total) = self.ledger.counts(from + offset, until + offset);
+            then.bad -= bad as f64;
+            then.total -= total as f64;
         }
         then
     }

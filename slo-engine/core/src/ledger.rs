@@ -217,6 +217,17 @@ impl Ledger {
         sums
     }
 
+    /// Bad and all events of `from..to`; quicker than [`Self::sums`] where that is a whole hour.
+    #[must_use]
+    pub fn counts(&self, from: Minute, to: Minute) -> (i64, i64) {
+        if to - from == 60 && place(from) == 0 {
+            let at = self.position(from.hour());
+            return at.map_or((0, 0), |at| (self.bad.get(at), self.total.get(at)));
+        }
+        let sums = self.sums(from, to);
+        (sums.bad(), sums.total)
+    }
+
     /// Lumps that end in `from..to`, of the hours whose minutes are in memory.
     pub fn lumps(&self, from: Minute, to: Minute) -> impl Iterator<Item = (Minute, Lump)> {
         let hours = self.minutes.range(from.hour()..=to.hour());

@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use slo_core::counter::Outcome;
 use slo_core::plan::Feeds;
 use slo_core::time::Minute;
-use slo_core::view::BudgetView;
 
 use super::backfill::{Filled, Job};
 use super::live::{Live, LiveSource};
@@ -45,6 +44,9 @@ pub struct Engine {
     stretches_changed: bool,
     compares_clocks: bool,
 }
+
+/// So few SLOs are not worth a thread.
+const FEW: usize = 500;
 
 /// Recent minutes stay in memory: as long as the longest lump can reach, and the burn windows' edges.
 const RECENT: i64 = 400;
@@ -144,23 +146,8 @@ impl Engine {
             reload_error: self.reload_error.clone(),
             ..Snapshot::default()
         };
-        let fallback = crate::source::config::SourceConfig::default();
-        for live in &mut self.slos {
-            let source = live.source.map(|at| &self.sources[at]);
-            let config = source.map_or(&fallback, |s| &s.config);
-            let (asks, backfill) = (&self.declared.asks, live.progress());
-            let before = live.view.take();
-            let view = reading::view(
-                &mut live.account,
-                &live.reading,
-                config,
-                now,
-                asks,
-                backfill,
-                before.as_deref(),
-            );
-            let view: Arc<BudgetView> = Arc::new(view);
-            live.view = Some(view.clone());
+        self.view_all(now);
+        for view in self.slos.iter().filter_map(|live| live.view.clone()) {
             let by = snapshot.views.entry(view.service.clone()).or_default();
             by.entry(view.environment.clone()).or_default().push(view);
         }
@@ -168,6 +155,21 @@ impl Engine {
             self.sources.iter().filter_map(|s| Some((s.config.name.clone(), s.error.clone()?)));
         snapshot.source_errors.extend(failed);
         self.latest.publish(snapshot);
+    }
+
+    /// Makes all views, on all cores: SLOs know nothing of each other.
+    fn view_all(&mut self, now: DateTime<Utc>) {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = self.slos.len().div_ceil(cores).max(FEW);
+        let (sources, asks) = (&self.sources, &self.declared.asks);
+        std::thread::scope(|scope| {
+            let mut parts = self.slos.chunks_mut(share);
+            let first = parts.next();
+            for part in parts {
+                scope.spawn(move || part.iter_mut().for_each(|live| live.look(sources, asks, now)));
+            }
+            first.into_iter().flatten().for_each(|live| live.look(sources, asks, now));
+        });
     }
 
     fn note_reads(&mut self) {

@@ -10,9 +10,9 @@ use slo_core::counter::Outcome;
 use slo_core::ledger::Hour;
 use slo_core::plan::Feeds;
 use slo_core::time::Minute;
-use slo_core::view::{Backfill, BudgetView};
+use slo_core::view::{Ask, Backfill, BudgetView};
 
-use crate::evaluate::reading::Reading;
+use crate::evaluate::reading::{self, Reading};
 use crate::source::config::SourceConfig;
 use crate::source::intake::Intake;
 use crate::source::reader::MetricSource;
@@ -82,6 +82,17 @@ impl LiveSource {
 }
 
 impl Live {
+    /// Moves the account to its newest minute and makes its view.
+    pub(super) fn look(&mut self, sources: &[LiveSource], asks: &[Ask], now: DateTime<Utc>) {
+        let fallback = SourceConfig::default();
+        let config = self.source.map_or(&fallback, |at| &sources[at].config);
+        let (backfill, before) = (self.progress(), self.view.take());
+        let before = before.as_deref();
+        let view =
+            reading::view(&mut self.account, &self.reading, config, now, asks, backfill, before);
+        self.view = Some(Arc::new(view));
+    }
+
     /// Takes what a read changed. The hours must be in memory.
     pub(super) fn take(&mut self, outcome: &Outcome) {
         for (minute, bucket) in &outcome.buckets {

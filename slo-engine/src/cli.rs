@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
 
+mod backfill;
 mod backup;
 mod budget;
 mod completions;
@@ -53,6 +54,8 @@ enum Command {
     Decide(decide::Decide),
     /// Where the numbers of an SLO come from: queries, series, arithmetic, alerts, state.
     Explain(explain::Explain),
+    /// Read the past that the ledger lacks; a running server does so by itself.
+    Backfill(backfill::Backfill),
     /// Write a consistent copy of the ledger to a file, also while the server runs.
     Backup(backup::Backup),
     /// Put a backup in the place of the ledger, which is kept; the server must be stopped.
@@ -108,6 +111,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Decide(decide) => decide.run(&config()?),
         Command::Explain(explain) => explain.run(&config()?),
+        Command::Backfill(backfill) => backfill.run(&config()?),
         Command::Backup(backup) => backup.run(&config()?),
         Command::Restore(restore) => restore.run(&config()?),
         Command::Doctor(doctor) => doctor.run(load(), cli.config.as_deref()),

@@ -46,6 +46,23 @@ pub struct Filled {
     pub until: Option<Minute>,
 }
 
+impl Job {
+    /// How many minutes of SLOs it is.
+    #[must_use]
+    pub fn minutes(&self) -> i64 {
+        (self.until - self.from) * i64::try_from(self.slos.len()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Filled {
+    /// How many minutes of SLOs were read.
+    #[must_use]
+    pub fn minutes(&self) -> i64 {
+        let length = self.until.zip(self.from).map_or(0, |(until, from)| until - from);
+        length * i64::try_from(self.hours.len()).unwrap_or(i64::MAX)
+    }
+}
+
 /// Reads all jobs; ends early when nobody listens any more.
 pub async fn run(jobs: Vec<Job>, results: Sender<Filled>) {
     for (job, from, until) in slices(&jobs) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use slo_core::counter::Outcome;
 use slo_core::plan::Feeds;
+use slo_core::slo::SloId;
 use slo_core::time::Minute;
 
 use super::backfill::{Filled, Job};
@@ -245,6 +246,12 @@ impl Engine {
     pub const fn without_clock_check(mut self) -> Self {
         self.compares_clocks = false;
         self
+    }
+
+    /// The SLO at a position, as jobs name it.
+    #[must_use]
+    pub fn id(&self, at: usize) -> &SloId {
+        &self.slos[at].account.slo().id
     }
 
     /// Notes that changed files were not taken over; the next snapshot says so.

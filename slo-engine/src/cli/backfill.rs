@@ -1,0 +1,89 @@
+//! `slo-engine backfill`: reads the past that the ledger lacks. A running server does so by itself.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use slo_core::slo::Reference;
+
+use super::budget::blocking;
+use super::progress::Progress;
+use super::{declare, output};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::evaluate::backfill;
+use crate::evaluate::engine::Engine;
+use crate::evaluate::snapshot::Latest;
+use crate::store::Store;
+
+/// Arguments of `backfill`.
+#[derive(Debug, Args)]
+pub(super) struct Backfill {
+    /// SERVICE/SLO[@ENVIRONMENT]; all SLOs when none is given.
+    #[arg(value_name = "SERVICE/SLO", value_parser = Reference::parse)]
+    slo: Option<Reference>,
+}
+
+impl Backfill {
+    pub(super) fn run(&self, config: &Config) -> anyhow::Result<ExitCode> {
+        super::serve::log(&config.telemetry)?;
+        blocking(self.fill(config))?
+    }
+
+    async fn fill(&self, config: &Config) -> anyhow::Result<ExitCode> {
+        let declared = Arc::new(declare::read(&[], config)?);
+        let (store, latest, clock) =
+            (Store::open(&config.store.url).await?, Latest::default(), SystemClock);
+        let mut engine =
+            Engine::start(config, declared, store.clone(), latest.clone(), clock.now()).await?;
+        engine.tick(clock.now()).await;
+        if let Some((source, error)) = latest
+            .get()
+            .and_then(|s| s.source_errors.iter().next().map(|(s, e)| (s.clone(), e.clone())))
+        {
+            bail!("source `{source}`: {error}");
+        }
+        let mut jobs = engine.jobs(clock.now());
+        for job in &mut jobs {
+            job.slos.retain(|(at, _)| self.wants(engine.id(*at)));
+        }
+        jobs.retain(|job| !job.slos.is_empty());
+        let minutes: i64 = jobs.iter().map(backfill::Job::minutes).sum();
+        let filled = self.take(&mut engine, jobs, minutes, &clock).await?;
+        store.close().await;
+        output::text(&match filled {
+            0 => "nothing is missing\n".to_owned(),
+            _ => format!("read {:.1} SLO-days of the past\n", filled as f64 / 1_440.0),
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn take(
+        &self,
+        engine: &mut Engine,
+        jobs: Vec<backfill::Job>,
+        minutes: i64,
+        clock: &SystemClock,
+    ) -> anyhow::Result<i64> {
+        let progress = Progress::new("reading the past");
+        let (sender, mut results) = tokio::sync::mpsc::channel(1);
+        let task = tokio::spawn(backfill::run(jobs, sender));
+        let mut done = 0;
+        while let Some(slice) = results.recv().await {
+            done += slice.minutes();
+            engine.filled(slice, clock.now()).await;
+            progress.show(done as f64 / minutes.max(1) as f64);
+        }
+        task.await.context("the reading of the past broke off")?;
+        Ok(done)
+    }
+
+    fn wants(&self, id: &slo_core::slo::SloId) -> bool {
+        self.slo.as_ref().is_none_or(|slo| {
+            slo.service == id.service
+                && slo.slo == id.slo
+                && slo.environment.as_ref().is_none_or(|e| *e == id.environment)
+        })
+    }
+}

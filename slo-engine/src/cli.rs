@@ -28,8 +28,8 @@ mod validate;
 #[derive(Debug, Parser)]
 #[command(name = "slo-engine", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
-    /// The configuration file; every key can also be set as HEADROOM__SECTION__KEY.
-    #[arg(long, global = true, env = "HEADROOM_CONFIG", value_name = "FILE")]
+    /// The configuration, or HEADROOM_CONFIG; keys also as HEADROOM__SECTION__KEY
+    #[arg(long, global = true, env = "HEADROOM_CONFIG", hide_env = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -40,14 +40,12 @@ pub struct Cli {
 enum Command {
     /// The server: reads sources, keeps the ledger, answers the gate.
     Serve(serve::Serve),
+    /// See a service burn its budget and a deploy be refused, on this machine alone.
+    Demo(demo::Demo),
     /// Check SLO and policy files; errors show the line and the remedy.
     Validate(validate::Validate),
     /// Budgets at an instant, straight from the sources: no database, no server.
     Budget(budget::Budget),
-    /// See a service burn its budget and a deploy be refused, on this machine alone.
-    Demo(demo::Demo),
-    /// The HTTP API as an OpenAPI 3.1 document.
-    Openapi,
     /// The gate's verdict at an instant, straight from the sources: no database, no server.
     ///
     /// Exit codes: 0 go (allow or warn), 20 deny, 30 unknown, 2 wrong usage or files with errors.
@@ -64,10 +62,12 @@ enum Command {
     ///
     /// Exit codes: 0 nothing failed, 1 something did.
     Doctor(doctor::Doctor),
-    /// The JSON Schema of SLO files or policies, for editors.
-    Schema(schema::Schema),
     /// The reference of all configuration keys, with their defaults.
     Config,
+    /// The JSON Schema of SLO files or policies, for editors.
+    Schema(schema::Schema),
+    /// The HTTP API as an OpenAPI 3.1 document.
+    Openapi,
     /// A completion script for a shell.
     Completions(completions::Completions),
 }
@@ -102,22 +102,22 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = || Ok::<Config, anyhow::Error>(load()?);
     match cli.command {
         Command::Serve(serve) => serve.run(config()?),
+        Command::Demo(demo) => demo.run(),
         Command::Validate(validate) => validate.run(&config()?),
         Command::Budget(budget) => budget.run(&config()?),
-        Command::Demo(demo) => demo.run(),
-        Command::Openapi => {
-            output::json(&crate::http::openapi())?;
-            Ok(ExitCode::SUCCESS)
-        }
         Command::Decide(decide) => decide.run(&config()?),
         Command::Explain(explain) => explain.run(&config()?),
         Command::Backfill(backfill) => backfill.run(&config()?),
         Command::Backup(backup) => backup.run(&config()?),
         Command::Restore(restore) => restore.run(&config()?),
         Command::Doctor(doctor) => doctor.run(load(), cli.config.as_deref()),
-        Command::Schema(schema) => schema.run(),
         Command::Config => {
             output::text(crate::config::DEFAULTS)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Schema(schema) => schema.run(),
+        Command::Openapi => {
+            output::json(&crate::http::openapi())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions(completions) => completions.run(Cli::command()),

@@ -19,12 +19,12 @@ use crate::evaluate::oneshot::{self, Question};
 /// Arguments of `budget`.
 #[derive(Debug, Args)]
 pub(super) struct Budget {
-    /// Files and folders; those of the configuration when none is given.
+    /// Files and folders; those of the configuration when none is given
     paths: Vec<PathBuf>,
-    /// The instant: RFC 3339 (2026-11-21T10:00:00Z), Unix seconds, or now.
+    /// The instant: 2026-11-21T10:00:00Z, Unix seconds, or now
     #[arg(long, default_value = "now", value_name = "T")]
     at: String,
-    /// Views as JSON: {"items": [...], "next": null}.
+    /// Views as JSON: {"items": [...], "next": null}
     #[arg(long)]
     json: bool,
 }

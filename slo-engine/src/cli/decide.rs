@@ -37,7 +37,7 @@ pub(super) struct Decide {
     /// What the deploy claims to be
     #[arg(long, default_value = "release", value_parser = kinds())]
     kind: Kind,
-    /// The instant: RFC 3339 (2026-11-21T10:00:00Z), Unix seconds, or now
+    /// The instant: 2026-11-21T10:00:00Z, Unix seconds, or now
     #[arg(long, default_value = "now", value_name = "T")]
     at: String,
     /// The decision as JSON

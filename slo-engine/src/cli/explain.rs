@@ -28,12 +28,12 @@ mod text;
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The SLO; the environment may be left out where the service has one only
-    #[arg(value_name = "SERVICE/SLO[@ENVIRONMENT]", value_parser = Reference::parse)]
+    /// The SLO; with @ENVIRONMENT where there are several
+    #[arg(value_name = "SERVICE/SLO", value_parser = Reference::parse)]
     slo: Reference,
     /// Files and folders; those of the configuration when none is given
     paths: Vec<PathBuf>,
-    /// The instant: RFC 3339 (2026-11-21T10:00:00Z), Unix seconds, or now
+    /// The instant: 2026-11-21T10:00:00Z, Unix seconds, or now
     #[arg(long, default_value = "now", value_name = "T")]
     at: String,
     /// The same as JSON

@@ -1,6 +1,6 @@
 //! What the files may say and this version does not act upon, so that nothing is ignored in silence.
 
-use slo_core::plan::{Feeds, feeds};
+use slo_core::plan::feeds;
 use slo_core::slo::Slo;
 use slo_core::spec::yaml::Document;
 use slo_core::spec::{Set, SpecError, Warning};
@@ -24,12 +24,8 @@ fn of_document(document: &Document) -> Option<SpecError> {
 
 fn of_slo(set: &Set, slo: &Slo) -> Vec<SpecError> {
     let name = &slo.id.slo;
-    let no_data = match feeds(slo) {
-        Ok((_, Feeds::Raw { .. })) => Some("raw ratios are not built into this version".to_owned()),
-        Ok(_) => None,
-        Err(unfed) => Some(unfed.to_string()),
-    };
-    let unread = no_data.map(|reason| (format!("{name} will have no data: {reason}"), NO_DATA));
+    let unfed = feeds(slo).err();
+    let unread = unfed.map(|unfed| (format!("{name} will have no data: {unfed}"), NO_DATA));
     let keys = [
         ("groupBy", !slo.group_by.is_empty()),
         ("attributeBy", !slo.attribute_by.is_empty()),

@@ -68,8 +68,7 @@ impl One {
         self.reading.read_to = DateTime::from_timestamp_millis(stretch.to);
         self.reading.newest = intake.newest(place);
         self.reading.oddity = intake.oddity(place);
-        let queries = intake.queries().filter(|q| q.slos.contains(&place));
-        self.reading.queries = queries.map(|q| q.selector.to_string()).collect();
+        self.reading.queries = intake.queries_of(place);
     }
 
     fn take(&mut self, outcome: &Outcome) {

@@ -251,6 +251,16 @@ impl Intake {
         outcomes
     }
 
+    /// What is asked for an SLO: selectors, or the expression of a raw ratio.
+    #[must_use]
+    pub fn queries_of(&self, slo: usize) -> Vec<String> {
+        if let Feeds::Raw { expression, .. } = &self.slos[slo].feeds {
+            return vec![expression.clone()];
+        }
+        let of_slo = self.queries().filter(|query| query.slos.contains(&slo));
+        of_slo.map(|query| query.selector.to_string()).collect()
+    }
+
     /// The raw ratios of the SLOs.
     #[must_use]
     pub fn raws(&self) -> Vec<RawRatio> {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub(crate) mod fake;
 pub(crate) mod faulty;
 pub(crate) mod lab;
 

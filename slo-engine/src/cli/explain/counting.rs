@@ -27,8 +27,10 @@ pub(super) struct Asked {
     pub(super) source: Option<String>,
     pub(super) kind: Option<SourceKind>,
     pub(super) url: Option<String>,
-    /// Selectors whose raw samples were read.
+    /// Selectors, or the expression of a raw ratio.
     pub(super) queries: Vec<String>,
+    /// What of them was read.
+    pub(super) of_each: &'static str,
     /// The first instant that was counted; samples up to `maxGap` before it make the tails.
     pub(super) from: Option<DateTime<Utc>>,
     pub(super) data_until: Option<DateTime<Utc>>,
@@ -60,6 +62,10 @@ impl Asked {
             kind: is_known.then_some(one.source.kind),
             url: Some(&one.source.url).filter(|_| is_known).map(|url| without_user(url)),
             queries: one.reading.queries.clone(),
+            of_each: match one.feeds {
+                Some(Feeds::Raw { .. }) => "its value at the end of each slice",
+                _ => "every raw sample",
+            },
             from: one.from.map(slo_core::time::Minute::start),
             data_until: view.data_until,
             last_error: one.reading.last_error.clone(),

@@ -49,7 +49,7 @@ fn counting(out: &mut String, e: &Explanation) {
         out.push_str("  nothing that this version reads\n");
     }
     for query in &asked.queries {
-        let _ = writeln!(out, "  {:<10} {query}, every raw sample", "asked for");
+        let _ = writeln!(out, "  {:<10} {query}, {}", "asked for", asked.of_each);
     }
     if let (Some(from), Some(until)) = (asked.from, asked.data_until) {
         let _ = writeln!(out, "  {:<10} {} to {}", "read", instant(from), instant(until));
@@ -62,7 +62,12 @@ fn counting(out: &mut String, e: &Explanation) {
 fn series(out: &mut String, e: &Explanation) {
     title(out, "SERIES, and what each added to the counts over all that was read");
     if e.series.is_empty() {
-        out.push_str("  none matched\n");
+        let is_ratio = matches!(e.counted[..], [_]) && e.asked.last_error.is_none();
+        out.push_str(if is_ratio {
+            "  none: the source works out the ratio\n"
+        } else {
+            "  none matched\n"
+        });
         return;
     }
     let mut table = plain();

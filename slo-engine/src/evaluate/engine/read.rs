@@ -110,8 +110,7 @@ impl Engine {
         });
         let intake = Intake::new(fed.collect(), from, live.config.max_query_bytes);
         for (place, at) in live.slos.iter().enumerate() {
-            let queries = intake.queries().filter(|q| q.slos.contains(&place));
-            self.slos[*at].reading.queries = queries.map(|q| q.selector.to_string()).collect();
+            self.slos[*at].reading.queries = intake.queries_of(place);
         }
         intake
     }

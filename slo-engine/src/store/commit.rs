@@ -52,7 +52,8 @@ pub struct Tail {
     pub value: i64,
 }
 
-/// Rows of one statement: SQLite takes 32,766 parameters.
+/// Rows of one statement: SQLite takes 32,766 parameters. Such statements are not kept prepared: their
+/// number of rows differs each time, and a hundred of them would hold gigabytes.
 const ROWS: usize = 8_000;
 
 impl Store {
@@ -154,7 +155,12 @@ async fn join(
             row.push_bind(a).push_bind(b);
         });
         query.push(")");
-        let found = query.build().fetch_all(&mut *connection).await.map_err(failed("read rows"))?;
+        let found = query
+            .build()
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed("read rows"))?;
         for row in found {
             let slots = chunk::unpack(row.get::<&[u8], _>(2)).map_err(damaged(table))?;
             if let Some(mine) = rows.get_mut(&(row.get(0), row.get(1))) {
@@ -180,7 +186,7 @@ async fn upsert(
             row.push_bind(a).push_bind(b).push_bind(chunk::pack(slots));
         });
         query.push(" ON CONFLICT DO UPDATE SET chunk = excluded.chunk");
-        query.build().execute(&mut *connection).await.map_err(failed(step))?;
+        query.build().persistent(false).execute(&mut *connection).await.map_err(failed(step))?;
     }
     Ok(())
 }
@@ -227,7 +233,12 @@ async fn write_stretches(
             list.push_bind(ledger);
         }
         query.push(")");
-        query.build().execute(&mut *connection).await.map_err(failed("write stretches"))?;
+        query
+            .build()
+            .persistent(false)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("write stretches"))?;
     }
     let rows: Vec<(u32, Minute, Minute)> =
         stretches.iter().flat_map(|(l, all)| all.iter().map(|(a, b)| (*l, *a, *b))).collect();
@@ -238,7 +249,12 @@ async fn write_stretches(
         query.push_values(rows, |mut row, (ledger, from, until)| {
             row.push_bind(ledger).push_bind(from.0).push_bind(until.0);
         });
-        query.build().execute(&mut *connection).await.map_err(failed("write stretches"))?;
+        query
+            .build()
+            .persistent(false)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("write stretches"))?;
     }
     Ok(())
 }
@@ -262,7 +278,12 @@ async fn write_tails(connection: &mut SqliteConnection, tails: &[Tail]) -> Resul
                 .push_bind(tail.at)
                 .push_bind(tail.value);
         });
-        query.build().execute(&mut *connection).await.map_err(failed("write tails"))?;
+        query
+            .build()
+            .persistent(false)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("write tails"))?;
     }
     Ok(())
 }

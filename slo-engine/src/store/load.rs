@@ -48,7 +48,12 @@ impl Store {
                     .push_bind(key.slo.slo.as_str())
                     .push_bind(&key.fingerprint);
             });
-            query.build().execute(&mut *transaction).await.map_err(failed("register ledgers"))?;
+            query
+                .build()
+                .persistent(false)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("register ledgers"))?;
         }
         transaction.commit().await.map_err(failed("commit"))?;
         let known = self.ledgers().await?;
@@ -163,7 +168,12 @@ impl Store {
                 list.push_bind(hour);
             }
             query.push(")");
-            let rows = query.build().fetch_all(&self.pool).await.map_err(failed("read minutes"))?;
+            let rows = query
+                .build()
+                .persistent(false)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed("read minutes"))?;
             for (ledger, hours) in unpack_minutes(rows)? {
                 found.entry(ledger).or_default().extend(hours);
             }

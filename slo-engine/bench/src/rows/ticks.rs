@@ -151,7 +151,7 @@ async fn fill(engine: &mut Engine, slos: usize, now: DateTime<Utc>) {
     }
     for days in (0..30).step_by(3) {
         let (from, until) = (end - (days + 3) * 1_440, end - days * 1_440);
-        for members in (0..slos).collect::<Vec<_>>().chunks(5_000) {
+        for members in (0..slos).collect::<Vec<_>>().chunks(250) {
             let hours =
                 || (from.hour()..until.hour()).map(|at| (at, hour.clone())).collect::<Vec<_>>();
             let hours = members.iter().map(|slo| (*slo, hours())).collect();

@@ -259,7 +259,7 @@ fn no_data_is_unknown_under_a_policy_without_rules_and_says_why() {
     view.sources.push(SourceView {
         name: "prometheus".to_owned(),
         side: "total".to_owned(),
-        queries: Vec::new(),
+        queries: [].into(),
         data_until: None,
         last_error: Some("connection refused".to_owned()),
     });

@@ -217,6 +217,19 @@ impl Feeds {
         }
     }
 
+    /// What the total and the other side are counted from: selectors, or the expression of a raw ratio.
+    #[must_use]
+    pub fn expressions(&self) -> (Vec<String>, Vec<String>) {
+        let texts = |selectors: &[Selector]| selectors.iter().map(ToString::to_string).collect();
+        match self {
+            Self::Ratio { totals, parts, .. } => (texts(totals), texts(parts)),
+            Self::Raw { expression, .. } => (vec![expression.clone()], vec![expression.clone()]),
+            Self::Latency { .. } | Self::Gauge { .. } => {
+                (texts(&self.selectors()), texts(&self.selectors()))
+            }
+        }
+    }
+
     /// Labels that a refinement needs and that none of these series of the total has.
     #[must_use]
     pub fn missing_labels(&self, has: impl Fn(&str) -> bool) -> Vec<&str> {

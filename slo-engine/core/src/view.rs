@@ -2,6 +2,7 @@
 //! camelCase, instants in UTC, shares 0..1 (`remaining` may be negative), absent is `null`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -274,8 +275,8 @@ pub struct SourceView {
     pub name: String,
     /// `total`, `good` or `bad`.
     pub side: String,
-    /// The queries that were sent.
-    pub queries: Vec<String>,
+    /// What the side's events are counted from. SLOs share the queries that carry them.
+    pub queries: Arc<[String]>,
     /// How far it has been read.
     pub data_until: Option<DateTime<Utc>>,
     /// Why the last read failed; null when it did not.

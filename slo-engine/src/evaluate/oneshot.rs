@@ -41,6 +41,8 @@ pub struct One {
     pub reading: Reading,
     /// What feeds it, when metrics do.
     pub feeds: Option<Feeds>,
+    /// The queries that were sent for it.
+    pub queries: Vec<String>,
     /// The series that fed it.
     pub series: Vec<Feeding>,
     /// Where they were read.
@@ -68,7 +70,10 @@ impl One {
         self.reading.read_to = DateTime::from_timestamp_millis(stretch.to);
         self.reading.newest = intake.newest(place);
         self.reading.oddity = intake.oddity(place);
-        self.reading.queries = intake.queries_of(place);
+        self.queries = intake.queries_of(place);
+        if let Some(feeds) = &self.feeds {
+            self.reading.reads(feeds);
+        }
     }
 
     fn take(&mut self, outcome: &Outcome) {
@@ -148,6 +153,7 @@ fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
         account: Account::new(slo.clone(), question.burns),
         reading: Reading::default(),
         feeds: None,
+        queries: Vec::new(),
         series: Vec::new(),
         from: None,
         source: SourceConfig::default(),

@@ -1,5 +1,7 @@
 //! What is known about one SLO besides its counts, and the view that follows.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::budget::{Account, Facts, end_of};
 use slo_core::calendar;
@@ -18,8 +20,8 @@ use crate::source::intake::Oddity;
 pub struct Reading {
     /// The source's name.
     pub source: String,
-    /// The queries that were sent for it.
-    pub queries: Vec<String>,
+    /// What the total and the other side are counted from.
+    pub queries: [Arc<[String]>; 2],
     /// How far the source was read.
     pub read_to: Option<DateTime<Utc>>,
     /// The newest sample of the total, Unix milliseconds.
@@ -34,6 +36,14 @@ pub struct Reading {
     pub between: Option<(Option<f64>, Option<f64>)>,
     /// When a counter fell a little and was held, and by how much.
     pub dip: Option<(Minute, i64)>,
+}
+
+impl Reading {
+    /// Notes what the SLO is counted from.
+    pub fn reads(&mut self, feeds: &Feeds) {
+        let (total, other) = feeds.expressions();
+        self.queries = [total.into(), other.into()];
+    }
 }
 
 /// The rules of counting for an SLO of a source.
@@ -103,10 +113,11 @@ pub fn view(
 }
 
 fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> Vec<SourceView> {
-    let side = |side: &str| SourceView {
+    let [total, other] = &reading.queries;
+    let side = |side: &str, queries: &Arc<[String]>| SourceView {
         name: reading.source.clone(),
         side: side.to_owned(),
-        queries: reading.queries.clone(),
+        queries: queries.clone(),
         data_until,
         last_error: reading.last_error.clone(),
     };
@@ -114,7 +125,11 @@ fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> V
         slo_core::sli::Indicator::Ratio(ratio) if ratio.part_is == Part::Bad => "bad",
         _ => "good",
     };
-    if reading.source.is_empty() { Vec::new() } else { vec![side("total"), side(part)] }
+    if reading.source.is_empty() {
+        Vec::new()
+    } else {
+        vec![side("total", total), side(part, other)]
+    }
 }
 
 fn finding(code: &str, message: String, numbers: &[(&str, f64)]) -> Finding {

@@ -101,7 +101,7 @@ fn view(slo: &Slo, declared: &Declared) -> BudgetView {
     let source = SourceView {
         name: "prometheus".to_owned(),
         side: "total".to_owned(),
-        queries: vec!["t".to_owned()],
+        queries: ["t".to_owned()].into(),
         data_until,
         last_error: None,
     };

@@ -47,12 +47,11 @@ impl Column {
     /// Zeros in front and behind.
     pub(super) fn grow(&mut self, front: usize, back: usize) {
         fn grow<T: Copy + Default>(v: &mut Vec<T>, front: usize, back: usize) {
-            if front > 0 {
-                v.splice(0..0, std::iter::repeat_n(T::default(), front));
-            }
-            // By exact size where little is added: an hour a time, for many columns.
-            v.reserve_exact(back);
-            v.resize(v.len() + back, T::default());
+            // By exact size: there are thousands of columns, and an hour is added at a time.
+            v.reserve_exact(front + back);
+            v.resize(v.len() + front + back, T::default());
+            let old = v.len() - front - back;
+            v[..old + front].rotate_right(front);
         }
         match self {
             Self::W8(v) => grow(v, front, back),

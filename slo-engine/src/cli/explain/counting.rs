@@ -61,7 +61,7 @@ impl Asked {
             source: is_known.then(|| one.reading.source.clone()),
             kind: is_known.then_some(one.source.kind),
             url: Some(&one.source.url).filter(|_| is_known).map(|url| without_user(url)),
-            queries: one.reading.queries.clone(),
+            queries: one.queries.clone(),
             of_each: match one.feeds {
                 Some(Feeds::Raw { .. }) => "its value at the end of each slice",
                 _ => "every raw sample",

@@ -77,6 +77,7 @@ fn add_slo(engine: &mut Engine, config: &Config, slo: &Slo) -> anyhow::Result<()
                 let at = source_at(engine, source)?;
                 engine.sources[at].slos.push(engine.slos.len());
                 live.reading.source.clone_from(&source.name);
+                live.reading.reads(&feeds);
                 live.source = Some(at);
                 fed = Some(feeds);
             }

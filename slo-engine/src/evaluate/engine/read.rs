@@ -97,22 +97,19 @@ impl Engine {
                 let month = 30 * 1_440;
                 reader.prepare(feeds, (from - month).start_millis(), to).await?;
                 self.slos[at].reading.between = reading::between(feeds);
+                self.slos[at].reading.reads(feeds);
             }
         }
         Ok(())
     }
 
-    fn new_intake(&mut self, source: usize, from: Minute) -> Intake {
+    fn new_intake(&self, source: usize, from: Minute) -> Intake {
         let live = &self.sources[source];
         let fed = live.slos.iter().map(|at| {
             let feeds = self.feeds[*at].clone().unwrap_or_else(nothing);
             (feeds, reading::rules(self.slos[*at].account.slo(), &live.config))
         });
-        let intake = Intake::new(fed.collect(), from, live.config.max_query_bytes);
-        for (place, at) in live.slos.iter().enumerate() {
-            self.slos[*at].reading.queries = intake.queries_of(place);
-        }
-        intake
+        Intake::new(fed.collect(), from, live.config.max_query_bytes)
     }
 
     async fn read_on(&mut self, source: usize, to: i64) -> Result<Read, SourceError> {

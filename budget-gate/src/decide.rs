@@ -119,7 +119,7 @@ impl Case<'_> {
             let is_seen = self.views.iter().any(|view| view.slo == slo.id.slo.as_str());
             slo.gate != Gate::Informs && !is_seen
         });
-        unseen.map(data::not_evaluated)
+        unseen.map(|slo| data::not_evaluated(slo))
     }
 }
 

@@ -10,6 +10,9 @@ mod report;
 mod rows;
 mod world;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // The first line: the HTTP client needs the provider.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -202,6 +202,7 @@ impl Counter {
     /// Counts a batch that was read up to `read_to` (Unix milliseconds).
     pub fn fold(&mut self, batch: &[SeriesBatch<'_>], starts: Starts<'_>, read_to: i64) -> Outcome {
         let mut outcome = Outcome::default();
+        self.make_room(read_to);
         let births = self.births(batch, starts);
         for part in batch {
             self.fold_series(part, &births, &mut outcome);
@@ -368,6 +369,13 @@ impl Counter {
                 b.lump = Some(Lump { from, good, total }.joined(b.lump));
             }
         });
+    }
+
+    /// Room for the open minutes, no more: many counters are folded before one is closed.
+    fn make_room(&mut self, read_to: i64) {
+        let minutes = usize::try_from(Minute::of_millis(read_to) + 1 - self.open_from).unwrap_or(0);
+        self.open.reserve_exact(minutes.saturating_sub(self.open.len()));
+        self.dirty.reserve_exact(minutes.saturating_sub(self.dirty.len()));
     }
 
     fn with_open(&mut self, minute: Minute, change: impl FnOnce(&mut Bucket)) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 
@@ -354,7 +355,7 @@ pub struct Service {
     /// Labels that policies may select by.
     pub labels: BTreeMap<String, String>,
     /// Its SLOs.
-    pub slos: Vec<Slo>,
+    pub slos: Vec<Arc<Slo>>,
 }
 
 /// The default of [`Slo::max_gap`]: 6 hours.

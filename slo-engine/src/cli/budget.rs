@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
@@ -42,7 +41,7 @@ impl Budget {
         let slos = declared.services.iter().flat_map(|service| &service.slos);
         let question = Question {
             sources: &config.sources,
-            slos: slos.cloned().map(Arc::new).collect(),
+            slos: slos.cloned().collect(),
             at: instant(&self.at)?,
             burns: &declared.burns,
             asks: &[],

@@ -53,7 +53,7 @@ impl Decide {
         let slos = service.into_iter().flat_map(|service| &service.slos).filter(decides);
         let question = Question {
             sources: &config.sources,
-            slos: slos.cloned().map(Arc::new).collect(),
+            slos: slos.cloned().collect(),
             at,
             burns: &declared.burns,
             asks: &declared.asks,
@@ -127,7 +127,7 @@ impl Decide {
 }
 
 /// SLOs that inform only take no part, so they need not be read.
-fn decides(slo: &&Slo) -> bool {
+fn decides(slo: &&Arc<Slo>) -> bool {
     slo.gate != Gate::Informs
 }
 

@@ -70,7 +70,7 @@ impl Explain {
         let slo = self.slo(&declared)?;
         let question = Question {
             sources: &config.sources,
-            slos: vec![Arc::new(slo.clone())],
+            slos: vec![slo.clone()],
             at,
             burns: &declared.burns,
             asks: &[],
@@ -85,7 +85,7 @@ impl Explain {
         self.show(&Explanation::of(slo, &one, &view))
     }
 
-    fn slo<'a>(&self, declared: &'a Declared) -> anyhow::Result<&'a Slo> {
+    fn slo<'a>(&self, declared: &'a Declared) -> anyhow::Result<&'a Arc<Slo>> {
         let all = declared.services.iter().flat_map(|service| &service.slos);
         let named = all.clone().filter(|slo| {
             (&slo.id.service, &slo.id.slo) == (&self.slo.service, &self.slo.slo)

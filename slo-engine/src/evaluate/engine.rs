@@ -94,7 +94,6 @@ impl Engine {
             reading.newest = reading.newest.max(Some(*newest));
         }
         self.stretches_changed = true;
-        self.publish(now).await;
         self.commit(now).await;
     }
 

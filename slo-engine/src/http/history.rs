@@ -116,7 +116,7 @@ pub(super) async fn show(
 }
 
 /// The SLO's ledger and declaration.
-fn kept<'a>(snapshot: &'a Snapshot, view: &BudgetView) -> Result<(u32, &'a Slo), Problem> {
+fn kept<'a>(snapshot: &'a Snapshot, view: &BudgetView) -> Result<(u32, &'a Arc<Slo>), Problem> {
     let key = (view.service.clone(), view.slo.clone(), view.environment.clone());
     let ledger = snapshot.ledgers.get(&key);
     let service = snapshot.service(&view.service, &view.environment);

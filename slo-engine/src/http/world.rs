@@ -85,8 +85,8 @@ fn bad_minutes(slo: &str) -> i64 {
 }
 
 /// A week of minutes up to half a minute ago; what was bad was so five days ago.
-fn view(slo: &Slo, declared: &Declared) -> BudgetView {
-    let mut account = Account::new(Arc::new(slo.clone()), &declared.burns);
+fn view(slo: &Arc<Slo>, declared: &Declared) -> BudgetView {
+    let mut account = Account::new(slo.clone(), &declared.burns);
     let name = slo.id.slo.as_str();
     let data_until = (name != "no-data").then(|| now() - TimeDelta::seconds(30));
     let end = end_of(now() - TimeDelta::seconds(30));

@@ -81,7 +81,7 @@ impl Run {
 
     async fn expected(&self, now: DateTime<Utc>) -> Vec<BudgetView> {
         let declared = declared::read(&self.paths, None).unwrap();
-        let slos = declared.services.iter().flat_map(|s| s.slos.clone()).map(Arc::new).collect();
+        let slos = declared.services.iter().flat_map(|s| s.slos.clone()).collect();
         let question = Question {
             sources: &self.config.sources,
             slos,

@@ -49,8 +49,6 @@ impl BudgetView {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use chrono::TimeDelta;
 
     use super::*;
@@ -69,7 +67,7 @@ mod tests {
     /// Read until 30 s before it was made, stale after 5 minutes.
     fn view(bad: i64) -> BudgetView {
         let set = spec::load(vec![("a.yaml".to_owned(), SPEC.into())]).unwrap();
-        let mut account = Account::new(Arc::new(set.services[0].slos[0].clone()), &[]);
+        let mut account = Account::new(set.services[0].slos[0].clone(), &[]);
         let until = made() - TimeDelta::seconds(30);
         let end = end_of(until);
         for minute in (1..600).map(|back| end - back) {

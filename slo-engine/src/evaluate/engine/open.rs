@@ -50,6 +50,9 @@ pub(super) fn open(
         compares_clocks: true,
         declared,
     };
+    let count = services.iter().map(|service| service.slos.len()).sum();
+    engine.slos.reserve_exact(count);
+    engine.feeds.reserve_exact(count);
     for service in services {
         for slo in &service.slos {
             add_slo(&mut engine, config, slo)?;
@@ -58,9 +61,9 @@ pub(super) fn open(
     Ok(engine)
 }
 
-fn add_slo(engine: &mut Engine, config: &Config, slo: &Slo) -> anyhow::Result<()> {
+fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Result<()> {
     let mut live = Live {
-        account: Account::new(Arc::new(slo.clone()), &engine.declared.burns),
+        account: Account::new(slo.clone(), &engine.declared.burns),
         reading: Reading::default(),
         source: None,
         ledger: Registered { id: 0, first: None, stretches: Vec::new() },

@@ -1,5 +1,7 @@
 //! The service of a document: its own keys, and its SLOs without doubles.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use crate::slo::{Name, Service, Slo};
@@ -24,7 +26,8 @@ pub(super) fn service(
     let (Some(service), true) = (service, reader.errors.is_empty()) else {
         return Err(reader.errors);
     };
-    let (slos, spots) = slos.into_iter().flatten().unzip();
+    let (slos, spots) =
+        slos.into_iter().flatten().map(|(slo, spots)| (Arc::new(slo), spots)).unzip();
     Ok(Declared {
         service: Service { slos, ..service },
         warnings: reader.warnings,

@@ -18,7 +18,7 @@ fn whole() -> Service {
 }
 
 fn slo(name: &str) -> Slo {
-    whole().slos.into_iter().find(|slo| slo.id.slo.as_str() == name).unwrap()
+    Slo::clone(whole().slos.iter().find(|slo| slo.id.slo.as_str() == name).unwrap())
 }
 
 fn ratio(name: &str) -> Ratio {
@@ -36,7 +36,8 @@ fn metric(side: &Side) -> String {
 }
 
 fn keyed(keys: &str) -> Slo {
-    one(with_keys(keys)).unwrap_or_else(|e| panic!("{}", e[0])).services[0].slos[0].clone()
+    let set = one(with_keys(keys)).unwrap_or_else(|e| panic!("{}", e[0]));
+    Slo::clone(&set.services[0].slos[0])
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
+use slo_core::bucket::Bucket;
 use slo_core::budget::Account;
 use slo_core::counter::Outcome;
 use slo_core::ledger::Hour;
@@ -105,6 +106,19 @@ impl Live {
             self.dirty.insert(mark.minute.hour());
         }
         self.reading.dip = outcome.dips.last().copied().or(self.reading.dip);
+    }
+
+    /// Empties the open minutes that the last run left, from `mark` on: they have been read again,
+    /// and until then they were the newest that was known.
+    pub(super) fn reopen(&mut self, mark: Minute) {
+        let events = self.account.events();
+        let last = Minute(events.hours().end * 60);
+        for minute in (mark.0..last.0).map(Minute) {
+            if self.account.events().bucket(minute).is_some_and(|bucket| !bucket.is_empty()) {
+                self.account.replace(minute, &Bucket::default());
+                self.dirty.insert(minute.hour());
+            }
+        }
     }
 
     /// Takes hours of the past, of minutes `from..until`.
@@ -219,6 +233,19 @@ mod tests {
             [(Minute(40), Minute(50)), (Minute(20), Minute(30)), (Minute(0), Minute(10))]
         );
         assert!(live.missing(Minute(12), Minute(18)).is_empty());
+    }
+
+    #[test]
+    fn open_minutes_stay_until_they_have_been_read_again() {
+        let mut live = live(&[]);
+        let bucket = Bucket { good: 3, total: 4, measured: true, ..Bucket::default() };
+        for minute in [58, 59, 60, 61].map(Minute) {
+            live.account.replace(minute, &bucket);
+        }
+        live.reopen(Minute(59));
+        let total = |at| live.account.events().bucket(Minute(at)).unwrap().total;
+        assert_eq!([58, 59, 60, 61].map(total), [4, 0, 0, 0]);
+        assert_eq!(live.dirty.iter().copied().collect::<Vec<_>>(), [0, 1]);
     }
 
     #[test]

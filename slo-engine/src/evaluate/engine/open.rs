@@ -149,10 +149,7 @@ impl Engine {
             for (hour, sums) in folds.remove(&id).unwrap_or_default() {
                 live.account.events_mut().load_fold(hour, &sums);
             }
-            let mark = live
-                .source
-                .and_then(|s| self.sources[s].watermark().filter(|_| self.sources[s].has_past));
-            load_minutes(live, minutes.remove(&id).unwrap_or_default(), mark);
+            load_minutes(live, minutes.remove(&id).unwrap_or_default());
         }
         self.find_ends().await;
         Ok(())
@@ -247,15 +244,9 @@ impl Engine {
     }
 }
 
-/// Loads minutes; those from the watermark on are read again and left out.
-fn load_minutes(live: &mut Live, hours: Vec<(i64, Hour)>, mark: Option<Minute>) {
-    for (hour, mut minutes) in hours {
-        for at in 0..60_usize {
-            let minute = Minute(hour * 60 + i64::try_from(at).unwrap_or(0));
-            if mark.is_some_and(|mark| minute >= mark) {
-                minutes.set(at, &slo_core::bucket::Bucket::default());
-            }
-        }
+/// Loads minutes; the open ones hold what was read until the last commit.
+fn load_minutes(live: &mut Live, hours: Vec<(i64, Hour)>) {
+    for (hour, minutes) in hours {
         live.account.events_mut().load_fold(hour, &minutes.sums(0, 60));
         live.account.events_mut().load_minutes(hour, minutes);
     }

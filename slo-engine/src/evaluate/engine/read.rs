@@ -5,6 +5,7 @@ use slo_core::plan::Feeds;
 use slo_core::time::Minute;
 
 use super::Engine;
+use crate::evaluate::live::LiveSource;
 use crate::evaluate::reading;
 use crate::source::error::SourceError;
 use crate::source::intake::Intake;
@@ -74,7 +75,11 @@ impl Engine {
             })?;
             reader.read(&mut intake, to, to).await?
         };
+        let resumed = resumed_at(&self.sources[source]);
         for at in self.sources[source].slos.clone() {
+            if let Some(mark) = resumed {
+                self.slos[at].reopen(mark);
+            }
             self.slos[at].cover(from, Minute(i64::MAX));
         }
         self.stretches_changed = true;
@@ -155,6 +160,11 @@ impl Engine {
         }
         live.error = Some(text);
     }
+}
+
+/// Where the minutes begin that the first read since the start replaces, of a source with a past.
+fn resumed_at(source: &LiveSource) -> Option<Minute> {
+    source.watermark().filter(|_| source.has_past && source.intake.is_none())
 }
 
 /// What an SLO reads while nothing is known of its series.

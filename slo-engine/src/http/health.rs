@@ -39,6 +39,8 @@ pub(super) struct Ready {
     age_seconds: f64,
     /// Why the database cannot be written; null when it can. The server then answers from memory.
     store: Option<String>,
+    /// Why the changed files were not taken over; null when the newest ones are in force.
+    files: Option<String>,
     /// Sources that cannot be read, and why; their SLOs keep their last numbers and grow stale.
     sources: BTreeMap<String, String>,
 }
@@ -54,7 +56,7 @@ pub(super) async fn alive(_: Asked<Nothing>) -> Result<Response, Problem> {
 /// Whether budgets and verdicts can be used
 ///
 /// Ready while the newest evaluation is younger than ten ticks (at least a minute). Sources that
-/// fail, or a database that cannot be written, are named and change nothing about that: answers come
+/// fail, a database that cannot be written and changed files with errors are named and change nothing about that: answers come
 /// from memory.
 #[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "ready", responses(
     (status = 200, description = "Budgets and verdicts can be used", body = ref("#/components/schemas/Ready")),
@@ -79,6 +81,7 @@ pub(super) async fn ready(
         evaluated_at: snapshot.at,
         age_seconds: age as f64 / 1e3,
         store: snapshot.store_error.clone(),
+        files: snapshot.reload_error.clone(),
         sources: snapshot.source_errors.clone(),
     })
 }
@@ -91,6 +94,9 @@ fn patience(tick: Span) -> Span {
 fn failures(snapshot: &Snapshot, mut problem: Problem) -> Problem {
     if let Some(error) = &snapshot.store_error {
         problem = problem.and("store", error);
+    }
+    if let Some(error) = &snapshot.reload_error {
+        problem = problem.and("files", error);
     }
     for (source, error) in &snapshot.source_errors {
         problem = problem.and(&format!("sources.{source}"), error);

@@ -33,16 +33,19 @@ async fn a_database_that_cannot_be_written_is_said_and_answers_go_on() {
     let world = World::new().await;
     let mut failing = snapshot();
     failing.store_error = Some("disk full".to_owned());
+    failing.reload_error = Some("slos/a.yaml:3:1: unknown key".to_owned());
     failing.source_errors.insert("prometheus".to_owned(), "connection refused".to_owned());
     world.shared.latest.publish(failing);
     let ready = world.json("/readyz").await;
     assert_eq!((&ready["status"], &ready["store"]), (&json!("ready"), &json!("disk full")));
+    assert_eq!(ready["files"], "slos/a.yaml:3:1: unknown key");
     assert_eq!(ready["sources"], json!({"prometheus": "connection refused"}));
     assert_eq!(world.get("/v1/slos").await.status, 200);
     world.wait(3_600);
     let problem = world.get("/readyz").await.problem(503);
     let errors = json!([
         {"field": "store", "detail": "disk full"},
+        {"field": "files", "detail": "slos/a.yaml:3:1: unknown key"},
         {"field": "sources.prometheus", "detail": "connection refused"},
     ]);
     assert_eq!(problem["errors"], errors);

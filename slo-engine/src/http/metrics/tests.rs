@@ -36,6 +36,7 @@ async fn slos_are_counted_by_the_state_that_they_have_when_asked() {
         "headroom_slos{state=\"exhausted\"} 1",
         "headroom_slos{state=\"noData\"} 1",
         "headroom_store_error 0",
+        "headroom_files_error 0",
         "headroom_source_error{source=\"prometheus\"} 0",
     ] {
         has(&made, line);

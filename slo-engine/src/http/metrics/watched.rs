@@ -88,6 +88,11 @@ fn failures(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Re
     let metric =
         encoder.encode_descriptor("headroom_store_error", said, None, MetricType::Gauge)?;
     store.encode(metric)?;
+    let files = ConstGauge::new(i64::from(snapshot.reload_error.is_some()));
+    let said = "Whether changed files have errors, so that the old ones are in force";
+    let metric =
+        encoder.encode_descriptor("headroom_files_error", said, None, MetricType::Gauge)?;
+    files.encode(metric)?;
     let read = snapshot.all().flat_map(|view| &view.sources).map(|source| source.name.as_str());
     let mut sources: BTreeMap<&str, i64> = read.map(|name| (name, 0)).collect();
     sources.extend(snapshot.source_errors.keys().map(|name| (name.as_str(), 1)));

@@ -239,9 +239,16 @@ impl Config {
         if self.schedule.tick < Span::seconds(1) {
             return Err(ConfigError::Impossible("schedule.tick must be at least 1s".to_owned()));
         }
+        if self.schedule.tick > LONGEST_TICK {
+            let message = format!("schedule.tick must be at most {LONGEST_TICK}");
+            return Err(ConfigError::Impossible(message));
+        }
         Ok(self)
     }
 }
+
+/// A longer tick is a mistake: every number would be stale before the next one.
+const LONGEST_TICK: Span = Span::minutes(1_440);
 
 /// Sets the value at a path; keys match without regard to case, as environment variables are upper case.
 fn set(tree: &mut Value, path: &[&str], value: &str) -> Result<(), String> {
@@ -348,6 +355,14 @@ mod tests {
         {
             let error = Config::load(None, environment(&[(name, "soon")])).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_tick_that_cannot_be_meant_is_refused() {
+        for tick in ["0s", "500ms", "100000000d"] {
+            let error = Config::load(None, environment(&[("HEADROOM__SCHEDULE__TICK", tick)]));
+            assert!(error.unwrap_err().to_string().contains("schedule.tick"), "{tick}");
         }
     }
 

@@ -69,6 +69,7 @@ pub async fn run(
     check_listener(&listener)?;
     let declared = read(&config).map_err(|errors| told(&errors))?;
     let store = Store::open(&config.store.url).await?;
+    let _only = store.lock()?;
     let latest = Latest::default();
     let engine =
         Engine::start(&config, declared, store.clone(), latest.clone(), clock.now()).await?;

@@ -2,6 +2,7 @@
 //! gate's path comes here.
 
 use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use slo_core::bucket::Sums;
 use slo_core::ledger::Hour;
 use slo_core::slo::SloId;
 use slo_core::time::Minute;
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -190,6 +193,30 @@ impl Store {
         }
     }
 
+    /// Takes the database for one server: the lock holds until what is returned is dropped or the
+    /// process ends, however it ends. Commands that read need none.
+    ///
+    /// # Errors
+    /// When another server has it.
+    pub fn lock(&self) -> Result<File, StoreError> {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".lock");
+        let path = PathBuf::from(name);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let broken = |source| StoreError::File { step: "open", path: path.clone(), source };
+        let file = file.map_err(broken)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                let by = vec!["another server".to_owned()];
+                Err(StoreError::InUse { path: self.path.clone(), by })
+            }
+            Err(TryLockError::Error(source)) => {
+                Err(StoreError::File { step: "lock", path, source })
+            }
+        }
+    }
+
     /// Where the database is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -222,6 +249,14 @@ impl Store {
             .fetch_one(&self.pool)
             .await
             .map_err(failed("tell its size"))
+    }
+}
+
+/// Closes a connection whose transaction failed: on a full disk SQLite rolls back by itself, and the
+/// connection could begin no other.
+async fn give_up(connection: PoolConnection<Sqlite>) {
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "a connection to the database did not close in order");
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slo_core::bucket::Sums;
 use slo_core::time::Minute;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::chunk::{self, Slots};
-use super::{Store, StoreError, failed, shard};
+use super::{Store, StoreError, failed, give_up, shard};
 
 /// What one transaction writes. Everything in it replaces what was there.
 #[derive(Debug, Clone, Default)]
@@ -62,13 +62,16 @@ impl Store {
     /// # Errors
     /// Which step failed; then nothing was written.
     pub async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        let mut transaction =
-            self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))?;
-        write_minutes(&mut transaction, &commit.hours).await?;
-        write_folds(&mut transaction, &commit.folds).await?;
-        write_rest(&mut transaction, commit).await?;
-        write_tails(&mut transaction, &commit.tails).await?;
-        transaction.commit().await.map_err(failed("commit"))
+        // SQLite would go on writing a file that nobody finds again.
+        if !self.path.exists() {
+            return Err(StoreError::Missing(self.path.clone()));
+        }
+        let mut connection = self.pool.acquire().await.map_err(failed("connect"))?;
+        let written = write(&mut connection, commit).await;
+        if written.is_err() {
+            give_up(connection).await;
+        }
+        written
     }
 
     /// Forgets minutes before one hour and sums before one day.
@@ -88,6 +91,16 @@ impl Store {
         }
         Ok(())
     }
+}
+
+async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(), StoreError> {
+    let mut transaction =
+        connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))?;
+    write_minutes(&mut transaction, &commit.hours).await?;
+    write_folds(&mut transaction, &commit.folds).await?;
+    write_rest(&mut transaction, commit).await?;
+    write_tails(&mut transaction, &commit.tails).await?;
+    transaction.commit().await.map_err(failed("commit"))
 }
 
 async fn write_minutes(

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::damaged;
 use super::{
     ByLedger, Hour, LedgerKey, Minute, Store, StoreError, Sums, Tail, Watermark, chunk, failed,
-    ledger,
+    give_up, ledger,
 };
 
 /// A ledger of the database.
@@ -36,26 +36,13 @@ impl Store {
     /// # Errors
     /// When they cannot be read or made.
     pub async fn register(&self, keys: &[LedgerKey]) -> Result<Vec<Registered>, StoreError> {
-        let mut transaction =
-            self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))?;
-        for part in keys.chunks(5_000) {
-            let mut query = QueryBuilder::<Sqlite>::new(
-                "INSERT OR IGNORE INTO ledgers (environment, service, slo, fingerprint) ",
-            );
-            query.push_values(part, |mut row, key| {
-                row.push_bind(key.slo.environment.as_str())
-                    .push_bind(key.slo.service.as_str())
-                    .push_bind(key.slo.slo.as_str())
-                    .push_bind(&key.fingerprint);
-            });
-            query
-                .build()
-                .persistent(false)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed("register ledgers"))?;
+        let mut connection = self.pool.acquire().await.map_err(failed("connect"))?;
+        let made = make(&mut connection, keys).await;
+        if let Err(error) = made {
+            give_up(connection).await;
+            return Err(error);
         }
-        transaction.commit().await.map_err(failed("commit"))?;
+        drop(connection);
         let known = self.ledgers().await?;
         let found = keys.iter().map(|key| {
             let key = (
@@ -262,4 +249,28 @@ fn unpack_minutes(rows: Vec<sqlx::sqlite::SqliteRow>) -> Result<ByLedger<Hour>, 
         }
     }
     Ok(found)
+}
+
+/// Makes the ledgers that are not there yet.
+async fn make(connection: &mut SqliteConnection, keys: &[LedgerKey]) -> Result<(), StoreError> {
+    let mut transaction =
+        connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))?;
+    for part in keys.chunks(5_000) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT OR IGNORE INTO ledgers (environment, service, slo, fingerprint) ",
+        );
+        query.push_values(part, |mut row, key| {
+            row.push_bind(key.slo.environment.as_str())
+                .push_bind(key.slo.service.as_str())
+                .push_bind(key.slo.slo.as_str())
+                .push_bind(&key.fingerprint);
+        });
+        query
+            .build()
+            .persistent(false)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("register ledgers"))?;
+    }
+    transaction.commit().await.map_err(failed("commit"))
 }

@@ -86,3 +86,47 @@ async fn a_backup_opens_as_a_database_of_its_own() {
 async fn an_address_that_is_not_sqlite_is_refused() {
     assert!(matches!(Store::open("mysql://x").await, Err(StoreError::Address(_))));
 }
+
+#[tokio::test]
+async fn one_server_at_a_time_has_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let first = store.lock().unwrap();
+    let refused = store.lock().unwrap_err().to_string();
+    assert!(refused.contains("open in another server"), "{refused}");
+    drop(first);
+    store.lock().unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_was_deleted_fails_the_next_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    store.commit(&Commit::default()).await.unwrap();
+    std::fs::remove_file(store.path()).unwrap();
+    let refused = store.commit(&Commit::default()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Missing(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn commits_go_on_when_a_full_disk_has_room_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        let mut connection = store.pool.acquire().await.unwrap();
+        sqlx::query("PRAGMA max_page_count = 1").execute(&mut *connection).await.unwrap();
+        all.push(connection);
+    }
+    drop(all);
+    let hours = (0..2_000).map(|at| ((at, 1), hour(at + 2).pack())).collect();
+    let commit = Commit { hours, ..Commit::default() };
+    let refused = store.commit(&commit).await.unwrap_err().to_string();
+    assert!(refused.contains("full"), "{refused}");
+    // Each connection that met the full disk is replaced by one that knows no limit.
+    let mut last = store.commit(&commit).await;
+    for _ in 0..4 {
+        last = store.commit(&commit).await;
+    }
+    last.unwrap();
+}

@@ -195,7 +195,10 @@ impl Running {
     async fn take(&mut self, filled: Option<Filled>) {
         match filled {
             Some(filled) => self.engine.filled(filled, self.clock.now()).await,
-            None => self.filling = None,
+            None => {
+                self.filling = None;
+                self.engine.publish(self.clock.now()).await;
+            }
         }
     }
 

@@ -81,7 +81,7 @@ impl Engine {
         self.commit(now).await;
     }
 
-    /// Takes a slice of the past.
+    /// Takes a slice of the past; what is published next shows it.
     pub async fn filled(&mut self, filled: Filled, now: DateTime<Utc>) {
         let (Some(from), Some(until)) = (filled.from, filled.until) else { return };
         for (slo, hours) in &filled.hours {
@@ -135,7 +135,7 @@ impl Engine {
     }
 
     /// Moves every account to its newest minute, makes the views and swaps them in.
-    async fn publish(&mut self, now: DateTime<Utc>) {
+    pub async fn publish(&mut self, now: DateTime<Utc>) {
         self.note_reads();
         self.load_edges(now).await;
         let mut snapshot = Snapshot {

@@ -73,6 +73,7 @@ impl Run {
             engine.filled(filled, now).await;
         }
         task.await.unwrap();
+        engine.publish(now).await;
     }
 
     fn views(&self) -> Vec<Arc<BudgetView>> {

@@ -1,6 +1,7 @@
 //! Reads one source: for the first time since the start, or what came since the last read.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use slo_core::counter::Outcome;
 use slo_core::plan::Feeds;
 use slo_core::time::Minute;
 
@@ -9,24 +10,24 @@ use crate::evaluate::live::LiveSource;
 use crate::evaluate::reading;
 use crate::source::error::SourceError;
 use crate::source::intake::Intake;
-use crate::source::prometheus::history;
 use crate::source::reader::Read;
 
 /// A downtime up to this long is read at once; a longer one is backfilled beside the ticks.
 const AT_ONCE: i64 = 1_440;
 const SKEW_MOST: i64 = 60;
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 1_440 * MINUTE;
+/// Samples that a slice of a long stretch brings at most, as far as the slice before tells.
+const AT_A_TIME: usize = 500_000;
 
 impl Engine {
     pub(super) async fn read_source(&mut self, source: usize, now: DateTime<Utc>) {
         let to = now.timestamp_millis() - self.sources[source].config.lag.as_millis();
         let read = if self.wants_opening(source, now) {
-            self.open_intake(source, to).await
+            self.open_intake(source, to, now).await
         } else {
-            self.read_on(source, to).await
+            self.read_on(source, to, now).await
         };
-        let url = &self.sources[source].config.url;
-        let read =
-            if self.compares_clocks { read.and_then(|read| checked(read, now, url)) } else { read };
         match read {
             Err(error) => self.failed(source, &error, now),
             Ok(read) => {
@@ -50,36 +51,42 @@ impl Engine {
     }
 
     /// The first read: tails from before the watermark, then everything since.
-    async fn open_intake(&mut self, source: usize, to: i64) -> Result<Read, SourceError> {
+    async fn open_intake(
+        &mut self,
+        source: usize,
+        to: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Read, SourceError> {
         let live = &self.sources[source];
-        let now = Minute::of_millis(to);
-        let fresh = if live.has_past { Minute((now.hour() - 1) * 60) } else { now };
+        let last = Minute::of_millis(to);
+        let fresh = if live.has_past { Minute((last.hour() - 1) * 60) } else { last };
         let from = live
             .watermark()
-            .filter(|mark| !live.has_past || now - *mark <= AT_ONCE)
+            .filter(|mark| !live.has_past || last - *mark <= AT_ONCE)
             .unwrap_or(fresh);
         self.find_edges(source, from, to).await?;
         let mut intake = self.new_intake(source, from);
-        let reader = self.sources[source].source.clone();
         let read = if self.sources[source].has_past {
             let gap =
                 self.sources[source].slos.iter().map(|at| self.slos[*at].account.slo().max_gap);
-            let start = from.start_millis() - gap.max().map_or(0, slo_core::time::Span::as_millis);
-            let most = self.sources[source].config.max_samples;
-            history::catch_up(&*reader, &mut intake, start, to, most).await?
+            let begin = from.start_millis();
+            let start = begin - gap.max().map_or(0, slo_core::time::Span::as_millis);
+            self.catch_up(source, &mut intake, (start, begin), now).await?;
+            if let Some(mark) = resumed_at(&self.sources[source]) {
+                for at in self.sources[source].slos.clone() {
+                    self.slos[at].reopen(mark);
+                }
+            }
+            self.catch_up(source, &mut intake, (begin, to), now).await?
         } else {
             let restored = self.restore_tails(source, &mut intake, from).await;
             restored.map_err(|e| SourceError::Setup {
                 name: self.sources[source].config.name.clone(),
                 reason: e.to_string(),
             })?;
-            reader.read(&mut intake, to, to).await?
+            self.ask(source, &mut intake, (to, to), now).await?
         };
-        let resumed = resumed_at(&self.sources[source]);
         for at in self.sources[source].slos.clone() {
-            if let Some(mark) = resumed {
-                self.slos[at].reopen(mark);
-            }
             self.slos[at].cover(from, Minute(i64::MAX));
         }
         self.stretches_changed = true;
@@ -117,25 +124,79 @@ impl Engine {
         Intake::new(fed.collect(), from, live.config.max_query_bytes)
     }
 
-    async fn read_on(&mut self, source: usize, to: i64) -> Result<Read, SourceError> {
+    async fn read_on(
+        &mut self,
+        source: usize,
+        to: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Read, SourceError> {
         let live = &mut self.sources[source];
-        let (reader, overlap, most) =
-            (live.source.clone(), live.overlap(), live.config.max_samples);
-        let from = live.read_to.unwrap_or(to) - overlap;
-        let Some(intake) = &mut live.intake else { return Ok(Read::default()) };
-        if to - from > 3_600_000 && live.has_past {
-            return history::catch_up(&*reader, intake, from, to, most).await;
-        }
-        reader.read(intake, from, to).await
+        let from = live.read_to.unwrap_or(to) - live.overlap();
+        let long = to - from > 60 * MINUTE && live.has_past;
+        let Some(mut intake) = live.intake.take() else { return Ok(Read::default()) };
+        let read = if long {
+            self.catch_up(source, &mut intake, (from, to), now).await
+        } else {
+            self.ask(source, &mut intake, (from, to), now).await
+        };
+        self.sources[source].intake = Some(intake);
+        read
     }
 
-    /// Folds what was read into the accounts and closes the minutes that are done.
-    async fn take(&mut self, source: usize, read: Read) {
-        for (place, outcome) in &read.outcomes {
+    /// Reads `(from, to]` (Unix milliseconds) in slices, and counts each before it reads the next:
+    /// what is held of a long stretch is no more than a slice. Reading again after a failure is
+    /// harmless.
+    async fn catch_up(
+        &mut self,
+        source: usize,
+        intake: &mut Intake,
+        (from, to): (i64, i64),
+        now: DateTime<Utc>,
+    ) -> Result<Read, SourceError> {
+        let most = self.sources[source].config.max_samples.min(AT_A_TIME);
+        let overlap = self.sources[source].overlap();
+        let (mut last, mut at, mut slice) = (Read::default(), from, 10 * MINUTE);
+        while at < to {
+            let end = (at + slice).min(to);
+            match self.ask(source, intake, (at, end), now).await {
+                Err(e) if e.is_too_much() && slice > MINUTE => slice = (slice / 2).max(MINUTE),
+                read => {
+                    last = read?;
+                    self.fold(source, &std::mem::take(&mut last.outcomes)).await;
+                    intake.close(Minute::of_millis(end - overlap));
+                    let rate = last.samples as f64 / (end - at) as f64;
+                    slice = ((most as f64 / rate.max(1e-9)) as i64).clamp(MINUTE, DAY);
+                    at = end;
+                }
+            }
+        }
+        Ok(last)
+    }
+
+    /// Reads once, and refuses the answer of a source whose clock is off.
+    async fn ask(
+        &self,
+        source: usize,
+        intake: &mut Intake,
+        (from, to): (i64, i64),
+        now: DateTime<Utc>,
+    ) -> Result<Read, SourceError> {
+        let live = &self.sources[source];
+        let read = live.source.read(intake, from, to).await?;
+        if self.compares_clocks { checked(read, now, &live.config.url) } else { Ok(read) }
+    }
+
+    async fn fold(&mut self, source: usize, outcomes: &[(usize, Outcome)]) {
+        for (place, outcome) in outcomes {
             let at = self.sources[source].slos[*place];
             self.load_hours(&[at], &Self::hours_of(outcome)).await;
             self.slos[at].take(outcome);
         }
+    }
+
+    /// Folds what was read into the accounts and closes the minutes that are done.
+    async fn take(&mut self, source: usize, read: Read) {
+        self.fold(source, &read.outcomes).await;
         let mark = self.sources[source].watermark();
         let Some(intake) = &mut self.sources[source].intake else { return };
         if let Some(mark) = mark {

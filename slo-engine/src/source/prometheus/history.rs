@@ -7,7 +7,6 @@ use slo_core::time::Minute;
 use super::Prometheus;
 use crate::source::error::SourceError;
 use crate::source::intake::Intake;
-use crate::source::reader::{MetricSource, Read};
 
 const HOUR: i64 = 3_600_000;
 const LONGEST: i64 = 7 * 24 * HOUR;
@@ -61,37 +60,6 @@ pub async fn replay(
         groups.push(Group { slos: members, intake: replay.intake, older });
     }
     Ok(groups)
-}
-
-/// Reads `(from, to]` (Unix milliseconds) in slices of an hour to a day into an intake that goes on
-/// to be used, about `most` samples at a time. Reading again after a failure is harmless.
-///
-/// # Errors
-/// Why it could not be read whole.
-pub async fn catch_up(
-    source: &dyn MetricSource,
-    intake: &mut Intake,
-    from: i64,
-    to: i64,
-    most: usize,
-) -> Result<Read, SourceError> {
-    let (mut all, mut at, mut slice) = (Read::default(), from, HOUR);
-    while at < to {
-        let end = (at + slice).min(to);
-        match source.read(intake, at, end).await {
-            Err(e) if e.is_too_much() && slice > SHORTEST => slice /= 2,
-            read => {
-                let read = read?;
-                let rate = read.samples as f64 / (end - at) as f64;
-                slice = ((most as f64 / rate.max(1e-9)) as i64).clamp(SHORTEST, 24 * HOUR);
-                all.samples += read.samples;
-                all.date = read.date.or(all.date);
-                all.outcomes.extend(read.outcomes);
-                at = end;
-            }
-        }
-    }
-    Ok(all)
 }
 
 struct Replay<'a> {

@@ -10,6 +10,7 @@ mod report;
 mod rows;
 mod world;
 
+/// Ticks make and drop many small objects on all cores (docs/adr/0006).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -220,9 +220,11 @@ impl Counter {
         let gone = usize::try_from(before - self.open_from).unwrap_or(0).min(self.open.len());
         self.open.drain(..gone);
         self.dirty.drain(..gone);
-        // The first read opens an hour and more, a tick a minute or two.
-        self.open.shrink_to(4);
-        self.dirty.shrink_to(4);
+        // The first read opens many minutes, a tick one or two; new series are rare.
+        self.open.shrink_to(2);
+        self.dirty.shrink_to(2);
+        self.series.shrink_to_fit();
+        self.targets.shrink_to_fit();
         self.open_from = self.open_from.max(before);
     }
 

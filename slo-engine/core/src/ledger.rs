@@ -59,10 +59,10 @@ impl Ledger {
         let empty = Slide { from: Minute(0), to: Minute(0), sums: Sums::default(), inexact: false };
         Self {
             base: 0,
-            total: Column::new(),
-            bad: Column::new(),
-            measured: Column::new(),
-            partial: Column::new(),
+            total: Column::zeros(0),
+            bad: Column::zeros(0),
+            measured: Column::zeros(0),
+            partial: Column::zeros(0),
             rare: BTreeMap::new(),
             minutes: BTreeMap::new(),
             slides: vec![empty; windows],
@@ -256,13 +256,7 @@ impl Ledger {
     }
 
     fn length(&self) -> i64 {
-        let length = match &self.measured {
-            Column::W8(v) => v.len(),
-            Column::W16(v) => v.len(),
-            Column::W32(v) => v.len(),
-            Column::W64(v) => v.len(),
-        };
-        i64::try_from(length).unwrap_or(i64::MAX)
+        i64::try_from(self.measured.len()).unwrap_or(i64::MAX)
     }
 
     fn position(&self, hour: i64) -> Option<usize> {

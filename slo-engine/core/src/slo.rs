@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chrono_tz::Tz;
 
@@ -283,7 +283,7 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertPair {
     /// Its name, such as `page-fast`.
-    pub name: String,
+    pub name: Arc<str>,
     /// The long window.
     pub long: Span,
     /// The short window.
@@ -324,7 +324,7 @@ pub struct Slo {
     /// Its own limit of age; `None` is the source's lag + max(5 min, 5 scrapes).
     pub stale_after: Option<Span>,
     /// Burn-rate alerts.
-    pub alerts: Vec<AlertPair>,
+    pub alerts: Arc<[AlertPair]>,
     /// One SLO per value of these labels.
     pub group_by: Vec<String>,
     /// Groups beyond this many become `(other)`.
@@ -367,9 +367,14 @@ pub const MAX_GROUPS: usize = 50;
 /// The default alerts, after the Google SRE workbook's table for 30 days; `burn` works them out for
 /// other windows.
 #[must_use]
-pub fn default_alerts() -> Vec<AlertPair> {
+pub fn default_alerts() -> Arc<[AlertPair]> {
+    DEFAULT_ALERTS.clone()
+}
+
+/// One list for all the SLOs that have it.
+static DEFAULT_ALERTS: LazyLock<Arc<[AlertPair]>> = LazyLock::new(|| {
     let pair = |name: &str, long, short, percent: i64, severity| AlertPair {
-        name: name.to_owned(),
+        name: name.into(),
         long: Span::minutes(long),
         short: Span::minutes(short),
         budget_ppb: percent * BILLION / 100,
@@ -377,13 +382,13 @@ pub fn default_alerts() -> Vec<AlertPair> {
         min_bad: 10,
         min_budget_ppb: None,
     };
-    vec![
+    Arc::new([
         pair("page-fast", 60, 5, 2, Severity::Page),
         pair("page-slow", 360, 30, 5, Severity::Page),
         pair("ticket-fast", 1_440, 120, 10, Severity::Ticket),
         pair("ticket-slow", 4_320, 360, 10, Severity::Ticket),
-    ]
-}
+    ])
+});
 
 #[cfg(test)]
 mod tests {

@@ -248,7 +248,7 @@ pub struct BurnView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertView {
     /// Its name, such as `page-fast`.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whether it fires.
     pub state: AlertState,
     /// Since when it fires.

@@ -16,8 +16,9 @@ use crate::source::prometheus::Prometheus;
 use crate::source::prometheus::history::{self, Stretch};
 
 const DAY: i64 = 1_440;
-/// SLOs that are read together: what a slice of days holds must fit in memory.
-const TOGETHER: usize = 250;
+/// SLOs that are read together: what a slice of days holds must fit in memory. As many as a row of
+/// the database holds.
+const TOGETHER: usize = 64;
 const PAUSE: Duration = Duration::from_secs(30);
 
 /// A stretch of the past that some SLOs of a source lack.
@@ -26,7 +27,7 @@ pub struct Job {
     /// The source.
     pub source: Arc<Prometheus>,
     /// Positions of the SLOs, and what feeds them.
-    pub slos: Vec<(usize, (Feeds, Rules))>,
+    pub slos: Vec<(usize, (Arc<Feeds>, Rules))>,
     /// First minute.
     pub from: Minute,
     /// First minute after the stretch.
@@ -102,11 +103,11 @@ fn slices(jobs: &[Job]) -> Vec<(&Job, Minute, Minute)> {
 
 async fn read(
     job: &Job,
-    members: &[(usize, (Feeds, Rules))],
+    members: &[(usize, (Arc<Feeds>, Rules))],
     from: Minute,
     until: Minute,
 ) -> Result<Filled, SourceError> {
-    let slos: Vec<(Feeds, Rules)> = members.iter().map(|(_, fed)| fed.clone()).collect();
+    let slos: Vec<(Arc<Feeds>, Rules)> = members.iter().map(|(_, fed)| fed.clone()).collect();
     // The minutes before the end are covered by samples up to a look-back after it.
     let look_back = slos.iter().map(|(_, r)| r.look_back.as_millis()).max().unwrap_or(0);
     let stretch = Stretch { from, to: until.start_millis() + look_back };

@@ -35,7 +35,7 @@ pub struct Engine {
     /// For sources with a past, to backfill from.
     pasts: Vec<Option<Arc<Prometheus>>>,
     /// What feeds each SLO.
-    feeds: Vec<Option<Feeds>>,
+    feeds: Vec<Option<Arc<Feeds>>>,
     ledgers: Arc<BTreeMap<(String, String, String), u32>>,
     /// Hours before this one are folded in the database.
     folded_to: i64,

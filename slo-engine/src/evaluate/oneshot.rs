@@ -40,7 +40,7 @@ pub struct One {
     /// How it was read.
     pub reading: Reading,
     /// What feeds it, when metrics do.
-    pub feeds: Option<Feeds>,
+    pub feeds: Option<Arc<Feeds>>,
     /// The queries that were sent for it.
     pub queries: Vec<String>,
     /// The series that fed it.
@@ -165,7 +165,7 @@ fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
             Ok(source) => {
                 one.reading.source.clone_from(&source.name);
                 one.source = source.clone();
-                one.feeds = Some(feeds);
+                one.feeds = Some(Arc::new(feeds));
             }
         },
     }
@@ -204,7 +204,7 @@ async fn read_windows(
     for at in mine {
         let one = &mut all[*at];
         let Some(feeds) = &mut one.feeds else { continue };
-        source.find_edges(feeds, from.start_millis(), to).await?;
+        source.find_edges(Arc::make_mut(feeds), from.start_millis(), to).await?;
         one.reading.between = reading::between(feeds);
     }
     while !waiting.is_empty() {
@@ -227,7 +227,7 @@ async fn read_stretch(
     stretch: Stretch,
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(), SourceError> {
-    let mut slos: Vec<(Feeds, Rules)> = Vec::with_capacity(mine.len());
+    let mut slos: Vec<(Arc<Feeds>, Rules)> = Vec::with_capacity(mine.len());
     for at in mine {
         let one = &mut all[*at];
         one.from = Some(stretch.from);
@@ -260,7 +260,7 @@ async fn find_older(
         let one = &all[*at];
         Some((one.feeds.clone()?, reading::rules(one.account.slo(), source.config())))
     };
-    let slos: Vec<(Feeds, Rules)> = late.iter().filter_map(fed).collect();
+    let slos: Vec<(Arc<Feeds>, Rules)> = late.iter().filter_map(fed).collect();
     let begin = stretch.from.start_millis();
     let older = source.has_samples(slos, 2 * begin - stretch.to, begin - 1).await?;
     for (at, older) in late.into_iter().zip(older) {

@@ -1,6 +1,7 @@
 //! From series to the counters of the SLOs they feed. Shared by every source that reads series.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use slo_core::bucket::Bucket;
 use slo_core::counter::{
@@ -26,10 +27,11 @@ pub struct Intake {
 /// What is known of one SLO's series.
 #[derive(Debug)]
 struct Unit {
-    feeds: Feeds,
+    feeds: Arc<Feeds>,
     counter: Counter,
-    /// Labels of series of the total.
+    /// Labels of series of the total, until all that the refinements name have been seen.
     labels: BTreeSet<String>,
+    labelled: bool,
     part_seen: bool,
     native: bool,
     /// For a raw ratio: the end of the newest slice that had a value, Unix milliseconds.
@@ -96,8 +98,8 @@ pub enum Oddity {
 impl Intake {
     /// Counts the SLOs from the minute `from` on; samples before it only make tails.
     #[must_use]
-    pub fn new(slos: Vec<(Feeds, Rules)>, from: Minute, max_query_bytes: usize) -> Self {
-        let feeds: Vec<&Feeds> = slos.iter().map(|(feeds, _)| feeds).collect();
+    pub fn new(slos: Vec<(Arc<Feeds>, Rules)>, from: Minute, max_query_bytes: usize) -> Self {
+        let feeds: Vec<&Feeds> = slos.iter().map(|(feeds, _)| &**feeds).collect();
         let queries = queries(&feeds, max_query_bytes)
             .into_iter()
             .map(|query| {
@@ -105,10 +107,11 @@ impl Intake {
                 (query, router)
             })
             .collect();
-        let unit = |(feeds, rules): (Feeds, Rules)| Unit {
+        let unit = |(feeds, rules): (Arc<Feeds>, Rules)| Unit {
             feeds,
             counter: Counter::new(rules, from),
             labels: BTreeSet::new(),
+            labelled: false,
             part_seen: false,
             native: false,
             newest_slice: None,
@@ -192,14 +195,14 @@ impl Intake {
     pub fn note_native(&mut self, query: usize, labels: &Labels) {
         for slo in &self.queries[query].0.slos {
             let unit = &mut self.slos[*slo];
-            if let Feeds::Latency { histogram, .. } = &unit.feeds {
+            if let Feeds::Latency { histogram, .. } = &*unit.feeds {
                 unit.native |= histogram.matches(labels);
             }
         }
     }
 
     fn meet(&mut self, query: usize, labels: &Labels) {
-        let feeds: Vec<&Feeds> = self.slos.iter().map(|unit| &unit.feeds).collect();
+        let feeds: Vec<&Feeds> = self.slos.iter().map(|unit| &*unit.feeds).collect();
         let fed = self.queries[query].1.feed(labels, &feeds);
         let known = self.known.entry(labels.clone()).or_default();
         known.seen_by.push(query);
@@ -211,8 +214,12 @@ impl Intake {
                 |(_, _, series)| *series,
             );
             known.fed.push((query, fed.slo, series));
-            if fed.weights.total != 0 {
+            if fed.weights.total != 0 && !unit.labelled {
                 unit.labels.extend(labels.iter().map(|(name, _)| name.to_owned()));
+                unit.labelled = unit.feeds.missing_labels(|l| unit.labels.contains(l)).is_empty();
+            }
+            if unit.labelled {
+                unit.labels.clear();
             }
             unit.part_seen |= fed.weights.good != fed.weights.total || fed.weights.total == 0;
         }
@@ -254,7 +261,7 @@ impl Intake {
     /// What is asked for an SLO: selectors, or the expression of a raw ratio.
     #[must_use]
     pub fn queries_of(&self, slo: usize) -> Vec<String> {
-        if let Feeds::Raw { expression, .. } = &self.slos[slo].feeds {
+        if let Feeds::Raw { expression, .. } = &*self.slos[slo].feeds {
             return vec![expression.clone()];
         }
         let of_slo = self.queries().filter(|query| query.slos.contains(&slo));
@@ -264,7 +271,7 @@ impl Intake {
     /// The raw ratios of the SLOs.
     #[must_use]
     pub fn raws(&self) -> Vec<RawRatio> {
-        let raw = |(slo, unit): (usize, &Unit)| match &unit.feeds {
+        let raw = |(slo, unit): (usize, &Unit)| match &*unit.feeds {
             Feeds::Raw { expression, share_of, size } => Some(RawRatio {
                 slo,
                 expression: expression.clone(),
@@ -351,16 +358,16 @@ impl Intake {
         if unit.native {
             return Some(Oddity::NativeHistogram);
         }
-        if unit.labels.is_empty() {
-            return None;
-        }
-        let missing = unit.feeds.missing_labels(|label| unit.labels.contains(label));
-        if !missing.is_empty() {
+        if !unit.labelled {
+            if unit.labels.is_empty() {
+                return None;
+            }
+            let missing = unit.feeds.missing_labels(|label| unit.labels.contains(label));
             let missing = missing.into_iter().map(str::to_owned).collect();
             let existing = unit.labels.iter().filter(|l| *l != "__name__").cloned().collect();
             return Some(Oddity::MissingLabels { missing, existing });
         }
-        let refines = matches!(&unit.feeds, Feeds::Ratio { .. });
+        let refines = matches!(&*unit.feeds, Feeds::Ratio { .. });
         (refines && !unit.part_seen).then_some(Oddity::NeverMatched)
     }
 }

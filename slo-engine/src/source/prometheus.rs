@@ -4,6 +4,7 @@
 //! and not by `increase()`, which extrapolates.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use slo_core::counter::{NewTarget, Outcome, Rules, TargetKey};
 use slo_core::plan::{Edges, Feeds};
@@ -132,7 +133,7 @@ impl Prometheus {
     /// Why the source could not be asked.
     pub async fn has_samples(
         &self,
-        slos: Vec<(Feeds, Rules)>,
+        slos: Vec<(Arc<Feeds>, Rules)>,
         from: i64,
         to: i64,
     ) -> Result<Vec<bool>, SourceError> {

@@ -65,7 +65,7 @@ impl Account {
     /// are added.
     #[must_use]
     pub fn new(slo: Arc<Slo>, burns: &[Span]) -> Self {
-        let mut all = burn::windows(&slo.alerts);
+        let mut all = burn::windows(slo.alerts.iter());
         all.extend(burns);
         all.sort_unstable();
         all.dedup();

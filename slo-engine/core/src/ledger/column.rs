@@ -1,26 +1,44 @@
 //! A column of whole numbers that is only as wide as its largest value, because there are
 //! thousands of minutes for each of many thousand SLOs and most numbers are small.
 
-/// Whole numbers, stored in 1, 2, 4 or 8 bytes each; widens when a value needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Whole numbers, stored in 1, 2, 4 or 8 bytes each, or in none while all are 0; widens when a
+/// value needs it.
+#[derive(Debug, Clone)]
 pub(super) enum Column {
+    Zeros(usize),
     W8(Vec<i8>),
     W16(Vec<i16>),
     W32(Vec<i32>),
     W64(Vec<i64>),
 }
 
+/// By values, however wide they are stored.
+impl PartialEq for Column {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && (0..self.len()).all(|at| self.get(at) == other.get(at))
+    }
+}
+
+impl Eq for Column {}
+
 impl Column {
-    pub(super) const fn new() -> Self {
-        Self::W8(Vec::new())
+    pub(super) const fn zeros(length: usize) -> Self {
+        Self::Zeros(length)
     }
 
-    pub(super) fn zeros(length: usize) -> Self {
-        Self::W8(vec![0; length])
+    pub(super) const fn len(&self) -> usize {
+        match self {
+            Self::Zeros(length) => *length,
+            Self::W8(v) => v.len(),
+            Self::W16(v) => v.len(),
+            Self::W32(v) => v.len(),
+            Self::W64(v) => v.len(),
+        }
     }
 
     pub(super) fn get(&self, at: usize) -> i64 {
         match self {
+            Self::Zeros(_) => 0,
             Self::W8(v) => i64::from(v[at]),
             Self::W16(v) => i64::from(v[at]),
             Self::W32(v) => i64::from(v[at]),
@@ -30,6 +48,7 @@ impl Column {
 
     pub(super) fn set(&mut self, at: usize, value: i64) {
         let fits = match self {
+            Self::Zeros(_) => value == 0,
             Self::W8(v) => i8::try_from(value).map(|x| v[at] = x).is_ok(),
             Self::W16(v) => i16::try_from(value).map(|x| v[at] = x).is_ok(),
             Self::W32(v) => i32::try_from(value).map(|x| v[at] = x).is_ok(),
@@ -54,6 +73,7 @@ impl Column {
             v[..old + front].rotate_right(front);
         }
         match self {
+            Self::Zeros(length) => *length += front + back,
             Self::W8(v) => grow(v, front, back),
             Self::W16(v) => grow(v, front, back),
             Self::W32(v) => grow(v, front, back),
@@ -63,6 +83,7 @@ impl Column {
 
     pub(super) fn drop_front(&mut self, count: usize) {
         match self {
+            Self::Zeros(length) => *length -= count,
             Self::W8(v) => drop(v.drain(..count)),
             Self::W16(v) => drop(v.drain(..count)),
             Self::W32(v) => drop(v.drain(..count)),
@@ -72,6 +93,7 @@ impl Column {
 
     pub(super) fn sum(&self, from: usize, to: usize) -> i64 {
         match self {
+            Self::Zeros(_) => 0,
             Self::W8(v) => v[from..to].iter().map(|x| i64::from(*x)).sum(),
             Self::W16(v) => v[from..to].iter().map(|x| i64::from(*x)).sum(),
             Self::W32(v) => v[from..to].iter().map(|x| i64::from(*x)).sum(),
@@ -81,6 +103,7 @@ impl Column {
 
     fn widen(&mut self) {
         *self = match self {
+            Self::Zeros(length) => Self::W8(vec![0; *length]),
             Self::W8(v) => Self::W16(v.iter().map(|x| i16::from(*x)).collect()),
             Self::W16(v) => Self::W32(v.iter().map(|x| i32::from(*x)).collect()),
             Self::W32(v) => Self::W64(v.iter().map(|x| i64::from(*x)).collect()),

@@ -47,6 +47,7 @@ pub(super) fn selector(text: &str) -> Result<Selector, SelectorError> {
     if matchers.is_empty() {
         return error(0, "a selector needs a metric name or a matcher, such as {code=~\"5..\"}");
     }
+    matchers.shrink_to_fit();
     Ok(Selector { matchers })
 }
 

@@ -101,7 +101,7 @@ impl Judged<'_> {
         let pair = self.pair;
         let (share, whole) = (percent(pair.budget_ppb as f64 / 1e9, 4), Span::minutes(length));
         Alert {
-            name: pair.name.clone(),
+            name: pair.name.to_string(),
             severity: match pair.severity {
                 Severity::Page => "page",
                 Severity::Ticket => "ticket",

@@ -101,7 +101,7 @@ fn risk(view: &BudgetView) -> String {
 
 fn firing(view: &BudgetView) -> (bool, String) {
     let firing = view.alerts.iter().filter(|alert| alert.state == AlertState::Firing);
-    let firing: Vec<&str> = firing.map(|alert| alert.name.as_str()).collect();
+    let firing: Vec<&str> = firing.map(|alert| &*alert.name).collect();
     match firing[..] {
         [] => (false, "no alert fires".to_owned()),
         [one] => (true, format!("{one} fires")),

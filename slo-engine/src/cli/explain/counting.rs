@@ -62,7 +62,7 @@ impl Asked {
             kind: is_known.then_some(one.source.kind),
             url: Some(&one.source.url).filter(|_| is_known).map(|url| without_user(url)),
             queries: one.queries.clone(),
-            of_each: match one.feeds {
+            of_each: match one.feeds.as_deref() {
                 Some(Feeds::Raw { .. }) => "its value at the end of each slice",
                 _ => "every raw sample",
             },
@@ -83,7 +83,7 @@ fn without_user(url: &str) -> String {
 
 pub(super) fn sides(one: &One) -> Vec<Side> {
     let side = |side, is: String| Side { side, is };
-    match &one.feeds {
+    match one.feeds.as_deref() {
         None => Vec::new(),
         Some(Feeds::Ratio { totals, parts, part_is, .. }) => {
             let part = if *part_is == Part::Bad { "bad" } else { "good" };

@@ -82,7 +82,7 @@ fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Resu
                 live.reading.source.clone_from(&source.name);
                 live.reading.reads(&feeds);
                 live.source = Some(at);
-                fed = Some(feeds);
+                fed = Some(Arc::new(feeds));
             }
         },
     }

@@ -1,5 +1,7 @@
 //! Reads one source: for the first time since the start, or what came since the last read.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::counter::Outcome;
 use slo_core::plan::Feeds;
@@ -14,6 +16,8 @@ use crate::source::reader::Read;
 
 /// A downtime up to this long is read at once; a longer one is backfilled beside the ticks.
 const AT_ONCE: i64 = 1_440;
+/// So many minutes are read at the first start; the past before them is backfilled.
+const FRESH: i64 = 10;
 const SKEW_MOST: i64 = 60;
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 1_440 * MINUTE;
@@ -44,8 +48,9 @@ impl Engine {
     /// histogram has not been seen.
     fn wants_opening(&self, source: usize, now: DateTime<Utc>) -> bool {
         let live = &self.sources[source];
-        let edgeless =
-            |at: &usize| matches!(self.feeds[*at], Some(Feeds::Latency { edges: None, .. }));
+        let edgeless = |at: &usize| {
+            matches!(self.feeds[*at].as_deref(), Some(Feeds::Latency { edges: None, .. }))
+        };
         let looked = live.looked_for_edges.is_some_and(|at| now - at < TimeDelta::minutes(1));
         live.intake.is_none() || (!looked && live.slos.iter().any(edgeless))
     }
@@ -59,7 +64,7 @@ impl Engine {
     ) -> Result<Read, SourceError> {
         let live = &self.sources[source];
         let last = Minute::of_millis(to);
-        let fresh = if live.has_past { Minute((last.hour() - 1) * 60) } else { last };
+        let fresh = if live.has_past { last - FRESH } else { last };
         let from = live
             .watermark()
             .filter(|mark| !live.has_past || last - *mark <= AT_ONCE)
@@ -105,9 +110,9 @@ impl Engine {
         let reader = self.sources[source].source.clone();
         for at in self.sources[source].slos.clone() {
             let Some(feeds) = &mut self.feeds[at] else { continue };
-            if matches!(feeds, Feeds::Latency { edges: None, .. }) {
+            if matches!(**feeds, Feeds::Latency { edges: None, .. }) {
                 let month = 30 * 1_440;
-                reader.prepare(feeds, (from - month).start_millis(), to).await?;
+                reader.prepare(Arc::make_mut(feeds), (from - month).start_millis(), to).await?;
                 self.slos[at].reading.between = reading::between(feeds);
                 self.slos[at].reading.reads(feeds);
             }
@@ -118,7 +123,7 @@ impl Engine {
     fn new_intake(&self, source: usize, from: Minute) -> Intake {
         let live = &self.sources[source];
         let fed = live.slos.iter().map(|at| {
-            let feeds = self.feeds[*at].clone().unwrap_or_else(nothing);
+            let feeds = self.feeds[*at].clone().unwrap_or_else(|| Arc::new(nothing()));
             (feeds, reading::rules(self.slos[*at].account.slo(), &live.config))
         });
         Intake::new(fed.collect(), from, live.config.max_query_bytes)

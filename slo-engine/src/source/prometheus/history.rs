@@ -1,5 +1,7 @@
 //! Reads a long past in slices: a day or more at a time, as few samples at once as configured.
 
+use std::sync::Arc;
+
 use slo_core::counter::{Outcome, Rules};
 use slo_core::plan::Feeds;
 use slo_core::time::Minute;
@@ -38,7 +40,7 @@ pub struct Group {
 /// Why it could not be read whole.
 pub async fn replay(
     source: &Prometheus,
-    slos: &[(Feeds, Rules)],
+    slos: &[(Arc<Feeds>, Rules)],
     stretch: Stretch,
     each: &mut (dyn FnMut(usize, Outcome) + Send),
     progress: &(dyn Fn(f64) + Sync),
@@ -73,11 +75,11 @@ struct Replay<'a> {
 impl<'a> Replay<'a> {
     fn new(
         source: &'a Prometheus,
-        slos: &[(Feeds, Rules)],
+        slos: &[(Arc<Feeds>, Rules)],
         members: &[usize],
         stretch: Stretch,
     ) -> Self {
-        let chosen: Vec<(Feeds, Rules)> = members.iter().map(|at| slos[*at].clone()).collect();
+        let chosen: Vec<(Arc<Feeds>, Rules)> = members.iter().map(|at| slos[*at].clone()).collect();
         let gap = chosen.iter().map(|(_, r)| r.max_gap.as_millis()).max().unwrap_or(0);
         let mut intake = Intake::new(chosen, stretch.from, source.config().max_query_bytes);
         intake.keep_notes();

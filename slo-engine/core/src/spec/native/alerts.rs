@@ -1,5 +1,7 @@
 //! The burn-rate alerts of an SLO.
 
+use std::sync::Arc;
+
 use crate::slo::{AlertPair, BILLION, Severity, default_alerts};
 use crate::spec::nearest;
 use crate::spec::yaml::{Spanned, Spot};
@@ -14,19 +16,19 @@ impl Reader<'_> {
     pub(super) fn alerts(
         &mut self,
         shape: Option<&Spanned<AlertsEntry>>,
-    ) -> Option<Vec<AlertPair>> {
+    ) -> Option<Arc<[AlertPair]>> {
         let Some(shape) = shape else {
             return Some(default_alerts());
         };
         match &shape.value {
             AlertsEntry::Word(word) if word == "default" => Some(default_alerts()),
-            AlertsEntry::Word(word) if word == "none" => Some(Vec::new()),
+            AlertsEntry::Word(word) if word == "none" => Some(Arc::default()),
             AlertsEntry::Word(word) => self.unknown_alerts(shape.spot, word),
             AlertsEntry::List(list) => self.alert_list(list),
         }
     }
 
-    fn unknown_alerts(&mut self, spot: Spot, word: &str) -> Option<Vec<AlertPair>> {
+    fn unknown_alerts(&mut self, spot: Spot, word: &str) -> Option<Arc<[AlertPair]>> {
         let remedy = nearest(word, ["default", "none"]).map_or_else(
             || "write default, none or a list of alerts".to_owned(),
             |meant| format!("did you mean `{meant}`?"),
@@ -34,12 +36,12 @@ impl Reader<'_> {
         self.refuse(spot, &format!("`{word}` names no alerts"), &remedy)
     }
 
-    fn alert_list(&mut self, list: &[Spanned<AlertDocument>]) -> Option<Vec<AlertPair>> {
+    fn alert_list(&mut self, list: &[Spanned<AlertDocument>]) -> Option<Arc<[AlertPair]>> {
         let mut read: Vec<Option<AlertPair>> = Vec::new();
         for Spanned { value: shape, .. } in list {
             let pair = self.alert(shape);
             let name = &shape.name.value.0;
-            if read.iter().flatten().any(|other| other.name == *name) {
+            if read.iter().flatten().any(|other| *other.name == **name) {
                 let said = format!("the alert `{name}` stands here twice");
                 self.fault(shape.name.spot, &said, "give one of the two another name");
             }
@@ -62,7 +64,7 @@ impl Reader<'_> {
             return self.refuse(shape.long.spot, &said, remedy);
         }
         Some(AlertPair {
-            name: name?.as_str().to_owned(),
+            name: name?.as_str().into(),
             long,
             short,
             budget_ppb: budget?,

@@ -55,7 +55,7 @@ impl Reader<'_> {
 }
 
 fn names(slo: &Slo, of: impl Fn(&AlertPair) -> bool) -> String {
-    let names = slo.alerts.iter().filter(|pair| of(pair)).map(|pair| pair.name.as_str());
+    let names = slo.alerts.iter().filter(|pair| of(pair)).map(|pair| &*pair.name);
     names.collect::<Vec<_>>().join(", ")
 }
 

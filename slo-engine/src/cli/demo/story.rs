@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use slo_core::time::Minute;
 use slo_core::view::{BudgetView, State};
 use tokio::process::Command;
 
@@ -40,23 +41,37 @@ pub(super) async fn tell(stage: &mut Stage) -> anyhow::Result<bool> {
     )?;
     title("1. The catalog is healthy, and a deploy may go")?;
     stage.load().await?;
+    let begun = stage.until("requests are counted", |v| v.windows[0].total > Some(0.0)).await?;
     let healthy = |v: &BudgetView| {
         v.windows[0].total.is_some_and(|t| t > 2_000.0) && v.state == State::Healthy
     };
     let view = stage.until("the catalog is healthy", healthy).await?;
     line(&view)?;
     gate(stage, 0).await?;
+    healthy_minute(stage, &begun).await?;
 
     title(&format!("2. A fault: for {FAULT} s, one request in five fails"))?;
     inject(stage).await?;
+    let over = tokio::time::Instant::now() + Duration::from_secs(FAULT + 2);
     burn_down(stage).await?;
 
     title("3. The budget is gone, and the gate refuses the next deploy")?;
     gate(stage, 20).await?;
 
     title("4. The fault ends")?;
-    tokio::time::sleep(Duration::from_secs(FAULT)).await;
+    tokio::time::sleep_until(over).await;
     compare(stage).await
+}
+
+/// The forecast goes by the usual minute: a healthy one must be over before a burning one begins,
+/// and that one must have room for the whole burn.
+async fn healthy_minute(stage: &mut Stage, begun: &BudgetView) -> anyhow::Result<()> {
+    let minute = |v: &BudgetView| Minute::of(v.evaluated_at);
+    let over = |v: &BudgetView| {
+        minute(v) > minute(begun) && (v.evaluated_at - minute(v).start()).num_seconds() <= 30
+    };
+    say("   (a whole minute of healthy traffic teaches the forecast what is usual)")?;
+    stage.until("a minute is over", over).await.map(drop)
 }
 
 /// A line a second until nothing remains.

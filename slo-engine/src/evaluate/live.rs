@@ -56,6 +56,8 @@ pub(super) struct LiveSource {
     pub(super) read_to: Option<i64>,
     pub(super) error: Option<String>,
     pub(super) pause_until: Option<DateTime<Utc>>,
+    /// When series were forgotten last, Unix milliseconds.
+    pub(super) pruned: Option<i64>,
     pub(super) looked_for_edges: Option<DateTime<Utc>>,
 }
 

@@ -320,6 +320,21 @@ impl Intake {
         }
     }
 
+    /// Forgets series without a sample since `before` (Unix milliseconds).
+    pub fn prune(&mut self, before: i64) {
+        let moves: Vec<Vec<Option<u32>>> =
+            self.slos.iter_mut().map(|unit| unit.counter.prune(before)).collect();
+        self.known.retain(|_, known| {
+            known.fed.retain_mut(|(_, slo, series)| {
+                let now = moves[*slo][*series as usize];
+                *series = now.unwrap_or(*series);
+                now.is_some()
+            });
+            !known.fed.is_empty()
+        });
+        self.known.shrink_to_fit();
+    }
+
     /// Keeps notes of every series from now on, for [`Self::feeding`].
     pub fn keep_notes(&mut self) {
         for unit in &mut self.slos {
@@ -377,3 +392,6 @@ fn series<'a>(parts: &[Part], arena: &'a [Vec<Sample>]) -> Vec<SeriesBatch<'a>> 
         |p: &Part| SeriesBatch { series: p.series, samples: &arena[p.samples], created: p.created };
     parts.iter().map(part).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,11 +18,11 @@ fn series(instance: &str, weights: Weights, samples: &[(i64, f64)]) -> Series {
     Series { target: target(instance), weights, kind: Kind::Counter, samples }
 }
 
-/// Counts all series in batches that end at the given seconds.
+/// Counts all series in batches that end at the given seconds. After each, what is gone for longer
+/// than a gap can be is forgotten, and registered anew when it comes back.
 fn counted(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> BTreeMap<Minute, Bucket> {
     let mut counter = Counter::new(RULES, Minute(0));
-    let ids: Vec<u32> =
-        all.iter().map(|s| counter.register(&s.target, s.weights, s.kind)).collect();
+    let mut ids: Vec<Option<u32>> = vec![None; all.len()];
     let mut out = BTreeMap::new();
     let mut from = i64::MIN;
     for cut in cuts.iter().map(|s| s * 1_000).chain([i64::MAX / 4]) {
@@ -30,10 +30,14 @@ fn counted(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> BTreeMap<Minute,
             .iter()
             .map(|s| s.samples.iter().copied().filter(|x| from < x.at && x.at <= cut).collect())
             .collect();
-        let batch: Vec<SeriesBatch<'_>> = ids
-            .iter()
-            .zip(&slices)
-            .map(|(series, samples)| SeriesBatch { series: *series, samples, created: None })
+        for (at, s) in all.iter().enumerate().filter(|(at, _)| !slices[*at].is_empty()) {
+            ids[at].get_or_insert_with(|| counter.register(&s.target, s.weights, s.kind));
+        }
+        let known = ids.iter().zip(&slices);
+        let batch: Vec<SeriesBatch<'_>> = known
+            .filter_map(|(id, samples)| {
+                Some(SeriesBatch { series: (*id)?, samples, created: None })
+            })
             .collect();
         let read_to = cut.min(1_200_000_000);
         let outcome = counter.fold(&batch, starts, read_to);
@@ -44,6 +48,8 @@ fn counted(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> BTreeMap<Minute,
             bucket.partial |= mark.partial;
         }
         counter.close(Minute::of_millis(read_to - 15_000));
+        let moves = counter.prune(read_to - RULES.max_gap.as_millis() - 3_600_000);
+        ids.iter_mut().for_each(|id| *id = id.and_then(|old| moves[old as usize]));
         from = cut;
     }
     out.retain(|_, b| !b.is_empty());

@@ -106,6 +106,7 @@ fn source_at(engine: &mut Engine, config: &SourceConfig) -> anyhow::Result<usize
         read_to: None,
         error: None,
         pause_until: None,
+        pruned: None,
         looked_for_edges: None,
     });
     engine.pasts.push(past);

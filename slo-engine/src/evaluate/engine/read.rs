@@ -20,7 +20,8 @@ const AT_ONCE: i64 = 1_440;
 const FRESH: i64 = 10;
 const SKEW_MOST: i64 = 60;
 const MINUTE: i64 = 60_000;
-const DAY: i64 = 1_440 * MINUTE;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
 /// Samples that a slice of a long stretch brings at most, as far as the slice before tells.
 const AT_A_TIME: usize = 500_000;
 
@@ -137,7 +138,7 @@ impl Engine {
     ) -> Result<Read, SourceError> {
         let live = &mut self.sources[source];
         let from = live.read_to.unwrap_or(to) - live.overlap();
-        let long = to - from > 60 * MINUTE && live.has_past;
+        let long = to - from > HOUR && live.has_past;
         let Some(mut intake) = live.intake.take() else { return Ok(Read::default()) };
         let read = if long {
             self.catch_up(source, &mut intake, (from, to), now).await
@@ -207,11 +208,24 @@ impl Engine {
         if let Some(mark) = mark {
             intake.close(mark);
         }
+        self.forget_series(source);
         for (place, at) in self.sources[source].slos.iter().enumerate() {
             let reading = &mut self.slos[*at].reading;
             let Some(intake) = &self.sources[source].intake else { return };
             reading.newest = intake.newest(place).or(reading.newest);
             reading.oddity = intake.oddity(place);
+        }
+    }
+
+    /// Once an hour: series that have been gone for longer than a gap can be. Pods come and go.
+    fn forget_series(&mut self, source: usize) {
+        let gaps = self.sources[source].slos.iter().map(|at| self.slos[*at].account.slo().max_gap);
+        let gap = gaps.max().map_or(0, slo_core::time::Span::as_millis);
+        let live = &mut self.sources[source];
+        let (Some(intake), Some(read_to)) = (&mut live.intake, live.read_to) else { return };
+        if read_to - live.pruned.unwrap_or(i64::MIN / 2) >= HOUR {
+            live.pruned = Some(read_to);
+            intake.prune(read_to - gap - HOUR);
         }
     }
 

@@ -1,8 +1,10 @@
 //! The engine's binary, asked as a user asks it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat};
@@ -61,5 +63,46 @@ impl Engine {
         }
         let page: Page = serde_json::from_slice(&output.stdout).context("read the views")?;
         Ok(page.items)
+    }
+
+    /// `serve` on a free port, working in a folder that holds `slos/`; what it says goes to
+    /// `serve.log` there. It is killed when its guard goes.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn serve(&self, folder: &Path) -> anyhow::Result<Serving> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let address = format!("127.0.0.1:{port}");
+        let log = File::create(folder.join("serve.log")).context("make serve.log")?;
+        let mut command = Command::new(&self.binary);
+        command.env_clear().envs(&self.environment).env("HEADROOM__SERVER__LISTEN", &address);
+        command.arg("serve").current_dir(folder).stdin(Stdio::null());
+        command.stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().with_context(|| format!("start {}", self.binary.display()))?;
+        Ok(Serving { child, url: format!("http://{address}") })
+    }
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Serving {
+    child: Child,
+    /// Its address.
+    pub url: String,
+}
+
+impl Serving {
+    /// The process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+/// As `kill -9` does.
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

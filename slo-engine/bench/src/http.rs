@@ -45,6 +45,11 @@ impl Http {
         values.collect()
     }
 
+    /// The body of a page whose status is a success.
+    pub(crate) fn get(&self, url: &str) -> anyhow::Result<String> {
+        self.text(self.client.get(url))
+    }
+
     fn text(&self, request: reqwest::RequestBuilder) -> anyhow::Result<String> {
         let answer = async { request.send().await?.error_for_status()?.text().await };
         Ok(self.runtime.block_on(answer)?)

@@ -9,6 +9,7 @@ use crate::report::Outcome;
 use crate::world::World;
 
 mod backfill;
+mod restart;
 mod scenarios;
 mod ticks;
 mod truth1;
@@ -27,6 +28,8 @@ pub(crate) enum Row {
     Backfill,
     /// Ticks of 10,000 and 100,000 SLOs over a synthetic source.
     Ticks,
+    /// From a kill to the next verdict.
+    Restart,
 }
 
 impl Row {
@@ -42,6 +45,7 @@ impl Row {
             Self::Scenarios => scenarios::run(&world),
             Self::Backfill => backfill::run(&world),
             Self::Ticks => ticks::run(&world),
+            Self::Restart => restart::run(&world),
         }?;
         outcome.row = name;
         outcome.seconds = begun.elapsed().as_secs_f64();

@@ -30,8 +30,8 @@ const TICKS: u32 = 5;
 
 /// Two counters for each SLO, 60 s apart: 600 requests a minute of which one fails.
 #[derive(Debug)]
-struct Synthetic {
-    slos: usize,
+pub(super) struct Synthetic {
+    pub(super) slos: usize,
 }
 
 impl MetricSource for Synthetic {
@@ -105,7 +105,7 @@ async fn measure(
     std::fs::create_dir_all(folder)?;
     let specs = folder.join("slos");
     std::fs::create_dir_all(&specs)?;
-    write_specs(&specs, slos, windows)?;
+    write_specs(&specs, slos, windows, 1_000)?;
     let empty = memory();
     let declared = declared::read(&[specs], None).map_err(|e| anyhow::anyhow!("{}", e[0]))?;
     let mut config = Config::default();
@@ -151,7 +151,7 @@ fn check(latest: &Latest, slos: usize) -> anyhow::Result<()> {
 }
 
 /// Days of minutes, a slice of days at a time, as a backfill brings them.
-async fn fill(engine: &mut Engine, slos: usize, days: i64, now: DateTime<Utc>) {
+pub(super) async fn fill(engine: &mut Engine, slos: usize, days: i64, now: DateTime<Utc>) {
     let end = Minute(Minute::of(now).hour() * 60 - 60);
     let mut hour = Hour::default();
     for at in 0..60 {
@@ -173,9 +173,14 @@ async fn fill(engine: &mut Engine, slos: usize, days: i64, now: DateTime<Utc>) {
     }
 }
 
-fn write_specs(folder: &Path, slos: usize, windows: usize) -> anyhow::Result<()> {
+pub(super) fn write_specs(
+    folder: &Path,
+    slos: usize,
+    windows: usize,
+    together: usize,
+) -> anyhow::Result<()> {
     let list = ["30d", "28d", "14d", "7d"][..windows].join(", ");
-    for (file, part) in (0..slos).collect::<Vec<_>>().chunks(1_000).enumerate() {
+    for (file, part) in (0..slos).collect::<Vec<_>>().chunks(together).enumerate() {
         let mut text = String::new();
         for slo in part {
             text += &format!(

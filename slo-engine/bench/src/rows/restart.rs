@@ -1,0 +1,99 @@
+//! From `kill -9` in mid-tick to the first verdict of the next process, which says how old it is.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use slo_engine::clock::{Clock, SystemClock};
+use slo_engine::config::Config;
+use slo_engine::declared;
+use slo_engine::evaluate::engine::Engine;
+use slo_engine::evaluate::snapshot::Latest;
+use slo_engine::source::reader::MetricSource;
+use slo_engine::store::Store;
+
+use super::ticks::{Synthetic, fill, write_specs};
+use crate::output;
+use crate::report::{Figure, Must, Outcome};
+use crate::world::{Size, World};
+
+const SLOS: Size = Size(10_000, 1_000);
+const RUNS: Size = Size(9, 3);
+const DAYS: i64 = 30;
+
+pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
+    let slos = world.sizes.services(SLOS) as usize;
+    let runs = world.sizes.repeat(RUNS);
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    let mut outcome = Outcome {
+        measure: "kill -9 in mid-tick to the next verdict".to_owned(),
+        ..Outcome::default()
+    };
+    outcome.workload.insert("slos".to_owned(), i64::try_from(slos)?);
+    // A source that takes the question and never answers: each kill hits a tick that waits.
+    let silent = TcpListener::bind("127.0.0.1:0")?;
+    let source = format!("http://{}", silent.local_addr()?);
+    for (name, together, limit) in
+        [("a thousand SLOs a file", 1_000, 0.5), ("five SLOs a file", 5, 1.0)]
+    {
+        let folder = world.fresh(&together.to_string())?;
+        runtime.block_on(prepare(&folder, slos, together))?;
+        output::say(&format!("  {slos} SLOs with {DAYS} d, {name}"));
+        let mut times = Vec::new();
+        for _ in 0..runs {
+            times.push(once(world, &folder, &source)?);
+        }
+        times.sort_by(f64::total_cmp);
+        let said = format!("to the first verdict, {name}");
+        outcome.figures.push(Figure::new(&said, times[times.len() / 2], "s", Must::AtMost(limit)));
+    }
+    Ok(outcome)
+}
+
+/// A ledger with a past, as a server leaves it.
+async fn prepare(folder: &Path, slos: usize, together: usize) -> anyhow::Result<()> {
+    let specs = folder.join("slos");
+    std::fs::create_dir_all(&specs)?;
+    write_specs(&specs, slos, 1, together)?;
+    let declared = declared::read(&[specs], None).map_err(|e| anyhow::anyhow!("{}", e[0]))?;
+    let mut config = Config::default();
+    config.sources[0].max_query_bytes = usize::MAX;
+    std::fs::create_dir_all(folder.join("data"))?;
+    config.store.url = format!("sqlite://{}", folder.join("data/headroom.db").display());
+    let store = Store::open(&config.store.url).await?;
+    let now = SystemClock.now();
+    let engine =
+        Engine::start(&config, Arc::new(declared), store.clone(), Latest::default(), now).await?;
+    let source: Arc<dyn MetricSource> = Arc::new(Synthetic { slos });
+    let mut engine = engine.with_source("prometheus", &source);
+    engine.tick(now).await;
+    fill(&mut engine, slos, DAYS, now).await;
+    engine.tick(SystemClock.now()).await;
+    store.close().await;
+    Ok(())
+}
+
+/// Starts, waits for a verdict, kills.
+fn once(world: &World, folder: &Path, source: &str) -> anyhow::Result<f64> {
+    let begun = Instant::now();
+    let serving = world.engine.reading(source).serve(folder)?;
+    let url = format!("{}/v1/gate/svc-0", serving.url);
+    while begun.elapsed() < Duration::from_mins(1) {
+        if let Ok(body) = world.http.get(&url) {
+            let took = begun.elapsed().as_secs_f64();
+            let decision: serde_json::Value = serde_json::from_str(&body)?;
+            // One request in 600 fails: 5/3 of the budget of 99.9 %.
+            let spent = decision["rules"][0]["observed"].as_f64().unwrap_or_default();
+            let age = decision["rules"][3]["observed"].as_f64();
+            let right = decision["verdict"] == "deny" && (spent + 2.0 / 3.0).abs() < 1e-3;
+            anyhow::ensure!(right && age.is_some(), "not the verdict of the past: {body}");
+            // Long enough for the tick to be under way.
+            std::thread::sleep(Duration::from_millis(300));
+            return Ok(took);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    bail!("no verdict within a minute, see {}", folder.join("serve.log").display())
+}

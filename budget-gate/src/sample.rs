@@ -116,7 +116,7 @@ pub(crate) fn declaring(slos: &[&str]) -> Service {
             "  - {{name: {slo}, objective: 99.9%, indicator: {{ratio: {{total: hits, bad: misses}}}}}}\n"
         ));
     }
-    let set = load(vec![("orders.yaml".to_owned(), text.into_bytes())]).unwrap();
+    let set = load(&[("orders.yaml".to_owned(), text.into_bytes())]).unwrap();
     set.services.into_iter().next().unwrap()
 }
 

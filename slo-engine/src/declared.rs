@@ -73,8 +73,7 @@ pub fn read(paths: &[PathBuf], scrape_interval: Option<Span>) -> Result<Declared
 /// Everything that is wrong with them; also that they declare nothing.
 pub fn check(paths: &[PathBuf], scrape_interval: Option<Span>) -> Result<Declared, Vec<SpecError>> {
     let files = files::read(paths)?;
-    let set =
-        slo_core::spec::load(files.clone()).map_err(|errors| with_policies(errors, &files))?;
+    let set = slo_core::spec::load(&files).map_err(|errors| with_policies(errors, &files))?;
     if set.is_empty() && set.others.is_empty() {
         let remedy = "write a document with `kind: Service` and at least one SLO";
         return Err(vec![nothing(paths, "there is no SLO in these files").with_remedy(remedy)]);

@@ -24,7 +24,7 @@ mod load;
 
 pub use commit::{Commit, Tail, Watermark};
 pub use copy::{Held, Restored, holders, restore};
-pub use load::{Loaded, Registered};
+pub use load::Registered;
 
 /// The migrations that this version knows.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");

@@ -87,9 +87,15 @@ impl Ledger {
         self.base..self.base + self.length()
     }
 
-    /// Adds an hour's sums without its minutes, as folded on disk. Windows must be moved again.
-    pub fn load_fold(&mut self, hour: i64, sums: &Sums) {
-        self.set_fold(hour, sums);
+    /// Adds hours' sums without their minutes, as folded on disk. Windows must be moved again.
+    pub fn load_folds(&mut self, hours: &[(i64, Sums)]) {
+        let all = hours.iter().map(|(hour, _)| *hour);
+        if let (Some(first), Some(last)) = (all.clone().min(), all.max()) {
+            self.make_room(first, last);
+        }
+        for (hour, sums) in hours {
+            self.set_fold(*hour, sums);
+        }
     }
 
     /// Gives the minutes of an hour whose sums are known already.
@@ -263,19 +269,24 @@ impl Ledger {
         usize::try_from(hour - self.base).ok().filter(|_| hour < self.base + self.length())
     }
 
-    fn set_fold(&mut self, hour: i64, sums: &Sums) {
+    /// Makes the columns reach from one hour to another, both included.
+    fn make_room(&mut self, first: i64, last: i64) {
         let length = self.length();
         if length == 0 {
-            self.base = hour;
+            self.base = first;
         }
-        let front = usize::try_from(self.base - hour).unwrap_or(0);
-        let back = usize::try_from(hour + 1 - self.base - length).unwrap_or(0);
-        self.base = self.base.min(hour);
+        let front = usize::try_from(self.base - first).unwrap_or(0);
+        let back = usize::try_from(last + 1 - self.base - length).unwrap_or(0);
+        self.base = self.base.min(first);
         if front > 0 || back > 0 {
             for column in [&mut self.total, &mut self.bad, &mut self.measured, &mut self.partial] {
                 column.grow(front, back);
             }
         }
+    }
+
+    fn set_fold(&mut self, hour: i64, sums: &Sums) {
+        self.make_room(hour, hour);
         let at = usize::try_from(hour - self.base).unwrap_or(0);
         self.total.set(at, sums.total);
         self.bad.set(at, sums.bad());

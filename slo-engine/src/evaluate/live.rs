@@ -210,7 +210,7 @@ mod tests {
 
     fn live(stretches: &[(i64, i64)]) -> Live {
         let text = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 1\nenvironment: p\nslos:\n  - name: x\n    objective: 99%\n    indicator: {ratio: {total: t_total, bad: '{c=\"1\"}'}}\n";
-        let set = slo_core::spec::load(vec![("a.yaml".to_owned(), text.into())]).unwrap();
+        let set = slo_core::spec::load(&[("a.yaml".to_owned(), text.into())]).unwrap();
         Live {
             account: Account::new(set.services[0].slos[0].clone(), &[]),
             reading: Reading::default(),

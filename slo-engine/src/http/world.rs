@@ -117,7 +117,7 @@ fn view(slo: &Arc<Slo>, declared: &Declared) -> BudgetView {
 }
 
 static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
-    let set = slo_core::spec::load(vec![("all.yaml".to_owned(), SPEC.into())]).unwrap();
+    let set = slo_core::spec::load(&[("all.yaml".to_owned(), SPEC.into())]).unwrap();
     let policies = budget_gate::policy::load(&[], &set.services).unwrap().policies;
     let declared = Declared {
         asks: budget_gate::policy::asks(&policies),

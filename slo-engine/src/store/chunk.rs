@@ -27,17 +27,28 @@ pub(super) fn pack(slots: &Slots) -> Vec<u8> {
 ///
 /// # Errors
 /// A sentence when the bytes are no slots.
-pub(super) fn unpack(mut rest: &[u8]) -> Result<Slots, String> {
-    let mut slots = Slots::new();
-    while !rest.is_empty() {
-        let slot = u32::try_from(take(&mut rest)?).ok().filter(|slot| *slot < SLOTS);
-        let slot = slot.ok_or("a row holds a slot beyond its size")?;
-        let length = usize::try_from(take(&mut rest)?).unwrap_or(usize::MAX);
-        let bytes = rest.get(..length).ok_or("a row ends early")?;
-        slots.insert(slot, bytes.to_vec());
-        rest = &rest[length..];
-    }
-    Ok(slots)
+pub(super) fn unpack(rest: &[u8]) -> Result<Slots, String> {
+    slots(rest).map(|slot| slot.map(|(slot, bytes)| (slot, bytes.to_vec()))).collect()
+}
+
+/// Slots as they lie in a run of bytes; a sentence where the bytes are no slots.
+pub(super) fn slots(mut rest: &[u8]) -> impl Iterator<Item = Result<(u32, &[u8]), String>> {
+    std::iter::from_fn(move || {
+        let found = (!rest.is_empty()).then(|| slot(&mut rest))?;
+        if found.is_err() {
+            rest = &[];
+        }
+        Some(found)
+    })
+}
+
+fn slot<'a>(rest: &mut &'a [u8]) -> Result<(u32, &'a [u8]), String> {
+    let slot = u32::try_from(take(rest)?).ok().filter(|slot| *slot < SLOTS);
+    let slot = slot.ok_or("a row holds a slot beyond its size")?;
+    let length = usize::try_from(take(rest)?).unwrap_or(usize::MAX);
+    let (bytes, after) = rest.split_at_checked(length).ok_or("a row ends early")?;
+    *rest = after;
+    Ok((slot, bytes))
 }
 
 /// The sums of the hours of one day: (hour of the day, sums).
@@ -53,12 +64,15 @@ pub(super) fn pack_day(hours: &BTreeMap<u8, Sums>) -> Vec<u8> {
     out
 }
 
-/// The sums of the hours of one day from bytes.
+/// The sums of the hours of one day from bytes, as [`pack_day`] takes them.
 ///
 /// # Errors
 /// A sentence when the bytes are no day.
-pub(super) fn unpack_day(mut rest: &[u8]) -> Result<BTreeMap<u8, Sums>, String> {
-    let mut hours = BTreeMap::new();
+pub(super) fn unpack_day<D>(mut rest: &[u8]) -> Result<D, String>
+where
+    D: Default + Extend<(u8, Sums)>,
+{
+    let mut hours = D::default();
     while !rest.is_empty() {
         let hour = u8::try_from(take(&mut rest)?).ok().filter(|hour| *hour < 24);
         let hour = hour.ok_or("a day holds an hour beyond 23")?;
@@ -69,7 +83,7 @@ pub(super) fn unpack_day(mut rest: &[u8]) -> Result<BTreeMap<u8, Sums>, String> 
         let [bad, total, measured, partial, invalid, slack, assumed, dropped] = values;
         let good = total - bad;
         let sums = Sums { good, total, measured, partial, invalid, slack, assumed, dropped };
-        hours.insert(hour, sums);
+        hours.extend([(hour, sums)]);
     }
     Ok(hours)
 }
@@ -105,6 +119,6 @@ mod tests {
         assert!(
             unpack(&[64, 0]).is_err() && unpack(&[1, 5, 0]).is_err() && unpack(&[0x80]).is_err()
         );
-        assert!(unpack_day(&[24]).is_err() && unpack_day(&[1, 2]).is_err());
+        assert!(unpack_day::<Vec<_>>(&[24]).is_err() && unpack_day::<Vec<_>>(&[1, 2]).is_err());
     }
 }

@@ -145,7 +145,7 @@ async fn write_folds(
     for (key, slots) in &mut there {
         for (slot, hours) in days.remove(key).unwrap_or_default() {
             let old = slots.get(&slot).map_or(&[][..], |bytes| bytes);
-            let mut all = chunk::unpack_day(old).map_err(damaged("folds"))?;
+            let mut all: BTreeMap<u8, Sums> = chunk::unpack_day(old).map_err(damaged("folds"))?;
             all.extend(hours);
             slots.insert(slot, chunk::pack_day(&all));
         }

@@ -1,7 +1,8 @@
 //! Reads what a start needs: the ledgers, their sums, the newest minutes, watermarks and tails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use futures::TryStreamExt;
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::damaged;
@@ -21,13 +22,16 @@ pub struct Registered {
     pub stretches: Vec<(Minute, Minute)>,
 }
 
-/// What was committed last.
-#[derive(Debug, Clone, Default)]
-pub struct Loaded {
-    /// Sums of folded hours.
-    pub folds: ByLedger<Sums>,
-    /// Hours before this one are folded.
-    pub folded_to: i64,
+/// What takes folded sums: a ledger's number, and hours with their sums.
+pub(super) type TakesFolds<'a> = dyn FnMut(u32, &[(i64, Sums)]) + Send + 'a;
+
+/// Environment, service, SLO and fingerprint.
+type Names = (String, String, String, String);
+
+fn names(key: &LedgerKey) -> Names {
+    let LedgerKey { slo, fingerprint } = key;
+    let [environment, service, slo] = [&slo.environment, &slo.service, &slo.slo];
+    (environment.to_string(), service.to_string(), slo.to_string(), fingerprint.clone())
 }
 
 impl Store {
@@ -36,22 +40,21 @@ impl Store {
     /// # Errors
     /// When they cannot be read or made.
     pub async fn register(&self, keys: &[LedgerKey]) -> Result<Vec<Registered>, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(failed("connect"))?;
-        let made = make(&mut connection, keys).await;
-        if let Err(error) = made {
-            give_up(connection).await;
-            return Err(error);
+        let mut known = self.ledgers().await?;
+        let new: Vec<&LedgerKey> =
+            keys.iter().filter(|key| !known.contains_key(&names(key))).collect();
+        if !new.is_empty() {
+            let mut connection = self.pool.acquire().await.map_err(failed("connect"))?;
+            let made = make(&mut connection, &new).await;
+            if let Err(error) = made {
+                give_up(connection).await;
+                return Err(error);
+            }
+            drop(connection);
+            known = self.ledgers().await?;
         }
-        drop(connection);
-        let known = self.ledgers().await?;
         let found = keys.iter().map(|key| {
-            let key = (
-                key.slo.environment.to_string(),
-                key.slo.service.to_string(),
-                key.slo.slo.to_string(),
-                key.fingerprint.clone(),
-            );
-            known.get(&key).cloned().ok_or_else(|| StoreError::Damaged {
+            known.get(&names(key)).cloned().ok_or_else(|| StoreError::Damaged {
                 table: "ledgers",
                 reason: "a ledger that was just made is not there".to_owned(),
             })
@@ -78,9 +81,7 @@ impl Store {
         Ok(())
     }
 
-    async fn ledgers(
-        &self,
-    ) -> Result<BTreeMap<(String, String, String, String), Registered>, StoreError> {
+    async fn ledgers(&self) -> Result<HashMap<Names, Registered>, StoreError> {
         let mut stretches: BTreeMap<u32, Vec<(Minute, Minute)>> = BTreeMap::new();
         let rows =
             sqlx::query("SELECT ledger, from_minute, until_minute FROM stretches ORDER BY 1, 2");
@@ -100,33 +101,38 @@ impl Store {
         Ok(ledgers.collect())
     }
 
-    /// The sums of all hours from a day on, and up to where hours are folded.
+    /// Up to where hours are folded; `None` when nothing was ever committed.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn folded_to(&self) -> Result<Option<i64>, StoreError> {
+        sqlx::query_scalar("SELECT value FROM state WHERE key = 'folded_to'")
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("read its state"))
+    }
+
+    /// Hands the sums of folded hours to `each`, from a day on, oldest first: the ledger, and hours
+    /// of one day. There are millions, so they are never held all at once.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn folds(&self, from_hour: i64) -> Result<Loaded, StoreError> {
-        let folded_to: Option<i64> =
-            sqlx::query_scalar("SELECT value FROM state WHERE key = 'folded_to'")
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(failed("read its state"))?;
-        let rows = sqlx::query("SELECT day, shard, chunk FROM folds WHERE day >= ? ORDER BY day")
-            .bind(from_hour.div_euclid(24))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed("read folds"))?;
-        let mut folds: ByLedger<Sums> = BTreeMap::new();
-        for row in rows {
+    pub async fn folds(&self, from_hour: i64, each: &mut TakesFolds<'_>) -> Result<(), StoreError> {
+        let mut rows =
+            sqlx::query("SELECT day, shard, chunk FROM folds WHERE day >= ? ORDER BY day")
+                .bind(from_hour.div_euclid(24))
+                .fetch(&self.pool);
+        while let Some(row) = rows.try_next().await.map_err(failed("read folds"))? {
             let (day, shard): (i64, i64) = (row.get(0), row.get(1));
-            for (slot, bytes) in chunk::unpack(row.get::<&[u8], _>(2)).map_err(damaged("folds"))? {
-                let hours = chunk::unpack_day(&bytes).map_err(damaged("folds"))?;
-                let list = folds.entry(ledger(shard, slot)).or_default();
-                list.extend(
-                    hours.into_iter().map(|(hour, sums)| (day * 24 + i64::from(hour), sums)),
-                );
+            for slot in chunk::slots(row.get::<&[u8], _>(2)) {
+                let (slot, bytes) = slot.map_err(damaged("folds"))?;
+                let hours: Vec<(u8, Sums)> = chunk::unpack_day(bytes).map_err(damaged("folds"))?;
+                let hours =
+                    hours.into_iter().map(|(hour, sums)| (day * 24 + i64::from(hour), sums));
+                each(ledger(shard, slot), &hours.collect::<Vec<_>>());
             }
         }
-        Ok(Loaded { folds, folded_to: folded_to.unwrap_or(i64::MIN) })
+        Ok(())
     }
 
     /// The minutes of all ledgers from an hour on.
@@ -243,8 +249,9 @@ fn unpack_minutes(rows: Vec<sqlx::sqlite::SqliteRow>) -> Result<ByLedger<Hour>, 
     let mut found = ByLedger::new();
     for row in rows {
         let (hour, shard): (i64, i64) = (row.get(0), row.get(1));
-        for (slot, bytes) in chunk::unpack(row.get::<&[u8], _>(2)).map_err(damaged("minutes"))? {
-            let minutes = Hour::unpack(&bytes).map_err(damaged("minutes"))?;
+        for slot in chunk::slots(row.get::<&[u8], _>(2)) {
+            let (slot, bytes) = slot.map_err(damaged("minutes"))?;
+            let minutes = Hour::unpack(bytes).map_err(damaged("minutes"))?;
             found.entry(ledger(shard, slot)).or_default().push((hour, minutes));
         }
     }
@@ -252,7 +259,7 @@ fn unpack_minutes(rows: Vec<sqlx::sqlite::SqliteRow>) -> Result<ByLedger<Hour>, 
 }
 
 /// Makes the ledgers that are not there yet.
-async fn make(connection: &mut SqliteConnection, keys: &[LedgerKey]) -> Result<(), StoreError> {
+async fn make(connection: &mut SqliteConnection, keys: &[&LedgerKey]) -> Result<(), StoreError> {
     let mut transaction =
         connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))?;
     for part in keys.chunks(5_000) {

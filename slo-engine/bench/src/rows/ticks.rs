@@ -184,7 +184,7 @@ pub(super) fn write_specs(
         let mut text = String::new();
         for slo in part {
             text += &format!(
-                "---\napiVersion: headroom/v1\nkind: Service\nservice: svc-{slo}\ntier: 2\nenvironment: p\nslos:\n  - name: a\n    objective: 99.9%\n    window: [{list}]\n    indicator: {{ratio: {{total: 't_total{{service=\"svc-{slo}\"}}', bad: '{{code=~\"5..\"}}'}}}}\n"
+                "---\napiVersion: headroom/v1\nkind: Service\nservice: svc-{slo}\ntier: 2\nenvironment: p\nslos:\n  - name: a\n    objective: 99%\n    window: [{list}]\n    indicator: {{ratio: {{total: 't_total{{service=\"svc-{slo}\"}}', bad: '{{code=~\"5..\"}}'}}}}\n"
             );
         }
         std::fs::write(folder.join(format!("{file}.yaml")), text)?;

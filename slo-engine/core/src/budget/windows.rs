@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn counts_that_cannot_be_trusted_are_no_data_and_not_100_percent() {
-        let set = crate::spec::load(vec![("a.yaml".to_owned(), SERVICE.into())]).unwrap();
+        let set = crate::spec::load(&[("a.yaml".to_owned(), SERVICE.into())]).unwrap();
         let mut account = Account::new(set.services[0].slos[0].clone(), &[]);
         for minute in 0..1_440 {
             let bucket = Bucket { good: 10, total: 10, measured: true, ..Bucket::default() };

@@ -63,13 +63,8 @@ impl Set {
 /// # Errors
 /// Everything that is wrong with any of them, by file and line. Of a document whose form cannot be
 /// read it is the first fault.
-pub fn load(files: Vec<(String, Vec<u8>)>) -> Result<Set, Vec<SpecError>> {
-    let mut loading = Loading::default();
-    for (file, bytes) in files {
-        for document in yaml::documents(&file, &bytes) {
-            loading.take(document);
-        }
-    }
+pub fn load(files: &[(String, Vec<u8>)]) -> Result<Set, Vec<SpecError>> {
+    let mut loading = Loading::of(files);
     loading.doubles();
     if loading.errors.is_empty() {
         loading.links();
@@ -90,7 +85,48 @@ enum Known {
     Other,
 }
 
+/// Fewer bytes than this are not worth a thread.
+const MUCH: usize = 1 << 18;
+
 impl Loading {
+    /// Reads files on all cores: they know nothing of each other yet.
+    fn of(files: &[(String, Vec<u8>)]) -> Self {
+        let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let parts = cores.min(bytes / MUCH + 1);
+        let share = files.len().div_ceil(parts).max(1);
+        let mut all = Self::default();
+        std::thread::scope(|scope| {
+            let rest = files.chunks(share).skip(1);
+            let rest: Vec<_> = rest.map(|part| scope.spawn(|| Self::read(part))).collect();
+            all = Self::read(&files[..share.min(files.len())]);
+            for part in rest {
+                match part.join() {
+                    Ok(part) => all.join(part),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
+        all
+    }
+
+    fn read(files: &[(String, Vec<u8>)]) -> Self {
+        let mut loading = Self::default();
+        for (file, bytes) in files {
+            for document in yaml::documents(file, bytes) {
+                loading.take(document);
+            }
+        }
+        loading
+    }
+
+    fn join(&mut self, other: Self) {
+        self.declared.extend(other.declared);
+        self.others.extend(other.others);
+        self.errors.extend(other.errors);
+        self.warnings.extend(other.warnings);
+    }
+
     fn take(&mut self, document: Result<Document, SpecError>) {
         let document = match document {
             Ok(document) => document,

@@ -66,7 +66,7 @@ mod tests {
 
     /// Read until 30 s before it was made, stale after 5 minutes.
     fn view(bad: i64) -> BudgetView {
-        let set = spec::load(vec![("a.yaml".to_owned(), SPEC.into())]).unwrap();
+        let set = spec::load(&[("a.yaml".to_owned(), SPEC.into())]).unwrap();
         let mut account = Account::new(set.services[0].slos[0].clone(), &[]);
         let until = made() - TimeDelta::seconds(30);
         let end = end_of(until);

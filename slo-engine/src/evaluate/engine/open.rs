@@ -1,9 +1,10 @@
 //! From files and database to a running state.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use slo_core::bucket::Sums;
 use slo_core::budget::Account;
 use slo_core::calendar;
 use slo_core::ledger::Hour;
@@ -138,19 +139,22 @@ impl Engine {
         self.end_stretches(marks.iter().map(|m| m.minute).min()).await?;
         let longest = self.declared.services.iter().flat_map(|s| &s.slos).flat_map(|s| &s.windows);
         let longest = longest.map(|w| calendar::longest(*w)).max().unwrap_or(0).max(8 * 1_440);
-        let loaded = self.store.folds(Minute::of(now).hour() - 2 * longest / 60 - 48).await?;
         let current = Minute::of(now).hour();
-        self.folded_to = if loaded.folded_to == i64::MIN { current } else { loaded.folded_to };
+        self.folded_to = self.store.folded_to().await?.unwrap_or(current);
+        let place: HashMap<u32, usize> =
+            self.slos.iter().enumerate().map(|(at, live)| (live.ledger.id, at)).collect();
+        let slos = &mut self.slos;
+        let mut each = |ledger: u32, hours: &[(i64, Sums)]| {
+            if let Some(at) = place.get(&ledger) {
+                slos[*at].account.events_mut().load_folds(hours);
+            }
+        };
+        self.store.folds(current - 2 * longest / 60 - 48, &mut each).await?;
         let oldest = marks.iter().map(|m| m.minute).min().unwrap_or(Minute::of(now));
         let recent = self.folded_to.min((oldest - RECENT).hour());
         let mut minutes = self.store.minutes_from(recent).await?;
-        let mut folds = loaded.folds;
         for live in &mut self.slos {
-            let id = live.ledger.id;
-            for (hour, sums) in folds.remove(&id).unwrap_or_default() {
-                live.account.events_mut().load_fold(hour, &sums);
-            }
-            load_minutes(live, minutes.remove(&id).unwrap_or_default());
+            load_minutes(live, minutes.remove(&live.ledger.id).unwrap_or_default());
         }
         self.find_ends().await;
         Ok(())
@@ -248,7 +252,7 @@ impl Engine {
 /// Loads minutes; the open ones hold what was read until the last commit.
 fn load_minutes(live: &mut Live, hours: Vec<(i64, Hour)>) {
     for (hour, minutes) in hours {
-        live.account.events_mut().load_fold(hour, &minutes.sums(0, 60));
+        live.account.events_mut().load_folds(&[(hour, minutes.sums(0, 60))]);
         live.account.events_mut().load_minutes(hour, minutes);
     }
 }

@@ -7,7 +7,7 @@ const SERVICE: &str = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier:
     \x20 - name: y\n    objective: 99%\n    indicator: {ratio: {total: 't_total{code!=\"404\"}', bad: '{code=\"500\"}'}}\n";
 
 fn intake() -> Intake {
-    let set = slo_core::spec::load(vec![("a.yaml".to_owned(), SERVICE.into())]).unwrap();
+    let set = slo_core::spec::load(&[("a.yaml".to_owned(), SERVICE.into())]).unwrap();
     let rules = Rules {
         look_back: slo_core::time::Span::minutes(5),
         max_gap: slo_core::time::Span::minutes(60),

@@ -9,7 +9,7 @@ mod faults;
 mod values;
 
 fn one(text: impl AsRef<[u8]>) -> Result<Set, Vec<SpecError>> {
-    load(vec![("orders.yaml".to_owned(), text.as_ref().to_vec())])
+    load(&[("orders.yaml".to_owned(), text.as_ref().to_vec())])
 }
 
 /// The keys of a service, lines 1 to 5.
@@ -52,7 +52,7 @@ fn every_slo_keeps_its_place() {
 #[test]
 fn the_faults_of_all_files_are_told_at_once_and_in_order() {
     let bad = "slos:\n  - name: A\n    objective: 100%\n    window: 1m\n    indicator: {raw: {}}\n";
-    let errors = load(vec![
+    let errors = load(&[
         service("users", bad),
         ("binary".to_owned(), vec![b'a', b'\n', 0xff, 0xfe]),
         service("orders", "slos: 5\n"),
@@ -78,7 +78,7 @@ fn the_faults_of_all_files_are_told_at_once_and_in_order() {
 fn a_service_declared_in_two_files_names_both_places() {
     let mut again = service("orders", "");
     again.0 = "again.yaml".to_owned();
-    let errors = load(vec![service("orders", ""), again]).unwrap_err();
+    let errors = load(&[service("orders", ""), again]).unwrap_err();
     assert_eq!(errors[0].place.to_string(), "again.yaml:3:10");
     assert!(errors[0].message.contains("already declared at orders.yaml:3:10"));
     let staging = HEAD.replace("production", "staging");
@@ -113,8 +113,8 @@ fn composites_find_their_members_in_other_files_and_environments() {
         service("users", slo),
         ("staging.yaml".to_owned(), staging.into_bytes()),
     ];
-    assert_eq!(load(files.clone()).unwrap().places.len(), 3);
-    let errors = load(files[..2].to_vec()).unwrap_err();
+    assert_eq!(load(&files).unwrap().places.len(), 3);
+    let errors = load(&files[..2]).unwrap_err();
     assert_eq!(errors[0].message, "there is no SLO `users/a@staging`");
 }
 
@@ -126,14 +126,14 @@ fn composites_in_a_circle_are_refused() {
         )
     };
     let files = vec![service("orders", &of("users")), service("users", &of("orders"))];
-    let errors = load(files).unwrap_err();
+    let errors = load(&files).unwrap_err();
     assert_eq!(errors.len(), 2);
     assert_eq!(errors[0].message, "`orders/a@production` would be made of itself");
 }
 
 #[test]
 fn a_call_to_an_undeclared_service_is_a_warning_in_its_own_environment() {
-    let set = load(vec![service("orders", "dependsOn: [user, users]\n"), service("users", "")]);
+    let set = load(&[service("orders", "dependsOn: [user, users]\n"), service("users", "")]);
     let set = set.unwrap();
     assert_eq!(codes(&set), [("undeclared-dependency", 6, 13)]);
     assert_eq!(set.warnings[0].finding.remedy.as_deref(), Some("did you mean `users`?"));

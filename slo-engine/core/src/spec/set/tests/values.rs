@@ -12,7 +12,7 @@ fn whole() -> Service {
     let payment = "slos:\n  - {name: availability, objective: 99%, indicator: {ratio: {total: up, \
         bad: '{x=\"1\"}'}}}\n";
     let files = vec![("orders.yaml".to_owned(), WHOLE.to_vec()), service("payment", payment)];
-    let set = load(files).unwrap_or_else(|errors| panic!("{}", errors[0]));
+    let set = load(&files).unwrap_or_else(|errors| panic!("{}", errors[0]));
     assert_eq!(codes(&set), [("undeclared-dependency", 8, 22)]);
     set.services[0].clone()
 }

@@ -32,6 +32,9 @@ pub struct Traffic {
     pub end: i64,
 }
 
+const PROMETHEUS: &str = "prometheus.sh";
+const VICTORIA: &str = "victoria.sh";
+
 /// The log of a server's queries.
 const QUERIES: &str = "queries.log";
 
@@ -98,11 +101,31 @@ impl Tools {
             config.as_ref(),
         ])?;
         let url = url.trim().to_owned();
-        Ok(Server { tools: self.clone(), dir: dir.to_owned(), url, stopped: false })
+        let script = PROMETHEUS;
+        Ok(Server { tools: self.clone(), script, dir: dir.to_owned(), url, stopped: false })
+    }
+
+    /// Starts a VictoriaMetrics that holds a folder of samples.
+    ///
+    /// # Errors
+    /// What the script says, for example that a program is not installed.
+    pub fn victoria(&self, dir: &Path, samples: &Path) -> anyhow::Result<Server> {
+        let own = std::process::id().to_string();
+        let words = ["start".as_ref(), dir.as_os_str(), "--for".as_ref(), own.as_ref()];
+        let url = self.ask(VICTORIA, &words)?.trim().to_owned();
+        let script = VICTORIA;
+        let server =
+            Server { tools: self.clone(), script, dir: dir.to_owned(), url, stopped: false };
+        self.ask(VICTORIA, &["load".as_ref(), dir.as_ref(), samples.as_ref()])?;
+        Ok(server)
     }
 
     fn script(&self, words: &[&OsStr]) -> anyhow::Result<String> {
-        run(Command::new("bash").arg(self.0.join("prometheus.sh")).args(words))
+        self.ask(PROMETHEUS, words)
+    }
+
+    fn ask(&self, script: &str, words: &[&OsStr]) -> anyhow::Result<String> {
+        run(Command::new("bash").arg(self.0.join(script)).args(words))
     }
 }
 
@@ -110,6 +133,7 @@ impl Tools {
 #[derive(Debug)]
 pub struct Server {
     tools: Tools,
+    script: &'static str,
     dir: PathBuf,
     url: String,
     stopped: bool,
@@ -163,7 +187,7 @@ impl Server {
     pub fn stop(&mut self) {
         if !std::mem::replace(&mut self.stopped, true) {
             // The script says so itself when a server does not stop, and then kills it.
-            let _ = self.tools.script(&["stop".as_ref(), self.dir.as_ref()]);
+            let _ = self.tools.ask(self.script, &["stop".as_ref(), self.dir.as_ref()]);
         }
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct LiveSource {
     pub(super) config: SourceConfig,
     pub(super) source: Arc<dyn MetricSource>,
     pub(super) has_past: bool,
+    /// Whether it shows samples much later than it takes them, as its answers say.
+    pub(super) shows_late: bool,
     /// Once its series have been found.
     pub(super) intake: Option<Intake>,
     /// Positions of its SLOs, as in the intake.
@@ -63,7 +65,11 @@ pub(super) struct LiveSource {
 
 impl LiveSource {
     pub(super) fn overlap(&self) -> i64 {
-        let default = if self.has_past { 15_000 } else { 0 };
+        let default = match (self.has_past, self.shows_late) {
+            (false, _) => 0,
+            (true, false) => 15_000,
+            (true, true) => 60_000,
+        };
         self.config.overlap.map_or(default, slo_core::time::Span::as_millis)
     }
 

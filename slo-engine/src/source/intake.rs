@@ -228,7 +228,7 @@ impl Intake {
     /// The targets whose process start decides how the batch is counted.
     #[must_use]
     pub fn new_targets(&mut self) -> Vec<NewTarget> {
-        self.batch.sort_by_key(|part| (part.slo, part.series));
+        in_order(&mut self.batch, &self.arena);
         let mut found = Vec::new();
         for parts in self.batch.chunk_by(|a, b| a.slo == b.slo) {
             let batch = series(parts, &self.arena);
@@ -244,7 +244,7 @@ impl Intake {
         read_to: i64,
     ) -> Vec<(usize, Outcome)> {
         let mut batch = std::mem::take(&mut self.batch);
-        batch.sort_by_key(|part| (part.slo, part.series));
+        in_order(&mut batch, &self.arena);
         let mut parts = batch.as_slice();
         let mut outcomes = Vec::new();
         for (slo, unit) in self.slos.iter_mut().enumerate() {
@@ -385,6 +385,13 @@ impl Intake {
         let refines = matches!(&*unit.feeds, Feeds::Ratio { .. });
         (refines && !unit.part_seen).then_some(Oddity::NeverMatched)
     }
+}
+
+/// By SLO and series; runs of one series by time. A boundary that is spelled anew comes as a series of
+/// its own and goes on as the old one, and servers give series in any order.
+fn in_order(batch: &mut [Part], arena: &[Vec<Sample>]) {
+    let begin = |part: &Part| arena[part.samples].first().map(|sample| sample.at);
+    batch.sort_by_key(|part| (part.slo, part.series, begin(part)));
 }
 
 fn series<'a>(parts: &[Part], arena: &'a [Vec<Sample>]) -> Vec<SeriesBatch<'a>> {

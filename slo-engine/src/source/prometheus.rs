@@ -76,12 +76,13 @@ impl Prometheus {
     /// Why nothing was counted.
     pub async fn read(&self, intake: &mut Intake, from: i64, to: i64) -> Result<Read, SourceError> {
         let selectors: Vec<String> = intake.queries().map(|q| q.selector.to_string()).collect();
-        let (mut samples, mut date) = (0, None);
+        let (mut samples, mut date, mut shows_late) = (0, None, false);
         let mut answers = Vec::with_capacity(selectors.len());
         for selector in &selectors {
             let answer = self.api.query(&format!("{selector}[{}ms]", to - from), to).await?;
             samples += answer.data.iter().map(|s| s.samples.len()).sum::<usize>();
             date = answer.date.or(date);
+            shows_late |= answer.shows_late;
             answers.push(answer.data);
         }
         for (query, answer) in answers.into_iter().enumerate() {
@@ -98,7 +99,7 @@ impl Prometheus {
         };
         let mut outcomes = intake.settle(&start_of, to);
         outcomes.extend(self.read_ratios(intake, from, to).await?);
-        Ok(Read { outcomes, samples, date, problem: None })
+        Ok(Read { outcomes, samples, date, shows_late, problem: None })
     }
 
     /// Asks for raw ratios at the ends of the slices that ended in `(from, to]`.

@@ -18,6 +18,8 @@ pub struct Read {
     pub samples: usize,
     /// The source's clock.
     pub date: Option<DateTime<Utc>>,
+    /// Whether the source shows samples much later than it takes them.
+    pub shows_late: bool,
     /// What could not be read although the rest was.
     pub problem: Option<String>,
 }

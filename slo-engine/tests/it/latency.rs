@@ -51,14 +51,19 @@ fn a_threshold_between_boundaries_counts_the_lower_bucket_as_good_and_reports_bo
 
 #[test]
 fn a_boundary_that_changes_its_spelling_goes_on_as_the_same_series() {
-    let (mut old, mut new) = (histogram(&[("1", 99), ("+Inf", 100)]), histogram(&[("1.0", 99)]));
-    let middle = old[0].samples[50].0;
-    old[0].samples.retain(|(at, _)| *at < middle);
-    new[0].samples.retain(|(at, _)| *at >= middle);
-    old.append(&mut new);
-    let view = under(&Lab::holding("latency-respelled", &old), "1s");
-    let window = &view.windows[0];
-    assert_eq!((window.bad, window.total), (Some(100.0), Some(10_000.0)));
+    // Servers give series by label: the old spelling comes first, and then last.
+    for (before, after) in [("1", "1.0"), ("1.0", "1")] {
+        let mut old = histogram(&[(before, 99), ("+Inf", 100)]);
+        let mut new = histogram(&[(after, 99)]);
+        let middle = old[0].samples[50].0;
+        old[0].samples.retain(|(at, _)| *at < middle);
+        new[0].samples.retain(|(at, _)| *at >= middle);
+        old.append(&mut new);
+        let view = under(&Lab::holding(&format!("latency-respelled-{after}"), &old), "1s");
+        let window = &view.windows[0];
+        assert_eq!((window.bad, window.total), (Some(100.0), Some(10_000.0)), "{after}");
+        assert!(view.burn.iter().all(|burn| burn.rate == Some(1.0)), "{:?}", view.burn);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use slo_core::time::Minute;
 use slo_core::view::{BudgetView, State};
 use slo_engine::config::Config;
 use slo_engine::declared;
@@ -193,4 +194,21 @@ async fn a_past_that_ended_longer_ago_than_max_gap_is_stale_also_after_a_kill() 
     run.engine.as_mut().unwrap().tick(at(END + 30)).await;
     run.fill(at(END + 30)).await;
     run.compare(at(END + 30)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_victoria_metrics_is_known_by_its_answers_and_its_last_minute_stays_open() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let labels = [("service", "svc-0000"), ("job", "a"), ("instance", "a"), ("code", "200")];
+    let lab = Lab::holding("live-victoria", &[steady(&labels, -300..1, 1_000, 10)]);
+    for (server, overlap) in [(&lab.server, 15), (&lab.victoria, 60)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = Run::new(server.url(), &folder, 1, "[1d]");
+        run.start(at(END)).await;
+        run.engine.as_mut().unwrap().tick(at(END)).await;
+        let mark = run.store.as_ref().unwrap().watermarks().await.unwrap().remove(0);
+        assert_eq!((mark.read_to, mark.minute), (END * 1_000, Minute::of(at(END - overlap))));
+        run.fill(at(END)).await;
+        run.compare(at(END)).await;
+    }
 }

@@ -107,6 +107,7 @@ fn source_at(engine: &mut Engine, config: &SourceConfig) -> anyhow::Result<usize
         read_to: None,
         error: None,
         pause_until: None,
+        shows_late: false,
         pruned: None,
         looked_for_edges: None,
     });

@@ -181,14 +181,16 @@ impl Engine {
 
     /// Reads once, and refuses the answer of a source whose clock is off.
     async fn ask(
-        &self,
+        &mut self,
         source: usize,
         intake: &mut Intake,
         (from, to): (i64, i64),
         now: DateTime<Utc>,
     ) -> Result<Read, SourceError> {
-        let live = &self.sources[source];
-        let read = live.source.read(intake, from, to).await?;
+        let reader = self.sources[source].source.clone();
+        let read = reader.read(intake, from, to).await?;
+        let live = &mut self.sources[source];
+        live.shows_late = read.shows_late;
         if self.compares_clocks { checked(read, now, &live.config.url) } else { Ok(read) }
     }
 

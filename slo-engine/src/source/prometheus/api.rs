@@ -34,6 +34,18 @@ pub struct Answer<T> {
     pub data: T,
     /// The server's `Date`.
     pub date: Option<DateTime<Utc>>,
+    /// Whether it is a VictoriaMetrics, which shows samples later than Prometheus does.
+    pub shows_late: bool,
+}
+
+/// A body, and what its head says.
+type Received = Answer<Vec<u8>>;
+
+impl Received {
+    /// The same head with what was read from the body.
+    fn with<T>(&self, data: T) -> Answer<T> {
+        Answer { data, date: self.date, shows_late: self.shows_late }
+    }
 }
 
 impl Api {
@@ -83,11 +95,11 @@ impl Api {
         let time = format!("{}.{:03}", at.div_euclid(1_000), at.rem_euclid(1_000));
         let request = self.client.query(expression).query("time", time).post_raw();
         let sent = request.await.map_err(|e| self.failed(&e))?;
-        let (body, date) = self.body(sent).await?;
-        let data: QueryData = self.read(&body)?;
+        let received = self.body(sent).await?;
+        let data: QueryData = self.read(&received.data)?;
         match data.result_type.as_str() {
-            "matrix" | "vector" => Ok(Answer { data: data.result, date }),
-            other => Err(self.garbage(&body, format!("a result of type `{other}`"))),
+            "matrix" | "vector" => Ok(received.with(data.result)),
+            other => Err(self.garbage(&received.data, format!("a result of type `{other}`"))),
         }
     }
 
@@ -105,9 +117,9 @@ impl Api {
         let step = step as f64 / 1e3;
         let request = self.client.query_range(expression, start / 1_000, end / 1_000, step);
         let sent = request.post_raw().await.map_err(|e| self.failed(&e))?;
-        let (body, date) = self.body(sent).await?;
-        let data: QueryData = self.read(&body)?;
-        Ok(Answer { data: data.result, date })
+        let received = self.body(sent).await?;
+        let data: QueryData = self.read(&received.data)?;
+        Ok(received.with(data.result))
     }
 
     /// The values that a label has in the series of a selector between two instants (Unix milliseconds).
@@ -125,8 +137,8 @@ impl Api {
         let (from, to) = (from.div_euclid(1_000).to_string(), (to / 1_000 + 1).to_string());
         let query = [("match[]", selector), ("start", from.as_str()), ("end", to.as_str())];
         let sent = self.client.inner().get(path).query(&query).send().await;
-        let (body, _) = self.body(sent.map_err(|e| self.broken(&e))?).await?;
-        self.read(&body)
+        let received = self.body(sent.map_err(|e| self.broken(&e))?).await?;
+        self.read(&received.data)
     }
 
     /// The version of what answers, as its build information says.
@@ -140,15 +152,14 @@ impl Api {
         }
         let path = format!("{}/api/v1/status/buildinfo", self.url);
         let sent = self.client.inner().get(path).send().await;
-        let (body, _) = self.body(sent.map_err(|e| self.broken(&e))?).await?;
-        Ok(start_of(self.read::<Build>(&body)?.version.as_bytes()))
+        let received = self.body(sent.map_err(|e| self.broken(&e))?).await?;
+        Ok(start_of(self.read::<Build>(&received.data)?.version.as_bytes()))
     }
 
-    async fn body(
-        &self,
-        response: reqwest::Response,
-    ) -> Result<(Vec<u8>, Option<DateTime<Utc>>), SourceError> {
+    async fn body(&self, response: reqwest::Response) -> Result<Received, SourceError> {
         let status = response.status();
+        // VictoriaMetrics alone names its host so, in every answer.
+        let shows_late = response.headers().contains_key("x-server-hostname");
         let date = date(response.headers());
         let retry_after = retry_after(response.headers());
         let mut body = Vec::with_capacity(
@@ -174,7 +185,7 @@ impl Api {
                 _ => self.status(status.as_u16(), &body),
             });
         }
-        Ok((body, date))
+        Ok(Answer { data: body, date, shows_late })
     }
 
     fn read<'a, T: Deserialize<'a>>(&self, body: &'a [u8]) -> Result<T, SourceError> {

@@ -98,7 +98,8 @@ impl Scrape {
         }
         let start_of = |target: &TargetKey, _: i64| starts.get(target).copied();
         let problem = (!problems.is_empty()).then(|| problems.join("; "));
-        Read { outcomes: intake.settle(&start_of, at), samples, date: None, problem }
+        let outcomes = intake.settle(&start_of, at);
+        Read { outcomes, samples, problem, ..Read::default() }
     }
 
     async fn find_edges(&self, feeds: &mut Feeds, at: i64) -> Result<(), SourceError> {

@@ -72,9 +72,10 @@ pub(crate) fn ask(engine: &Engine, folder: &Path, slos: &str, at: i64) -> Vec<Bu
     engine.budget(&specs, at).unwrap()
 }
 
-/// A Prometheus that holds a history.
+/// A Prometheus and a VictoriaMetrics that hold the same history.
 pub(crate) struct Lab {
     pub(crate) server: Server,
+    pub(crate) victoria: Server,
     pub(crate) folder: PathBuf,
 }
 
@@ -84,12 +85,27 @@ impl Lab {
         let (samples, dir) = (folder.join("samples"), folder.join("server"));
         openmetrics::write(&samples, history).unwrap();
         Tools::default().load(&dir, &samples).unwrap();
-        Self { server: Tools::default().start(&dir).unwrap(), folder }
+        let victoria = Tools::default().victoria(&folder.join("victoria"), &samples).unwrap();
+        Self { server: Tools::default().start(&dir).unwrap(), victoria, folder }
     }
 
-    /// The views of some SLOs at an instant, Unix milliseconds.
+    /// The views of some SLOs at an instant, Unix milliseconds: the same from both servers.
     pub(crate) fn views(&self, slos: &str, at: i64) -> Vec<BudgetView> {
-        ask(&engine(self.server.url()), &self.folder, slos, at)
+        let [views, others] = [&self.server, &self.victoria]
+            .map(|server| ask(&engine(server.url()), &self.folder, slos, at));
+        let known = |view: &BudgetView| {
+            let BudgetView { windows, burn, alerts, findings, conditions, .. } = view.clone();
+            (windows, burn, alerts, findings, conditions)
+        };
+        let [one, other] = [&views, &others].map(|all| all.iter().map(known).collect::<Vec<_>>());
+        assert_eq!(one, other, "Prometheus and VictoriaMetrics");
+        views
+    }
+
+    /// The same as [`Self::requests`] of what only Prometheus keeps.
+    pub(crate) fn requests_of_prometheus(&self) -> BudgetView {
+        let engine = engine(self.server.url());
+        ask(&engine, &self.folder, &slo("requests", REQUESTS), END * 1_000).remove(0)
     }
 
     /// The view of the requests at the end of the history.

@@ -43,12 +43,12 @@ pub enum StoreError {
     #[error("store.url `{0}` is not sqlite://PATH")]
     Address(String),
     /// The folder cannot be made.
-    #[error("cannot make the folder of {}: {source}", path.display())]
+    #[error("cannot make the folder of {}: {reason}", path.display())]
     Folder {
         /// The database.
         path: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// There is none.
     #[error("there is no database {}", .0.display())]
@@ -84,14 +84,14 @@ pub enum StoreError {
         by: Vec<String>,
     },
     /// A file could not be handled.
-    #[error("cannot {step} {}: {source}", path.display())]
+    #[error("cannot {step} {}: {reason}", path.display())]
     File {
         /// What was being done.
         step: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// It cannot be opened or is damaged.
     #[error("the database {} cannot be used: {reason}; it was left as it is. Restore a backup (`slo-engine restore FILE`) or move it away", path.display())]
@@ -112,12 +112,12 @@ pub enum StoreError {
         known: i64,
     },
     /// A statement failed.
-    #[error("the database could not {step}: {source}")]
+    #[error("the database could not {step}: {reason}")]
     Failed {
         /// What was being done.
         step: &'static str,
         /// What SQLite says.
-        source: sqlx::Error,
+        reason: sqlx::Error,
     },
     /// A row is damaged.
     #[error(
@@ -132,7 +132,7 @@ pub enum StoreError {
 }
 
 fn failed(step: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |source| StoreError::Failed { step, source }
+    move |reason| StoreError::Failed { step, reason }
 }
 
 /// The path of `sqlite://PATH`.
@@ -203,7 +203,7 @@ impl Store {
         name.push(".lock");
         let path = PathBuf::from(name);
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let broken = |source| StoreError::File { step: "open", path: path.clone(), source };
+        let broken = |reason| StoreError::File { step: "open", path: path.clone(), reason };
         let file = file.map_err(broken)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
@@ -211,8 +211,8 @@ impl Store {
                 let by = vec!["another server".to_owned()];
                 Err(StoreError::InUse { path: self.path.clone(), by })
             }
-            Err(TryLockError::Error(source)) => {
-                Err(StoreError::File { step: "lock", path, source })
+            Err(TryLockError::Error(reason)) => {
+                Err(StoreError::File { step: "lock", path, reason })
             }
         }
     }
@@ -263,7 +263,7 @@ async fn give_up(connection: PoolConnection<Sqlite>) {
 fn make_folder(path: &Path) -> Result<(), StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let made = folder.map_or(Ok(()), std::fs::create_dir_all);
-    made.map_err(|source| StoreError::Folder { path: path.to_owned(), source })
+    made.map_err(|reason| StoreError::Folder { path: path.to_owned(), reason })
 }
 
 fn named(by: &[String]) -> String {

@@ -9,6 +9,7 @@ use crate::report::Outcome;
 use crate::world::World;
 
 mod backfill;
+mod peek;
 mod restart;
 mod scenarios;
 mod ticks;
@@ -30,6 +31,8 @@ pub(crate) enum Row {
     Ticks,
     /// From a kill to the next verdict.
     Restart,
+    /// The gate's peek against a trivial route of the same process.
+    Peek,
 }
 
 impl Row {
@@ -46,6 +49,7 @@ impl Row {
             Self::Backfill => backfill::run(&world),
             Self::Ticks => ticks::run(&world),
             Self::Restart => restart::run(&world),
+            Self::Peek => peek::run(&world),
         }?;
         outcome.row = name;
         outcome.seconds = begun.elapsed().as_secs_f64();

@@ -232,7 +232,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn at<'a>(step: &'static str, path: &'a Path) -> impl Fn(std::io::Error) -> StoreError + 'a {
-    move |source| StoreError::File { step, path: path.to_owned(), source }
+    move |reason| StoreError::File { step, path: path.to_owned(), reason }
 }
 
 #[cfg(test)]

@@ -2,19 +2,12 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use slo_engine::clock::{Clock, SystemClock};
-use slo_engine::config::Config;
-use slo_engine::declared;
-use slo_engine::evaluate::engine::Engine;
-use slo_engine::evaluate::snapshot::Latest;
-use slo_engine::source::reader::MetricSource;
-use slo_engine::store::Store;
 
-use super::ticks::{Synthetic, fill, write_specs};
+use super::ticks::{Rig, fill, rig};
 use crate::output;
 use crate::report::{Figure, Must, Outcome};
 use crate::world::{Size, World};
@@ -54,20 +47,8 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
 
 /// A ledger with a past, as a server leaves it.
 async fn prepare(folder: &Path, slos: usize, together: usize) -> anyhow::Result<()> {
-    let specs = folder.join("slos");
-    std::fs::create_dir_all(&specs)?;
-    write_specs(&specs, slos, 1, together)?;
-    let declared = declared::read(&[specs], None).map_err(|e| anyhow::anyhow!("{}", e[0]))?;
-    let mut config = Config::default();
-    config.sources[0].max_query_bytes = usize::MAX;
-    std::fs::create_dir_all(folder.join("data"))?;
-    config.store.url = format!("sqlite://{}", folder.join("data/headroom.db").display());
-    let store = Store::open(&config.store.url).await?;
     let now = SystemClock.now();
-    let engine =
-        Engine::start(&config, Arc::new(declared), store.clone(), Latest::default(), now).await?;
-    let source: Arc<dyn MetricSource> = Arc::new(Synthetic { slos });
-    let mut engine = engine.with_source("prometheus", &source);
+    let Rig { mut engine, store, .. } = rig(folder, slos, 1, together, now).await?;
     engine.tick(now).await;
     fill(&mut engine, slos, DAYS, now).await;
     engine.tick(SystemClock.now()).await;

@@ -30,8 +30,8 @@ const TICKS: u32 = 5;
 
 /// Two counters for each SLO, 60 s apart: 600 requests a minute of which one fails.
 #[derive(Debug)]
-pub(super) struct Synthetic {
-    pub(super) slos: usize,
+struct Synthetic {
+    slos: usize,
 }
 
 impl MetricSource for Synthetic {
@@ -96,30 +96,47 @@ struct Measured {
     disk_kib: f64,
 }
 
+/// An engine over the synthetic source, in a folder with `slos/` and `data/` as a server has them.
+pub(super) struct Rig {
+    pub(super) engine: Engine,
+    pub(super) store: Store,
+    pub(super) latest: Latest,
+}
+
+pub(super) async fn rig(
+    folder: &Path,
+    slos: usize,
+    windows: usize,
+    together: usize,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Rig> {
+    let (specs, data) = (folder.join("slos"), folder.join("data"));
+    std::fs::create_dir_all(&specs)?;
+    std::fs::create_dir_all(&data)?;
+    write_specs(&specs, slos, windows, together)?;
+    let declared = declared::read(&[specs], None).map_err(|e| anyhow::anyhow!("{}", e[0]))?;
+    let mut config = Config::default();
+    // One query for all, so that the source need not know which SLO is in which.
+    config.sources[0].max_query_bytes = usize::MAX;
+    config.store.url = format!("sqlite://{}", data.join("headroom.db").display());
+    let store = Store::open(&config.store.url).await?;
+    let latest = Latest::default();
+    let engine =
+        Engine::start(&config, Arc::new(declared), store.clone(), latest.clone(), now).await?;
+    let source: Arc<dyn MetricSource> = Arc::new(Synthetic { slos });
+    Ok(Rig { engine: engine.with_source("prometheus", &source), store, latest })
+}
+
 async fn measure(
     folder: &Path,
     slos: usize,
     windows: usize,
     days: i64,
 ) -> anyhow::Result<Measured> {
-    std::fs::create_dir_all(folder)?;
-    let specs = folder.join("slos");
-    std::fs::create_dir_all(&specs)?;
-    write_specs(&specs, slos, windows, 1_000)?;
     let empty = memory();
-    let declared = declared::read(&[specs], None).map_err(|e| anyhow::anyhow!("{}", e[0]))?;
-    let mut config = Config::default();
-    // One query for all, so that the source need not know which SLO is in which.
-    config.sources[0].max_query_bytes = usize::MAX;
-    config.store.url = format!("sqlite://{}", folder.join("h.db").display());
-    let store = Store::open(&config.store.url).await?;
     let now =
         |minute: i64| DateTime::<Utc>::from_timestamp(END + minute * 60 + 1, 0).unwrap_or_default();
-    let latest = Latest::default();
-    let engine =
-        Engine::start(&config, Arc::new(declared), store.clone(), latest.clone(), now(0)).await?;
-    let source: Arc<dyn MetricSource> = Arc::new(Synthetic { slos });
-    let mut engine = engine.with_source("prometheus", &source);
+    let Rig { mut engine, store, latest } = rig(folder, slos, windows, 1_000, now(0)).await?;
     engine.tick(now(0)).await;
     fill(&mut engine, slos, days, now(0)).await;
     let mut times = Vec::new();
@@ -173,12 +190,7 @@ pub(super) async fn fill(engine: &mut Engine, slos: usize, days: i64, now: DateT
     }
 }
 
-pub(super) fn write_specs(
-    folder: &Path,
-    slos: usize,
-    windows: usize,
-    together: usize,
-) -> anyhow::Result<()> {
+fn write_specs(folder: &Path, slos: usize, windows: usize, together: usize) -> anyhow::Result<()> {
     let list = ["30d", "28d", "14d", "7d"][..windows].join(", ");
     for (file, part) in (0..slos).collect::<Vec<_>>().chunks(together).enumerate() {
         let mut text = String::new();

@@ -14,8 +14,11 @@ impl Engine {
         let commit = self.gather(folded_to);
         match self.store.commit(&commit).await {
             Err(error) => {
-                tracing::error!(%error, "cannot write the ledger, keeping it in memory");
-                self.store_error = Some(error.to_string());
+                let error = error.to_string();
+                if self.store_error.as_ref() != Some(&error) {
+                    tracing::error!(error, "cannot write the ledger, keeping it in memory");
+                }
+                self.store_error = Some(error);
             }
             Ok(()) => {
                 self.committed(folded_to);
@@ -78,7 +81,10 @@ impl Engine {
     }
 
     fn committed(&mut self, folded_to: i64) {
-        (self.store_error, self.folded_to, self.stretches_changed) = (None, folded_to, false);
+        if self.store_error.take().is_some() {
+            tracing::info!("the ledger is written again");
+        }
+        (self.folded_to, self.stretches_changed) = (folded_to, false);
         let marks: Vec<Option<Minute>> =
             self.sources.iter().map(super::LiveSource::watermark).collect();
         for live in &mut self.slos {

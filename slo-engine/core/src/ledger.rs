@@ -87,6 +87,13 @@ impl Ledger {
         self.base..self.base + self.length()
     }
 
+    /// Takes over the hours of a history without windows. Windows must be moved again.
+    pub fn load_history(&mut self, history: Self) {
+        let Self { base, total, bad, measured, partial, rare, .. } = history;
+        (self.base, self.rare) = (base, rare);
+        (self.total, self.bad, self.measured, self.partial) = (total, bad, measured, partial);
+    }
+
     /// Adds hours' sums without their minutes, as folded on disk. Windows must be moved again.
     pub fn load_folds(&mut self, hours: &[(i64, Sums)]) {
         let all = hours.iter().map(|(hour, _)| *hour);

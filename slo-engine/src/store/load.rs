@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use futures::TryStreamExt;
+use slo_core::ledger::Ledger;
+use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::damaged;
@@ -21,9 +23,6 @@ pub struct Registered {
     /// The stretches that have been read.
     pub stretches: Vec<(Minute, Minute)>,
 }
-
-/// What takes folded sums: a ledger's number, and hours with their sums.
-pub(super) type TakesFolds<'a> = dyn FnMut(u32, &[(i64, Sums)]) + Send + 'a;
 
 /// Environment, service, SLO and fingerprint.
 type Names = (String, String, String, String);
@@ -112,27 +111,17 @@ impl Store {
             .map_err(failed("read its state"))
     }
 
-    /// Hands the sums of folded hours to `each`, from a day on, oldest first: the ledger, and hours
-    /// of one day. There are millions, so they are never held all at once.
+    /// The sums of folded hours from a day on, by ledger. There are millions, so two connections read
+    /// them at once, each half of the rows.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn folds(&self, from_hour: i64, each: &mut TakesFolds<'_>) -> Result<(), StoreError> {
-        let mut rows =
-            sqlx::query("SELECT day, shard, chunk FROM folds WHERE day >= ? ORDER BY day")
-                .bind(from_hour.div_euclid(24))
-                .fetch(&self.pool);
-        while let Some(row) = rows.try_next().await.map_err(failed("read folds"))? {
-            let (day, shard): (i64, i64) = (row.get(0), row.get(1));
-            for slot in chunk::slots(row.get::<&[u8], _>(2)) {
-                let (slot, bytes) = slot.map_err(damaged("folds"))?;
-                let hours: Vec<(u8, Sums)> = chunk::unpack_day(bytes).map_err(damaged("folds"))?;
-                let hours =
-                    hours.into_iter().map(|(hour, sums)| (day * 24 + i64::from(hour), sums));
-                each(ledger(shard, slot), &hours.collect::<Vec<_>>());
-            }
-        }
-        Ok(())
+    pub async fn folds(&self, from_hour: i64) -> Result<HashMap<u32, Ledger>, StoreError> {
+        let half = |odd| tokio::spawn(half_of_folds(self.pool.clone(), from_hour, odd));
+        let (even, odd) = (half(false), half(true));
+        let mut all = joined(even.await)?;
+        all.extend(joined(odd.await)?);
+        Ok(all)
     }
 
     /// The minutes of all ledgers from an hour on.
@@ -243,6 +232,38 @@ impl Store {
         };
         Ok(rows.into_iter().map(tail).collect())
     }
+}
+
+fn joined<T>(task: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Result<T, StoreError> {
+    task.unwrap_or_else(|ended| match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(ended) => Err(failed("read folds")(sqlx::Error::Io(ended.into()))),
+    })
+}
+
+async fn half_of_folds(
+    pool: SqlitePool,
+    from_hour: i64,
+    odd: bool,
+) -> Result<HashMap<u32, Ledger>, StoreError> {
+    let mut rows = sqlx::query(
+        "SELECT day, shard, chunk FROM folds WHERE day >= ? AND shard % 2 = ? ORDER BY day",
+    )
+    .bind(from_hour.div_euclid(24))
+    .bind(odd)
+    .fetch(&pool);
+    let mut all: HashMap<u32, Ledger> = HashMap::new();
+    while let Some(row) = rows.try_next().await.map_err(failed("read folds"))? {
+        let (day, shard): (i64, i64) = (row.get(0), row.get(1));
+        for slot in chunk::slots(row.get::<&[u8], _>(2)) {
+            let (slot, bytes) = slot.map_err(damaged("folds"))?;
+            let hours: Vec<(u8, Sums)> = chunk::unpack_day(bytes).map_err(damaged("folds"))?;
+            let hours = hours.into_iter().map(|(hour, sums)| (day * 24 + i64::from(hour), sums));
+            let history = all.entry(ledger(shard, slot)).or_default();
+            history.load_folds(&hours.collect::<Vec<_>>());
+        }
+    }
+    Ok(all)
 }
 
 fn unpack_minutes(rows: Vec<sqlx::sqlite::SqliteRow>) -> Result<ByLedger<Hour>, StoreError> {

@@ -1,10 +1,9 @@
 //! From files and database to a running state.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use slo_core::bucket::Sums;
 use slo_core::budget::Account;
 use slo_core::calendar;
 use slo_core::ledger::Hour;
@@ -142,19 +141,14 @@ impl Engine {
         let longest = longest.map(|w| calendar::longest(*w)).max().unwrap_or(0).max(8 * 1_440);
         let current = Minute::of(now).hour();
         self.folded_to = self.store.folded_to().await?.unwrap_or(current);
-        let place: HashMap<u32, usize> =
-            self.slos.iter().enumerate().map(|(at, live)| (live.ledger.id, at)).collect();
-        let slos = &mut self.slos;
-        let mut each = |ledger: u32, hours: &[(i64, Sums)]| {
-            if let Some(at) = place.get(&ledger) {
-                slos[*at].account.events_mut().load_folds(hours);
-            }
-        };
-        self.store.folds(current - 2 * longest / 60 - 48, &mut each).await?;
+        let mut folds = self.store.folds(current - 2 * longest / 60 - 48).await?;
         let oldest = marks.iter().map(|m| m.minute).min().unwrap_or(Minute::of(now));
         let recent = self.folded_to.min((oldest - RECENT).hour());
         let mut minutes = self.store.minutes_from(recent).await?;
         for live in &mut self.slos {
+            if let Some(history) = folds.remove(&live.ledger.id) {
+                live.account.events_mut().load_history(history);
+            }
             load_minutes(live, minutes.remove(&live.ledger.id).unwrap_or_default());
         }
         self.find_ends().await;

@@ -82,8 +82,8 @@ fn named(subject: &Subject<'_>) -> String {
 /// The views that decide.
 fn gating<'a, V: Borrow<BudgetView>>(subject: &Subject<'_>, views: &'a [V]) -> Vec<&'a BudgetView> {
     let ours = |view: &&BudgetView| {
-        view.service == subject.service
-            && subject.environment.is_none_or(|e| e == view.environment)
+        *view.service == *subject.service
+            && subject.environment.is_none_or(|e| *e == *view.environment)
             && view.group.is_none()
             && view.gate != Gate::Informs
     };
@@ -105,7 +105,8 @@ impl Case<'_> {
             return vec![no_slo(policy.no_slo, &request.service)];
         }
         for view in &self.views {
-            rows.extend(of_slo(&Asked { policy, view, now: self.now }));
+            let (now, evidence) = (self.now, &row::evidence(view, self.now).into());
+            rows.extend(of_slo(&Asked { policy, view, now, evidence }));
         }
         rows.extend(policy.rules.iter().filter_map(of_service));
         row::sort(&mut rows);
@@ -116,7 +117,7 @@ impl Case<'_> {
     fn unseen(&self) -> impl Iterator<Item = Row> {
         let declared = self.service.into_iter().flat_map(|service| &service.slos);
         let unseen = declared.filter(|slo| {
-            let is_seen = self.views.iter().any(|view| view.slo == slo.id.slo.as_str());
+            let is_seen = self.views.iter().any(|view| *view.slo == *slo.id.slo.as_str());
             slo.gate != Gate::Informs && !is_seen
         });
         unseen.map(|slo| data::not_evaluated(slo))
@@ -127,7 +128,7 @@ fn no_slo(answer: Answer, service: &str) -> Row {
     let verdict = answer.verdict();
     let reason = format!("{service} has no SLO that gates; for that the policy says {verdict}");
     let row = Row::of_service("noSlo").says(verdict, &reason);
-    row.opens(None, &format!("{service} has an SLO that gates"))
+    row.opens(None, format_args!("{service} has an SLO that gates"))
 }
 
 /// What the rules say of one SLO; whether there is fresh data is asked under every policy.
@@ -174,7 +175,7 @@ fn of_service(rule: &Rule) -> Option<Row> {
     let name = rule.name();
     let reason = format!("rule `{name}` is not evaluated by this version");
     let row = Row::of_service(name).says(Verdict::Unknown, &reason);
-    Some(row.opens(None, &format!("a version that evaluates `{name}`, or a policy without it")))
+    Some(row.opens(None, format_args!("a version that evaluates `{name}`, or a policy without it")))
 }
 
 fn worst(rows: &[Row]) -> Verdict {

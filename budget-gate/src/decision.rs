@@ -1,6 +1,8 @@
 //! What is asked and what is answered: JSON as docs/reference fixes it; absent is `null`.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -197,13 +199,13 @@ pub struct Decision {
 pub struct RuleResult {
     /// The rule's key in the policy, or `noSlo`. `freshness` is there for every SLO, because numbers
     /// that are missing or stale are unknown under every policy.
-    pub rule: String,
+    pub rule: Cow<'static, str>,
     /// The SLO; null for rules of the service.
-    pub slo: Option<String>,
+    pub slo: Option<Arc<str>>,
     /// The group of the SLO; null for its parent.
     pub group: Option<Group>,
     /// The window that was looked at.
-    pub window: Option<String>,
+    pub window: Option<Arc<str>>,
     /// What the rule says.
     pub verdict: Verdict,
     /// What was seen: a share for budget and coverage, a rate for burn, seconds for exhaustion and
@@ -217,7 +219,7 @@ pub struct RuleResult {
     /// when nobody knows.
     pub unblocks: Option<DateTime<Utc>>,
     /// The page that shows where the numbers come from.
-    pub evidence: Option<String>,
+    pub evidence: Option<Arc<str>>,
 }
 
 /// What would open the gate.

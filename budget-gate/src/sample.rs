@@ -22,9 +22,9 @@ pub(crate) fn now() -> DateTime<Utc> {
 pub(crate) fn view(slo: &str, bad: f64, total: f64) -> BudgetView {
     let until = now() - Duration::seconds(30);
     BudgetView {
-        service: "orders".to_owned(),
-        slo: slo.to_owned(),
-        environment: "production".to_owned(),
+        service: "orders".into(),
+        slo: slo.into(),
+        environment: "production".into(),
         group: None,
         objective: 0.999,
         state: State::Healthy,
@@ -33,7 +33,7 @@ pub(crate) fn view(slo: &str, bad: f64, total: f64) -> BudgetView {
         data_until: Some(until),
         age_seconds: Some(26.0),
         windows: vec![window("30d", bad, total)],
-        burn: vec![BurnView { window: "1h".to_owned(), rate: Some(0.5), bad: bad as i64 }],
+        burn: vec![BurnView { window: "1h".into(), rate: Some(0.5), bad: bad as i64 }],
         alerts: Vec::new(),
         sources: Vec::new(),
         findings: Vec::new(),
@@ -48,7 +48,7 @@ pub(crate) fn window(name: &str, bad: f64, total: f64) -> WindowView {
     let allowed = 0.001 * total;
     let spent = if total > 0.0 { bad / allowed } else { 0.0 };
     WindowView {
-        window: name.to_owned(),
+        window: name.into(),
         from: now() - Duration::days(30),
         to: now(),
         budgeting: BudgetingName::Occurrences,

@@ -38,15 +38,17 @@ pub fn length(seconds: f64) -> String {
 }
 
 fn beside(number: f64, limit: f64, least: usize) -> String {
-    let differs = |n: &usize| with_decimals(number, *n) != with_decimals(limit, *n);
-    let decimals = (least..=9).find(differs).unwrap_or(least);
-    with_decimals(number, decimals)
+    let told_apart = |decimals| {
+        let text = with_decimals(number, decimals);
+        (text != with_decimals(limit, decimals)).then_some(text)
+    };
+    (least..=9).find_map(told_apart).unwrap_or_else(|| with_decimals(number, least))
 }
 
 /// `1,234.5`: so many decimals at most.
 #[must_use]
 pub fn with_decimals(number: f64, decimals: usize) -> String {
-    let text = format!("{:.decimals$}", number.abs());
+    let text = rounded(number.abs(), decimals);
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let fraction = fraction.trim_end_matches('0');
     let mut out = String::new();
@@ -64,6 +66,17 @@ pub fn with_decimals(number: f64, decimals: usize) -> String {
         out.push_str(fraction);
     }
     out
+}
+
+/// As `{:.1}` writes it, halves up; most numbers are small, and whole numbers are written faster.
+fn rounded(number: f64, decimals: usize) -> String {
+    let scale = 10_u64.pow(decimals as u32);
+    let scaled = (number * scale as f64).round();
+    if scaled.is_nan() || scaled >= 9e15 {
+        return format!("{number:.decimals$}");
+    }
+    let (whole, fraction) = (scaled as u64 / scale, scaled as u64 % scale);
+    format!("{whole}.{fraction:0decimals$}")
 }
 
 #[cfg(test)]

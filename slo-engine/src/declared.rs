@@ -1,7 +1,7 @@
 //! What the user's files declare: services, policies, and what policies need to know. The one way
 //! to read the files, for the server and for every command.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -31,26 +31,54 @@ pub struct Declared {
     pub asks: Vec<Ask>,
     /// The burn windows that the policies need.
     pub burns: Vec<Span>,
-    /// The services to be found by name, from when that is first asked.
-    pub by_name: ByName,
+    /// Where services are found, from when that is first asked.
+    pub index: Index,
 }
 
-/// Services by name, then environment.
+/// Where services are found.
 #[derive(Debug, Clone, Default)]
-pub struct ByName(OnceLock<BTreeMap<String, BTreeMap<String, Arc<Service>>>>);
+pub struct Index(OnceLock<Places>);
+
+/// Places in `services`.
+#[derive(Debug, Clone, Default)]
+struct Places {
+    /// By name and environment.
+    sorted: Vec<usize>,
+    /// Where a name begins in `sorted`, and how many environments have it.
+    names: HashMap<String, (usize, usize)>,
+}
+
+impl Places {
+    fn of(services: &[Arc<Service>]) -> Self {
+        let mut sorted: Vec<usize> = (0..services.len()).collect();
+        let key = |at: &usize| (services[*at].name.as_str(), services[*at].environment.as_str());
+        sorted.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        let mut names: HashMap<String, (usize, usize)> = HashMap::with_capacity(sorted.len());
+        for (begin, at) in sorted.iter().enumerate() {
+            names.entry(services[*at].name.to_string()).or_insert((begin, 0)).1 += 1;
+        }
+        Self { sorted, names }
+    }
+}
 
 impl Declared {
-    /// The services by name, then environment.
+    fn places(&self) -> &Places {
+        self.index.0.get_or_init(|| Places::of(&self.services))
+    }
+
+    /// Places in `services` of those with a name, by environment.
     #[must_use]
-    pub fn by_name(&self) -> &BTreeMap<String, BTreeMap<String, Arc<Service>>> {
-        self.by_name.0.get_or_init(|| {
-            let mut by_name: BTreeMap<String, BTreeMap<String, Arc<Service>>> = BTreeMap::new();
-            for service in &self.services {
-                let by = by_name.entry(service.name.to_string()).or_default();
-                by.insert(service.environment.to_string(), Arc::clone(service));
-            }
-            by_name
-        })
+    pub fn named(&self, name: &str) -> &[usize] {
+        let places = self.places();
+        let (begin, count) = places.names.get(name).copied().unwrap_or_default();
+        &places.sorted[begin..begin + count]
+    }
+
+    /// Places in `services` by name and environment, from a name on.
+    #[must_use]
+    pub fn sorted_from(&self, name: &str) -> &[usize] {
+        let sorted = &self.places().sorted;
+        &sorted[sorted.partition_point(|at| self.services[*at].name.as_str() < name)..]
     }
 }
 
@@ -126,7 +154,7 @@ impl Declared {
             policies: loaded.policies,
             is_shipped: loaded.is_shipped,
             warnings,
-            by_name: ByName::default(),
+            index: Index::default(),
         })
     }
 

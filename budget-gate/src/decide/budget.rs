@@ -18,7 +18,7 @@ pub(super) fn budget(asked: &Asked<'_>, rule: &BudgetRule) -> Row {
     let Some(window) = find(asked, rule) else {
         return lacks(asked, row, rule);
     };
-    let name = window.window.as_str();
+    let name = &window.window;
     let row = row.over(name);
     let Some(remaining) = Remaining::of(asked.view, window) else {
         let reason = format!("what remains of the {name} budget is not known");
@@ -34,19 +34,19 @@ pub(super) fn budget(asked: &Asked<'_>, rule: &BudgetRule) -> Row {
     }
     let level = level(rule, remaining);
     row.saw(Some(remaining.share()), Some(level.threshold.share()))
-        .says(level.verdict, &reason(window, remaining, level))
-        .opens(at, &format!("enough bad events have left the {name} window"))
+        .says(level.verdict, reason(window, remaining, level))
+        .opens(at, format_args!("enough bad events have left the {name} window"))
 }
 
 fn find<'a>(asked: &Asked<'a>, rule: &BudgetRule) -> Option<&'a WindowView> {
     match &rule.window {
-        Some(name) => asked.view.windows.iter().find(|w| w.window == name.as_str()),
+        Some(name) => asked.view.windows.iter().find(|w| *w.window == *name.as_str()),
         None => asked.view.windows.first(),
     }
 }
 
 fn lacks(asked: &Asked<'_>, row: Row, rule: &BudgetRule) -> Row {
-    let has: Vec<&str> = asked.view.windows.iter().map(|w| w.window.as_str()).collect();
+    let has: Vec<&str> = asked.view.windows.iter().map(|w| &*w.window).collect();
     let Some(name) = &rule.window else {
         return row.says(Verdict::Unknown, "the SLO has no window");
     };
@@ -55,9 +55,9 @@ fn lacks(asked: &Asked<'_>, row: Row, rule: &BudgetRule) -> Row {
         [] => format!("the policy asks for the {name} budget, and the SLO has no window"),
         has => format!("the policy asks for the {name} budget; the SLO has {}", has.join(", ")),
     };
-    row.over(name)
+    row.over(&name.into())
         .says(Verdict::Unknown, &reason)
-        .opens(None, &format!("the SLO gets a {name} window, or the policy asks for another"))
+        .opens(None, format_args!("the SLO gets a {name} window, or the policy asks for another"))
 }
 
 #[derive(Clone, Copy)]
@@ -84,7 +84,7 @@ fn reason(window: &WindowView, remaining: Remaining, level: Level) -> String {
         Some(estimate) => format!(" at its end, forecast by {}", estimate.method),
         None => String::new(),
     };
-    let limit = words::percent(level.threshold.share());
+    let limit = || words::percent(level.threshold.share());
     match level.verdict {
         Verdict::Deny if remaining.is_spent() => {
             let denies = match level.threshold.ppb() {
@@ -96,12 +96,14 @@ fn reason(window: &WindowView, remaining: Remaining, level: Level) -> String {
         }
         Verdict::Deny => {
             format!(
-                "{share} of the {name} budget remains{forecast}; the policy denies below {limit}"
+                "{share} of the {name} budget remains{forecast}; the policy denies below {}",
+                limit()
             )
         }
         Verdict::Warn => {
             format!(
-                "{share} of the {name} budget remains{forecast}; the policy warns below {limit}"
+                "{share} of the {name} budget remains{forecast}; the policy warns below {}",
+                limit()
             )
         }
         _ => format!("{share} of the {name} budget remains{forecast}"),

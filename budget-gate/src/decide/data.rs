@@ -39,8 +39,10 @@ pub(super) fn freshness(asked: &Asked<'_>) -> Row {
     } else if view.conditions.contains(&State::Stale) {
         format!("the engine calls the numbers stale{}", because(view))
     } else {
-        return row
-            .says(Verdict::Allow, &format!("the numbers are {} old", words::length(age.max(0.0))));
+        return row.says(
+            Verdict::Allow,
+            format_args!("the numbers are {} old", words::length(age.max(0.0))),
+        );
     };
     row.says(Verdict::Unknown, &reason).opens(None, "there is fresh data")
 }
@@ -48,7 +50,7 @@ pub(super) fn freshness(asked: &Asked<'_>) -> Row {
 /// An SLO that gates and has no view yet.
 pub(super) fn not_evaluated(slo: &Slo) -> Row {
     let mut row = Row::of_service("freshness");
-    row.result.slo = Some(slo.id.slo.to_string());
+    row.result.slo = Some(slo.id.slo.shared());
     row.says(Verdict::Unknown, "no data: it has not been evaluated yet")
         .opens(None, "it is evaluated")
 }
@@ -88,5 +90,5 @@ pub(super) fn coverage(asked: &Asked<'_>, rule: &CoverageRule, window: &WindowVi
     }
     let reason = format!("{measured}; the policy needs {}", words::percent(least));
     row.says(Verdict::Unknown, &reason)
-        .opens(None, &format!("the holes have been filled or have left the {name} window"))
+        .opens(None, format_args!("the holes have been filled or have left the {name} window"))
 }

@@ -1,5 +1,7 @@
 //! The burn and exhaustion rules: how fast a budget is spent, and how soon it is gone.
 
+use std::sync::Arc;
+
 use slo_core::time::Span;
 use slo_core::view::{BurnView, WindowView};
 
@@ -14,9 +16,11 @@ use crate::words;
 /// life, so a rate is null only where less than half was measured or where a lump of events came over
 /// a gap longer than the window.
 pub(super) fn burn(asked: &Asked<'_>, rule: &BurnRule) -> Row {
-    let name = rule.window.to_string();
+    let name: Arc<str> = rule.window.to_string().into();
     let row = asked.row("burn").over(&name);
-    let view = asked.view.burn.iter().find(|b| Span::parse(&b.window) == Ok(rule.window.span()));
+    let is_meant =
+        |b: &&BurnView| b.window == name || Span::parse(&b.window) == Ok(rule.window.span());
+    let view = asked.view.burn.iter().find(is_meant);
     let known = view.and_then(|view| view.rate.filter(|r| !r.is_nan()).map(|rate| (view, rate)));
     let Some((view, rate)) = known else {
         let reason = match view {
@@ -29,8 +33,8 @@ pub(super) fn burn(asked: &Asked<'_>, rule: &BurnRule) -> Row {
     let (verdict, limit) = pace(rule, view, rate);
     let at = rule.ask().and_then(|ask| asked.answer(&ask)).flatten();
     row.saw(Some(rate), limit.map(Factor::get))
-        .says(verdict, &burn_reason(rule, view, rate, verdict, limit))
-        .opens(at, &format!("the {name} burn rate has fallen"))
+        .says(verdict, burn_reason(rule, view, rate, verdict, limit))
+        .opens(at, format_args!("the {name} burn rate has fallen"))
 }
 
 fn pace(rule: &BurnRule, view: &BurnView, rate: f64) -> (Verdict, Option<Factor>) {

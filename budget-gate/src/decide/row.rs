@@ -1,6 +1,9 @@
 //! What one rule says of one SLO, with what has to happen before it says something better.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::fmt::Display;
+use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use slo_core::view::{Ask, BudgetView};
@@ -14,6 +17,8 @@ pub(super) struct Asked<'a> {
     pub(super) policy: &'a Policy,
     pub(super) view: &'a BudgetView,
     pub(super) now: DateTime<Utc>,
+    /// Where a person can read what the SLO was.
+    pub(super) evidence: &'a Arc<str>,
 }
 
 /// A rule's result, and what will have happened (or must happen) when it no longer stands in the way.
@@ -24,11 +29,11 @@ pub(super) struct Row {
 
 impl Asked<'_> {
     /// A rule that allows, to be said more of.
-    pub(super) fn row(&self, rule: &str) -> Row {
+    pub(super) fn row(&self, rule: &'static str) -> Row {
         let mut row = Row::of_service(rule);
         row.result.slo = Some(self.view.slo.clone());
         row.result.group.clone_from(&self.view.group);
-        row.result.evidence = Some(evidence(self.view, self.now));
+        row.result.evidence = Some(Arc::clone(self.evidence));
         row
     }
 
@@ -40,16 +45,17 @@ impl Asked<'_> {
     }
 }
 
-fn evidence(view: &BudgetView, now: DateTime<Utc>) -> String {
+/// Where a person can read what an SLO was at an instant.
+pub(super) fn evidence(view: &BudgetView, now: DateTime<Utc>) -> String {
     let at = now.to_rfc3339_opts(SecondsFormat::Secs, true);
     format!("/slos/{}/{}?at={at}&environment={}", view.service, view.slo, view.environment)
 }
 
 impl Row {
     /// A rule of the service that allows, to be said more of.
-    pub(super) fn of_service(rule: &str) -> Self {
+    pub(super) fn of_service(rule: &'static str) -> Self {
         let result = RuleResult {
-            rule: rule.to_owned(),
+            rule: Cow::Borrowed(rule),
             slo: None,
             group: None,
             window: None,
@@ -63,8 +69,8 @@ impl Row {
         Self { result, opening: String::new() }
     }
 
-    pub(super) fn over(mut self, window: &str) -> Self {
-        self.result.window = Some(window.to_owned());
+    pub(super) fn over(mut self, window: &Arc<str>) -> Self {
+        self.result.window = Some(Arc::clone(window));
         self
     }
 
@@ -75,7 +81,7 @@ impl Row {
     }
 
     /// The verdict and its reason, which names the SLO first.
-    pub(super) fn says(mut self, verdict: Verdict, reason: &str) -> Self {
+    pub(super) fn says(mut self, verdict: Verdict, reason: impl Display) -> Self {
         self.result.verdict = verdict;
         self.result.reason = self.named(reason);
         self
@@ -83,7 +89,7 @@ impl Row {
 
     /// When the rule will no longer stand in the way, and what will have happened then. Kept only
     /// where it does stand in the way.
-    pub(super) fn opens(mut self, at: Option<DateTime<Utc>>, when: &str) -> Self {
+    pub(super) fn opens(mut self, at: Option<DateTime<Utc>>, when: impl Display) -> Self {
         if !self.result.verdict.allows() {
             self.result.unblocks = at;
             self.opening = self.named(when);
@@ -91,8 +97,11 @@ impl Row {
         self
     }
 
-    fn named(&self, text: &str) -> String {
-        self.result.slo.as_ref().map_or_else(|| text.to_owned(), |slo| format!("{slo}: {text}"))
+    fn named(&self, text: impl Display) -> String {
+        match &self.result.slo {
+            Some(slo) => format!("{slo}: {text}"),
+            None => text.to_string(),
+        }
     }
 }
 
@@ -111,10 +120,18 @@ const ORDER: [&str; 9] = [
 
 /// Worst first, in an order that does not depend on how SLOs, rules or policies were listed.
 pub(super) fn sort(rows: &mut [Row]) {
-    rows.sort_by_cached_key(|row| {
-        let r = &row.result;
-        let rule = ORDER.iter().position(|rule| *rule == r.rule);
-        let limit = r.threshold.map(f64::to_bits);
-        (Reverse(r.verdict), rule, r.slo.clone(), r.window.clone(), r.reason.clone(), limit)
-    });
+    rows.sort_by(|a, b| key(&a.result).cmp(&key(&b.result)));
+}
+
+fn key(row: &RuleResult) -> impl Ord {
+    let rule = ORDER.iter().position(|rule| *rule == row.rule);
+    let limit = row.threshold.map(f64::to_bits);
+    (
+        Reverse(row.verdict),
+        rule,
+        row.slo.as_deref(),
+        row.window.as_deref(),
+        row.reason.as_str(),
+        limit,
+    )
 }

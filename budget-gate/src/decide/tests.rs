@@ -257,8 +257,8 @@ fn no_data_is_unknown_under_a_policy_without_rules_and_says_why() {
     assert_eq!((decision.verdict, decision.allow), (Verdict::Unknown, false));
     assert!(decision.reasons[0].contains("no data (no series has the label `status`"));
     view.sources.push(SourceView {
-        name: "prometheus".to_owned(),
-        side: "total".to_owned(),
+        name: "prometheus".into(),
+        side: "total".into(),
         queries: [].into(),
         data_until: None,
         last_error: Some("connection refused".to_owned()),
@@ -378,9 +378,9 @@ fn groups_and_other_services_do_not_decide() {
     let mut group = view("availability", 5_000.0, 1e6);
     group.group = Some(Group::Other { other: true });
     let mut payment = view("availability", 5_000.0, 1e6);
-    payment.service = "payment".to_owned();
+    payment.service = "payment".into();
     let mut staging = view("availability", 5_000.0, 1e6);
-    staging.environment = "staging".to_owned();
+    staging.environment = "staging".into();
     let mut parent = healthy();
     parent.gate = Gate::Groups;
     let decision = ask(&rules(&[BUDGET]), &[group, payment, staging, parent]);

@@ -11,7 +11,7 @@ use crate::time::Span;
 
 /// A name of a service, an SLO or an environment: `[a-z0-9]` and `-`, 1 to 63 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 impl Name {
     /// Checks and takes a name.
@@ -22,7 +22,7 @@ impl Name {
         let fits = (1..=63).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if fits {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(text.into()));
         }
         Err(format!("`{text}` is not a name; use a-z, 0-9 and -, 1 to 63 characters"))
     }
@@ -31,6 +31,12 @@ impl Name {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name, for another owner.
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every consumer reads: the gate, the pages, the report. JSON as docs/reference fixes it:
 //! camelCase, instants in UTC, shares 0..1 (`remaining` may be negative), absent is `null`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,11 +20,11 @@ pub mod whole;
 #[serde(rename_all = "camelCase")]
 pub struct BudgetView {
     /// The service's name.
-    pub service: String,
+    pub service: Arc<str>,
     /// The SLO's name.
-    pub slo: String,
+    pub slo: Arc<str>,
     /// The environment.
-    pub environment: String,
+    pub environment: Arc<str>,
     /// Which group of a grouped SLO; null for the parent.
     pub group: Option<Group>,
     /// The target as a share.
@@ -105,7 +106,7 @@ pub enum State {
 #[serde(rename_all = "camelCase")]
 pub struct WindowView {
     /// `30d`, or `month@Europe/Paris`.
-    pub window: String,
+    pub window: Arc<str>,
     /// First instant (inclusive).
     pub from: DateTime<Utc>,
     /// Last instant (exclusive).
@@ -236,7 +237,7 @@ pub struct Estimate {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BurnView {
     /// The window, such as `1h`.
-    pub window: String,
+    pub window: Arc<str>,
     /// (bad/total)/(1 - objective); null when too little is known.
     pub rate: Option<f64>,
     /// Bad events in the window.
@@ -272,9 +273,9 @@ pub enum AlertState {
 #[serde(rename_all = "camelCase")]
 pub struct SourceView {
     /// The source's name in the configuration.
-    pub name: String,
+    pub name: Arc<str>,
     /// `total`, `good` or `bad`.
-    pub side: String,
+    pub side: Cow<'static, str>,
     /// What the side's events are counted from. SLOs share the queries that carry them.
     pub queries: Arc<[String]>,
     /// How far it has been read.

@@ -36,7 +36,7 @@ pub struct Engine {
     pasts: Vec<Option<Arc<Prometheus>>>,
     /// What feeds each SLO.
     feeds: Vec<Option<Arc<Feeds>>>,
-    ledgers: Arc<BTreeMap<(String, String, String), u32>>,
+    ledgers: Arc<BTreeMap<SloId, u32>>,
     /// Hours before this one are folded in the database.
     folded_to: i64,
     forgotten: Option<DateTime<Utc>>,
@@ -148,8 +148,7 @@ impl Engine {
         };
         self.view_all(now);
         for view in self.slos.iter().filter_map(|live| live.view.clone()) {
-            let by = snapshot.views.entry(view.service.clone()).or_default();
-            by.entry(view.environment.clone()).or_default().push(view);
+            snapshot.add(view);
         }
         let failed =
             self.sources.iter().filter_map(|s| Some((s.config.name.clone(), s.error.clone()?)));

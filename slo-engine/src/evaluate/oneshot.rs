@@ -163,7 +163,7 @@ fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
         Ok((name, feeds)) => match source_of(question.sources, name) {
             Err(reason) => one.reading.last_error = Some(reason),
             Ok(source) => {
-                one.reading.source.clone_from(&source.name);
+                one.reading.source = source.name.as_str().into();
                 one.source = source.clone();
                 one.feeds = Some(Arc::new(feeds));
             }

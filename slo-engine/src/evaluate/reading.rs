@@ -19,7 +19,7 @@ use crate::source::intake::Oddity;
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     /// The source's name.
-    pub source: String,
+    pub source: Arc<str>,
     /// What the total and the other side are counted from.
     pub queries: [Arc<[String]>; 2],
     /// How far the source was read.
@@ -114,9 +114,9 @@ pub fn view(
 
 fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> Vec<SourceView> {
     let [total, other] = &reading.queries;
-    let side = |side: &str, queries: &Arc<[String]>| SourceView {
+    let side = |side: &'static str, queries: &Arc<[String]>| SourceView {
         name: reading.source.clone(),
-        side: side.to_owned(),
+        side: side.into(),
         queries: queries.clone(),
         data_until,
         last_error: reading.last_error.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};
-use slo_core::slo::Service;
+use slo_core::slo::{Service, SloId};
 use slo_core::view::BudgetView;
 
 use crate::declared::Declared;
@@ -16,10 +16,10 @@ pub struct Snapshot {
     pub at: DateTime<Utc>,
     /// What the files declare.
     pub declared: Arc<Declared>,
-    /// Views by service, then environment, in the order of the files.
-    pub views: BTreeMap<String, BTreeMap<String, Vec<Arc<BudgetView>>>>,
-    /// Ledger numbers by service, SLO and environment, for histories.
-    pub ledgers: Arc<BTreeMap<(String, String, String), u32>>,
+    /// Views by the place of their service in `declared`, in the order of the files.
+    pub views: Vec<Vec<Arc<BudgetView>>>,
+    /// Ledger numbers of SLOs, for histories.
+    pub ledgers: Arc<BTreeMap<SloId, u32>>,
     /// Why the last commit failed, when it did.
     pub store_error: Option<String>,
     /// Why changed files were not taken over, when they had errors.
@@ -28,30 +28,45 @@ pub struct Snapshot {
     pub source_errors: BTreeMap<String, String>,
 }
 
+/// A declared service and what is known of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// The service.
+    pub service: &'a Arc<Service>,
+    /// Its views.
+    pub views: &'a [Arc<BudgetView>],
+}
+
 impl Snapshot {
-    /// The environments that a service is declared in.
-    #[must_use]
-    pub fn environments(&self, service: &str) -> Vec<&str> {
-        let declared = self.declared.by_name().get(service);
-        declared.into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect()
+    /// Adds a view of a declared service.
+    pub fn add(&mut self, view: Arc<BudgetView>) {
+        let services = &self.declared.services;
+        self.views.resize_with(services.len(), Vec::new);
+        let mut named = self.declared.named(&view.service).iter().copied();
+        let at = named.find(|at| *services[*at].environment.as_str() == *view.environment);
+        if let Some(at) = at {
+            self.views[at].push(view);
+        }
     }
 
-    /// A declared service.
-    #[must_use]
-    pub fn service(&self, service: &str, environment: &str) -> Option<&Arc<Service>> {
-        self.declared.by_name().get(service)?.get(environment)
+    /// A declared service, once for each environment that it is in.
+    pub fn named(&self, service: &str) -> impl ExactSizeIterator<Item = Found<'_>> {
+        self.declared.named(service).iter().map(|at| self.found(*at))
     }
 
-    /// The views of a service in an environment.
-    #[must_use]
-    pub fn of(&self, service: &str, environment: &str) -> &[Arc<BudgetView>] {
-        let views = self.views.get(service).and_then(|by| by.get(environment));
-        views.map_or(&[], Vec::as_slice)
+    /// The services by name and environment, from a name on.
+    pub fn sorted_from(&self, service: &str) -> impl Iterator<Item = Found<'_>> {
+        self.declared.sorted_from(service).iter().map(|at| self.found(*at))
+    }
+
+    fn found(&self, at: usize) -> Found<'_> {
+        let views = self.views.get(at).map_or(&[][..], Vec::as_slice);
+        Found { service: &self.declared.services[at], views }
     }
 
     /// All views.
     pub fn all(&self) -> impl Iterator<Item = &Arc<BudgetView>> {
-        self.views.values().flat_map(BTreeMap::values).flatten()
+        self.views.iter().flatten()
     }
 }
 

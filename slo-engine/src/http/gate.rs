@@ -45,9 +45,7 @@ pub(super) async fn peek(
     Asked(asked): Asked<Peek>,
 ) -> Result<Response, Problem> {
     let snapshot = app.snapshot()?;
-    let declared = place::declared(&snapshot, &service, asked.environment.as_deref())?;
-    let environment = declared.map(|declared| declared.environment.as_str());
-    let views = environment.map_or(&[][..], |environment| snapshot.of(&service, environment));
+    let found = place::declared(&snapshot, &service, asked.environment.as_deref())?;
     let request = Request {
         environment: asked.environment,
         version: asked.version,
@@ -55,7 +53,8 @@ pub(super) async fn peek(
         ..Request::of(&service)
     };
     let policies = &snapshot.declared.policies;
-    let decision = decide(&request, declared.map(AsRef::as_ref), views, policies, app.now());
+    let (service, views) = found.map_or((None, &[][..]), |f| (Some(f.service.as_ref()), f.views));
+    let decision = decide(&request, service, views, policies, app.now());
     app.metrics.peeked(decision.verdict);
     json(&decision)
 }

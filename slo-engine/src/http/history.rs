@@ -7,7 +7,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use slo_core::slo::Slo;
+use slo_core::slo::{Service, Slo};
 use slo_core::time::Minute;
 use slo_core::timeslice::Slicing;
 use slo_core::view::{BudgetView, Unit, whole};
@@ -91,8 +91,8 @@ pub(super) async fn show(
     Asked(asked): Asked<Stretch>,
 ) -> Result<Response, Problem> {
     let snapshot = app.snapshot()?;
-    let view = place::view(&snapshot, (&service, &slo), asked.environment.as_deref())?;
-    let (ledger, slo) = kept(&snapshot, view)?;
+    let (declared, view) = place::view(&snapshot, (&service, &slo), asked.environment.as_deref())?;
+    let (ledger, slo) = kept(&snapshot, declared, view)?;
     let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
     let range = Range::read(&asked, view, slicing.as_ref(), app.now())?;
     let fold = fold(&app.shared.store, ledger, view, Fold::new(range, slicing));
@@ -103,8 +103,8 @@ pub(super) async fn show(
     let (allowed, points) = fold.finish(slo.objective);
     json(&History {
         service,
-        slo: view.slo.clone(),
-        environment: view.environment.clone(),
+        slo: view.slo.to_string(),
+        environment: view.environment.to_string(),
         from: range.from.start(),
         to: range.to.start(),
         step: range.step().to_string(),
@@ -116,11 +116,13 @@ pub(super) async fn show(
 }
 
 /// The SLO's ledger and declaration.
-fn kept<'a>(snapshot: &'a Snapshot, view: &BudgetView) -> Result<(u32, &'a Arc<Slo>), Problem> {
-    let key = (view.service.clone(), view.slo.clone(), view.environment.clone());
-    let ledger = snapshot.ledgers.get(&key);
-    let service = snapshot.service(&view.service, &view.environment);
-    let slo = service.and_then(|s| s.slos.iter().find(|slo| slo.id.slo.as_str() == view.slo));
+fn kept<'a>(
+    snapshot: &Snapshot,
+    service: &'a Service,
+    view: &BudgetView,
+) -> Result<(u32, &'a Arc<Slo>), Problem> {
+    let slo = service.slos.iter().find(|slo| *slo.id.slo.as_str() == *view.slo);
+    let ledger = slo.and_then(|slo| snapshot.ledgers.get(&slo.id));
     let none = || Problem::not_found(format!("{}/{} has no history", view.service, view.slo));
     ledger.copied().zip(slo).ok_or_else(none)
 }

@@ -2,7 +2,9 @@
 //! connection, errors as problems, and a count.
 
 use std::any::Any;
+use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{
-    MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
+    MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
 };
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
@@ -41,7 +43,7 @@ pub(super) fn layered(
     limits: Limits,
 ) -> Router<Arc<App>> {
     routes.layer((
-        SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid),
+        SetRequestIdLayer::new(REQUEST_ID, Numbered::default()),
         PropagateRequestIdLayer::new(REQUEST_ID),
         TraceLayer::new_for_http().make_span_with(span).on_failure(()),
         from_fn_with_state(Arc::clone(app), observe),
@@ -49,6 +51,28 @@ pub(super) fn layered(
         TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.time),
         RequestBodyLimitLayer::new(limits.body),
     ))
+}
+
+/// Ids for requests that bring none: a number of the process, and which request it is.
+#[derive(Clone)]
+struct Numbered {
+    process: Arc<str>,
+    last: Arc<AtomicU64>,
+}
+
+impl Default for Numbered {
+    fn default() -> Self {
+        let random = std::hash::RandomState::new().hash_one(std::process::id());
+        Self { process: format!("{random:016x}").into(), last: Arc::default() }
+    }
+}
+
+impl MakeRequestId for Numbered {
+    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = HeaderValue::try_from(format!("{}-{number}", self.process)).ok()?;
+        Some(RequestId::new(id))
+    }
 }
 
 /// Names the route, not the path: paths may hold what is nobody's business.

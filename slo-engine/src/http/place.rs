@@ -6,7 +6,7 @@ use slo_core::slo::Service;
 use slo_core::view::BudgetView;
 
 use super::problem::Problem;
-use crate::evaluate::snapshot::Snapshot;
+use crate::evaluate::snapshot::{Found, Snapshot};
 
 /// The declared service; `None` when it is not declared, or not in the environment that is named.
 ///
@@ -16,21 +16,25 @@ pub(super) fn declared<'a>(
     snapshot: &'a Snapshot,
     service: &str,
     environment: Option<&str>,
-) -> Result<Option<&'a Arc<Service>>, Problem> {
-    if let Some(environment) = environment {
-        return match environment {
-            "" => Err(Problem::bad("environment", "it is empty; name one or leave it out")),
-            _ => Ok(snapshot.service(service, environment)),
-        };
-    }
-    match snapshot.environments(service).as_slice() {
-        [] => Ok(None),
-        [only] => Ok(snapshot.service(service, only)),
-        several => {
-            let said = format!("{service} is in {}; say which", several.join(", "));
+) -> Result<Option<Found<'a>>, Problem> {
+    let mut named = snapshot.named(service);
+    match environment {
+        Some("") => Err(Problem::bad("environment", "it is empty; name one or leave it out")),
+        Some(environment) => {
+            Ok(named.find(|found| found.service.environment.as_str() == environment))
+        }
+        None if named.len() > 1 => {
+            let said = format!("{service} is in {}; say which", environments(snapshot, service));
             Err(Problem::bad("environment", said))
         }
+        None => Ok(named.next()),
     }
+}
+
+/// The environments that a service is declared in.
+fn environments(snapshot: &Snapshot, service: &str) -> String {
+    let names = snapshot.named(service).map(|found| found.service.environment.as_str());
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// The declared service.
@@ -41,19 +45,19 @@ pub(super) fn service<'a>(
     snapshot: &'a Snapshot,
     service: &str,
     environment: Option<&str>,
-) -> Result<&'a Arc<Service>, Problem> {
+) -> Result<Found<'a>, Problem> {
     declared(snapshot, service, environment)?.ok_or_else(|| {
-        let known = snapshot.environments(service);
-        Problem::not_found(match (environment, known.as_slice()) {
-            (Some(environment), [_, ..]) => {
-                format!("{service} is not in {environment}; it is in {}", known.join(", "))
+        let known = environments(snapshot, service);
+        Problem::not_found(match environment {
+            Some(environment) if !known.is_empty() => {
+                format!("{service} is not in {environment}; it is in {known}")
             }
             _ => format!("no service {service} is declared; /v1/services lists them"),
         })
     })
 }
 
-/// One SLO's view.
+/// One SLO's view, and its service.
 ///
 /// # Errors
 /// When there is none, or when it is not clear which.
@@ -61,11 +65,11 @@ pub(super) fn view<'a>(
     snapshot: &'a Snapshot,
     (name, slo): (&str, &str),
     environment: Option<&str>,
-) -> Result<&'a Arc<BudgetView>, Problem> {
-    let service = service(snapshot, name, environment)?;
+) -> Result<(&'a Arc<Service>, &'a Arc<BudgetView>), Problem> {
+    let Found { service, views } = self::service(snapshot, name, environment)?;
     let environment = service.environment.as_str();
-    let views = snapshot.of(name, environment);
-    views.iter().find(|view| view.slo == slo && view.group.is_none()).ok_or_else(|| {
+    let view = views.iter().find(|view| *view.slo == *slo && view.group.is_none());
+    view.map(|view| (service, view)).ok_or_else(|| {
         let known: Vec<&str> = service.slos.iter().map(|slo| slo.id.slo.as_str()).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         Problem::not_found(format!("{name} has no SLO {slo} in {environment}; it has {known}"))

@@ -8,7 +8,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use slo_core::slo::{Name, Service};
+use slo_core::slo::Name;
 use slo_core::view::{BudgetView, State as SloState};
 use utoipa::IntoParams;
 
@@ -18,7 +18,7 @@ use super::page::Wanted;
 use super::place;
 use super::problem::Problem;
 use super::query::{Asked, Named};
-use crate::evaluate::snapshot::Snapshot;
+use crate::evaluate::snapshot::Found;
 
 /// Which services.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -101,27 +101,22 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let wanted = Wanted::<2>::new(asked.limit, asked.cursor.as_deref())?;
     let (snapshot, now) = (app.snapshot()?, app.now());
-    let from = snapshot.declared.by_name().range(wanted.from().to_owned()..);
-    let sorted = from.flat_map(|(name, by)| {
-        by.iter().map(move |(environment, service)| ([name.as_str(), environment], service))
-    });
-    json(&wanted.page(sorted, |service| summary(&snapshot, service, now)))
+    let from = snapshot.sorted_from(wanted.from());
+    let sorted = from
+        .map(|found| ([found.service.name.as_str(), found.service.environment.as_str()], found));
+    json(&wanted.page(sorted, |found| summary(found, now)))
 }
 
-fn summary<'a>(snapshot: &Snapshot, service: &'a Service, now: DateTime<Utc>) -> Summary<'a> {
+fn summary(Found { service, views }: Found<'_>, now: DateTime<Utc>) -> Summary<'_> {
     Summary {
         service: service.name.as_str(),
         environment: service.environment.as_str(),
         title: service.title.as_deref(),
         owner: service.owner.as_deref(),
         tier: service.tier,
-        state: worst(views(snapshot, service), now),
+        state: worst(views, now),
         slos: service.slos.len(),
     }
-}
-
-fn views<'a>(snapshot: &'a Snapshot, service: &Service) -> &'a [Arc<BudgetView>] {
-    snapshot.of(service.name.as_str(), service.environment.as_str())
 }
 
 /// States are ordered worst first.
@@ -142,8 +137,8 @@ pub(super) async fn show(
     Asked(asked): Asked<Where>,
 ) -> Result<Response, Problem> {
     let (snapshot, now) = (app.snapshot()?, app.now());
-    let service = place::service(&snapshot, &name, asked.environment.as_deref())?;
-    let views = views(&snapshot, service);
+    let found = place::service(&snapshot, &name, asked.environment.as_deref())?;
+    let Found { service, views } = found;
     json(&Whole {
         service: service.name.as_str(),
         environment: service.environment.as_str(),

@@ -16,7 +16,7 @@ use super::page::Wanted;
 use super::place;
 use super::problem::Problem;
 use super::query::{Asked, Named};
-use crate::evaluate::snapshot::Snapshot;
+use crate::evaluate::snapshot::Found;
 
 /// Which SLOs; what is left out filters nothing.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -80,22 +80,18 @@ pub(super) async fn list(
         return Err(Problem::bad("tier", format!("{tier} is not between 1 and 4")));
     }
     let (snapshot, now) = (app.snapshot()?, app.now());
-    let services = snapshot.declared.by_name().range(wanted.from().to_owned()..);
-    let services = services.flat_map(|(_, by)| by.values()).filter(|s| asked.takes_service(s));
-    let views = services.flat_map(|service| sorted(&snapshot, service));
+    let services = snapshot.sorted_from(wanted.from()).filter(|f| asked.takes_service(f.service));
+    let views = services.flat_map(sorted);
     let taken = views.filter(|(_, view)| asked.takes(view, now));
     json(&wanted.page(taken, |view| view.at(now)))
 }
 
 /// The views of a service with their keys, by name.
-fn sorted<'a>(
-    snapshot: &'a Snapshot,
-    service: &'a Service,
-) -> impl Iterator<Item = ([&'a str; 3], &'a Arc<BudgetView>)> {
-    let (name, environment) = (service.name.as_str(), service.environment.as_str());
-    let mut views: Vec<_> = snapshot.of(name, environment).iter().collect();
+fn sorted(found: Found<'_>) -> impl Iterator<Item = ([&str; 3], &Arc<BudgetView>)> {
+    let (name, environment) = (found.service.name.as_str(), found.service.environment.as_str());
+    let mut views: Vec<_> = found.views.iter().collect();
     views.sort_unstable_by(|a, b| a.slo.cmp(&b.slo));
-    views.into_iter().map(move |view| ([name, environment, view.slo.as_str()], view))
+    views.into_iter().map(move |view| ([name, environment, &*view.slo], view))
 }
 
 /// The budget of one SLO
@@ -115,7 +111,7 @@ pub(super) async fn show(
     Asked(asked): Asked<Where>,
 ) -> Result<Response, Problem> {
     let snapshot = app.snapshot()?;
-    let view = place::view(&snapshot, (&service, &slo), asked.environment.as_deref())?;
+    let (_, view) = place::view(&snapshot, (&service, &slo), asked.environment.as_deref())?;
     json(&view.at(app.now()))
 }
 

@@ -1,6 +1,5 @@
 //! A server on port 0 over a hand-made snapshot, for the tests of the routes.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use axum::http::{HeaderMap, Method};
@@ -99,8 +98,8 @@ fn view(slo: &Arc<Slo>, declared: &Declared) -> BudgetView {
     }
     account.advance(end);
     let source = SourceView {
-        name: "prometheus".to_owned(),
-        side: "total".to_owned(),
+        name: "prometheus".into(),
+        side: "total".into(),
         queries: ["t".to_owned()].into(),
         data_until,
         last_error: None,
@@ -127,13 +126,13 @@ static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
         is_shipped: true,
         ..Declared::default()
     };
-    let mut views: BTreeMap<String, BTreeMap<String, Vec<Arc<BudgetView>>>> = BTreeMap::new();
+    let declared = Arc::new(declared);
+    let mut snapshot =
+        Snapshot { at: now(), declared: Arc::clone(&declared), ..Snapshot::default() };
     for slo in declared.services.iter().flat_map(|service| &service.slos) {
-        let by = views.entry(slo.id.service.to_string()).or_default();
-        let view = Arc::new(view(slo, &declared));
-        by.entry(slo.id.environment.to_string()).or_default().push(view);
+        snapshot.add(Arc::new(view(slo, &declared)));
     }
-    Snapshot { at: now(), declared: Arc::new(declared), views, ..Snapshot::default() }
+    snapshot
 });
 
 /// What the spec above says, evaluated at [`now`].

@@ -95,7 +95,7 @@ pub(super) fn run(world: &World) -> anyhow::Result<Outcome> {
         ..Outcome::default()
     };
     for (scenario, (_, truth)) in SCENARIOS.iter().zip(&made) {
-        let view = views.iter().find(|view| view.service == scenario.service);
+        let view = views.iter().find(|view| *view.service == *scenario.service);
         let window = view.and_then(|view| view.windows.first());
         let average = scenario.averaged(world, url)?;
         outcome.figures.extend(scenario.figures(window, *truth, average));

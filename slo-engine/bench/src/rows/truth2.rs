@@ -71,7 +71,7 @@ impl Found {
     fn take(&mut self, seed: u64, view: &BudgetView, truth: &Truth) {
         for window in &view.windows {
             let name = format!("seed {seed} {} {}", view.service, window.window);
-            let happened = truth.truth.get(&view.service).and_then(|t| t.get(&window.window));
+            let happened = truth.truth.get(&*view.service).and_then(|t| t.get(&*window.window));
             match happened {
                 Some(happened) if happened.bad > 0.0 => self.compare(&name, window, *happened),
                 Some(_) => {}

@@ -163,9 +163,9 @@ impl Account {
         let alerts = self.alerts(&facts);
         let conditions = self.conditions(&facts, &windows, &alerts);
         BudgetView {
-            service: self.slo.id.service.to_string(),
-            slo: self.slo.id.slo.to_string(),
-            environment: self.slo.id.environment.to_string(),
+            service: self.slo.id.service.shared(),
+            slo: self.slo.id.slo.shared(),
+            environment: self.slo.id.environment.shared(),
             group: None,
             objective: self.slo.objective.share(),
             state: conditions[0],
@@ -233,7 +233,7 @@ impl Account {
         let view = |span: &Span| {
             let window = self.burn_over(*span);
             BurnView {
-                window: span.to_string(),
+                window: span.to_string().into(),
                 rate: window.filter(|_| !facts.faulty).and_then(|w| w.rate(self.slo.objective)),
                 bad: window.map_or(0, |w| w.sums.bad()),
             }

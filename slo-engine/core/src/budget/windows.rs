@@ -38,7 +38,7 @@ fn remaining(
 ) -> Option<DateTime<Utc>> {
     let at = match window {
         None => 0,
-        Some(name) => views.iter().position(|v| v.window == *name)?,
+        Some(name) => views.iter().position(|v| *v.window == **name)?,
     };
     let now = views[at].deciding_remaining()?;
     let enough = |remaining: f64| remaining > 0.0 && remaining >= at_least;
@@ -88,7 +88,7 @@ impl<'a> Reading<'a> {
         let (name, unit) = names(self.account.slo().budgeting);
         let exhausted = left.is_some_and(|left| left <= 0.0);
         WindowView {
-            window: self.window.to_string(),
+            window: self.window.to_string().into(),
             from: self.placed.from.start(),
             to: self.placed.to.start(),
             budgeting: name,

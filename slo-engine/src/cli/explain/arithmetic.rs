@@ -39,7 +39,7 @@ pub(super) fn windows(slo: &Slo, one: &One, view: &BudgetView) -> Vec<Window> {
     let window = |(at, w): (usize, &WindowView)| {
         let measured = one.account.events().slides().get(at).map(|slide| slide.sums.measured);
         Window {
-            window: w.window.clone(),
+            window: w.window.to_string(),
             from: w.from,
             to: w.to,
             steps: steps(slo, w, measured),

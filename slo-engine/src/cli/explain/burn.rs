@@ -43,7 +43,7 @@ pub(super) fn burns(slo: &Slo, one: &One, view: &BudgetView) -> Vec<Burn> {
     let burn = |b: &slo_core::view::BurnView| {
         let window = Span::parse(&b.window).ok().and_then(|span| one.account.burn_over(span))?;
         Some(Burn {
-            window: b.window.clone(),
+            window: b.window.to_string(),
             bad: window.sums.bad(),
             total: window.sums.total,
             rate: b.rate,

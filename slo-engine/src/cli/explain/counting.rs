@@ -58,7 +58,7 @@ impl Asked {
     pub(super) fn of(one: &One, view: &BudgetView) -> Self {
         let is_known = !one.reading.source.is_empty();
         Self {
-            source: is_known.then(|| one.reading.source.clone()),
+            source: is_known.then(|| one.reading.source.to_string()),
             kind: is_known.then_some(one.source.kind),
             url: Some(&one.source.url).filter(|_| is_known).map(|url| without_user(url)),
             queries: one.queries.clone(),

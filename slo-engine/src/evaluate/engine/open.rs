@@ -79,7 +79,7 @@ fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Resu
             Ok(source) => {
                 let at = source_at(engine, source)?;
                 engine.sources[at].slos.push(engine.slos.len());
-                live.reading.source.clone_from(&source.name);
+                live.reading.source = source.name.as_str().into();
                 live.reading.reads(&feeds);
                 live.source = Some(at);
                 fed = Some(Arc::new(feeds));
@@ -207,9 +207,7 @@ impl Engine {
         let registered = self.store.register(&keys).await?;
         let mut ledgers = BTreeMap::new();
         for (live, ledger) in self.slos.iter_mut().zip(registered) {
-            let id = &live.account.slo().id;
-            let key = (id.service.to_string(), id.slo.to_string(), id.environment.to_string());
-            ledgers.insert(key, ledger.id);
+            ledgers.insert(live.account.slo().id.clone(), ledger.id);
             if let Some(first) = ledger.first {
                 live.account.events_mut().set_first(first);
             }

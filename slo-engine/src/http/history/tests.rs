@@ -40,8 +40,7 @@ async fn world() -> World {
             commit.hours.insert((end.hour() - back, ledger.id), hour.pack());
         }
         commit.firsts.insert(ledger.id, end - 120);
-        ledgers
-            .insert(("orders".to_owned(), (*slo).to_owned(), "production".to_owned()), ledger.id);
+        ledgers.insert(key(slo).slo, ledger.id);
     }
     world.shared.store.commit(&commit).await.unwrap();
     let mut snapshot = snapshot();

@@ -51,7 +51,7 @@ async fn answers_carry_a_request_id_and_are_neither_kept_nor_guessed_at() {
     let world = World::new().await;
     let (one, two) = (world.get("/healthz").await, world.get("/nothing").await);
     let id = one.header("x-request-id");
-    assert!(id.len() == 36 && id != two.header("x-request-id"), "{id}");
+    assert!(id.len() > 16 && id != two.header("x-request-id"), "{id}");
     for answer in [&one, &two] {
         assert_eq!(answer.header("cache-control"), "no-store");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");

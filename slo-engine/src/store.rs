@@ -6,7 +6,6 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use slo_core::bucket::Sums;
 use slo_core::ledger::Hour;
 use slo_core::slo::SloId;
 use slo_core::time::Minute;

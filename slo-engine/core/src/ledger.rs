@@ -11,10 +11,12 @@ use crate::bucket::{Bucket, Lump, Sums};
 use crate::time::Minute;
 
 mod column;
+mod day;
 mod hour;
 pub mod varint;
 
 use column::Column;
+pub use day::Day;
 pub use hour::Hour;
 
 /// The history of one SLO.
@@ -94,14 +96,35 @@ impl Ledger {
         (self.total, self.bad, self.measured, self.partial) = (total, bad, measured, partial);
     }
 
-    /// Adds hours' sums without their minutes, as folded on disk. Windows must be moved again.
-    pub fn load_folds(&mut self, hours: &[(i64, Sums)]) {
-        let all = hours.iter().map(|(hour, _)| *hour);
-        if let (Some(first), Some(last)) = (all.clone().min(), all.max()) {
-            self.make_room(first, last);
+    /// A ledger without windows and without data, with room for the hours `first..=last`.
+    #[must_use]
+    pub fn spanning(first: i64, last: i64) -> Self {
+        let mut ledger = Self::default();
+        ledger.make_room(first, last);
+        ledger
+    }
+
+    /// Adds an hour's sums without its minutes, as folded on disk. Windows must be moved again.
+    pub fn load_fold(&mut self, hour: i64, sums: &Sums) {
+        self.set_fold(hour, sums);
+    }
+
+    /// The same for the hours of a day.
+    pub fn load_day(&mut self, day: i64, hours: &Day) {
+        let first = day * 24;
+        if let Some(usual) = hours.usual() {
+            self.make_room(first, first + 23);
+            let at = usize::try_from(first - self.base).unwrap_or(0);
+            let columns = [&mut self.total, &mut self.bad, &mut self.measured, &mut self.partial];
+            for (column, hours) in columns.into_iter().zip(usual) {
+                column.set_day(at, hours);
+            }
+            return;
         }
-        for (hour, sums) in hours {
-            self.set_fold(*hour, sums);
+        for hour in 0..24 {
+            if let Some(sums) = hours.get(hour) {
+                self.set_fold(first + hour as i64, &sums);
+            }
         }
     }
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use slo_core::bucket::Sums;
-use slo_core::ledger::varint::{put, take, unzigzag, zigzag};
+use slo_core::ledger::varint::{put, take};
 
 /// How many ledgers share a row.
 pub(super) const SLOTS: u32 = 64;
@@ -51,67 +50,14 @@ fn slot<'a>(rest: &mut &'a [u8]) -> Result<(u32, &'a [u8]), String> {
     Ok((slot, bytes))
 }
 
-/// The sums of the hours of one day: (hour of the day, sums).
-#[must_use]
-pub(super) fn pack_day(hours: &BTreeMap<u8, Sums>) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (hour, sums) in hours {
-        put(&mut out, u64::from(*hour));
-        for value in numbers(sums) {
-            put(&mut out, zigzag(value));
-        }
-    }
-    out
-}
-
-/// The sums of the hours of one day from bytes, as [`pack_day`] takes them.
-///
-/// # Errors
-/// A sentence when the bytes are no day.
-pub(super) fn unpack_day<D>(mut rest: &[u8]) -> Result<D, String>
-where
-    D: Default + Extend<(u8, Sums)>,
-{
-    let mut hours = D::default();
-    while !rest.is_empty() {
-        let hour = u8::try_from(take(&mut rest)?).ok().filter(|hour| *hour < 24);
-        let hour = hour.ok_or("a day holds an hour beyond 23")?;
-        let mut values = [0_i64; 8];
-        for value in &mut values {
-            *value = unzigzag(take(&mut rest)?);
-        }
-        let [bad, total, measured, partial, invalid, slack, assumed, dropped] = values;
-        let good = total - bad;
-        let sums = Sums { good, total, measured, partial, invalid, slack, assumed, dropped };
-        hours.extend([(hour, sums)]);
-    }
-    Ok(hours)
-}
-
-const fn numbers(sums: &Sums) -> [i64; 8] {
-    [
-        sums.bad(),
-        sums.total,
-        sums.measured,
-        sums.partial,
-        sums.invalid,
-        sums.slack,
-        sums.assumed,
-        sums.dropped,
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn rows_and_days_read_back() {
+    fn rows_read_back() {
         let slots: Slots = [(0, vec![1, 2]), (7, vec![]), (63, vec![9; 300])].into();
         assert_eq!(unpack(&pack(&slots)), Ok(slots));
-        let sums = Sums { good: -3, total: 1 << 40, measured: 60, dropped: 5, ..Sums::default() };
-        let day: BTreeMap<u8, Sums> = [(0, sums), (23, Sums::default())].into();
-        assert_eq!(unpack_day(&pack_day(&day)), Ok(day));
     }
 
     #[test]
@@ -119,6 +65,5 @@ mod tests {
         assert!(
             unpack(&[64, 0]).is_err() && unpack(&[1, 5, 0]).is_err() && unpack(&[0x80]).is_err()
         );
-        assert!(unpack_day::<Vec<_>>(&[24]).is_err() && unpack_day::<Vec<_>>(&[1, 2]).is_err());
     }
 }

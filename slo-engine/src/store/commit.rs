@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slo_core::bucket::Sums;
+use slo_core::ledger::Day;
 use slo_core::time::Minute;
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
@@ -122,16 +123,17 @@ async fn write_minutes(
     upsert(connection, "INSERT INTO minutes (hour, shard, chunk) ", "write minutes", &rows).await
 }
 
+type HoursOfDay = Vec<(usize, Sums)>;
+
 async fn write_folds(
     connection: &mut SqliteConnection,
     folds: &BTreeMap<(i64, u32), Sums>,
 ) -> Result<(), StoreError> {
-    let mut days: BTreeMap<(i64, i64), BTreeMap<u32, BTreeMap<u8, Sums>>> = BTreeMap::new();
+    let mut days: BTreeMap<(i64, i64), BTreeMap<u32, HoursOfDay>> = BTreeMap::new();
     for ((hour, ledger), sums) in folds {
         let (shard, slot) = shard(*ledger);
-        let of_day = u8::try_from(hour.rem_euclid(24)).unwrap_or(0);
         let day = days.entry((hour.div_euclid(24), shard)).or_default();
-        day.entry(slot).or_default().insert(of_day, *sums);
+        day.entry(slot).or_default().push((hour.rem_euclid(24) as usize, *sums));
     }
     let mut there: BTreeMap<(i64, i64), Slots> =
         days.keys().map(|key| (*key, Slots::new())).collect();
@@ -145,9 +147,9 @@ async fn write_folds(
     for (key, slots) in &mut there {
         for (slot, hours) in days.remove(key).unwrap_or_default() {
             let old = slots.get(&slot).map_or(&[][..], |bytes| bytes);
-            let mut all: BTreeMap<u8, Sums> = chunk::unpack_day(old).map_err(damaged("folds"))?;
-            all.extend(hours);
-            slots.insert(slot, chunk::pack_day(&all));
+            let mut day = Day::unpack(old).map_err(damaged("folds"))?;
+            hours.iter().for_each(|(hour, sums)| day.set(*hour, sums));
+            slots.insert(slot, day.pack());
         }
     }
     upsert(connection, "INSERT INTO folds (day, shard, chunk) ", "write folds", &there).await
@@ -301,6 +303,6 @@ async fn write_tails(connection: &mut SqliteConnection, tails: &[Tail]) -> Resul
     Ok(())
 }
 
-pub(super) fn damaged(table: &'static str) -> impl Fn(String) -> StoreError {
-    move |reason| StoreError::Damaged { table, reason }
+pub(super) fn damaged<R: Into<String>>(table: &'static str) -> impl Fn(R) -> StoreError {
+    move |reason| StoreError::Damaged { table, reason: reason.into() }
 }

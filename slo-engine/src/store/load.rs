@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use futures::TryStreamExt;
-use slo_core::ledger::Ledger;
+use slo_core::ledger::{Day, Ledger};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::damaged;
 use super::{
-    ByLedger, Hour, LedgerKey, Minute, Store, StoreError, Sums, Tail, Watermark, chunk, failed,
-    give_up, ledger,
+    ByLedger, Hour, LedgerKey, Minute, Store, StoreError, Tail, Watermark, chunk, failed, give_up,
+    ledger,
 };
 
 /// A ledger of the database.
@@ -111,17 +111,22 @@ impl Store {
             .map_err(failed("read its state"))
     }
 
-    /// The sums of folded hours from a day on, by ledger. There are millions, so two connections read
-    /// them at once, each half of the rows.
+    /// The sums of folded hours `from..to`, by ledger. There are millions, so two connections read
+    /// them at once, each half of the rows; they begin at once, not when this is awaited.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn folds(&self, from_hour: i64) -> Result<HashMap<u32, Ledger>, StoreError> {
-        let half = |odd| tokio::spawn(half_of_folds(self.pool.clone(), from_hour, odd));
+    pub fn folds(
+        &self,
+        hours: (i64, i64),
+    ) -> impl Future<Output = Result<HashMap<u32, Ledger>, StoreError>> + use<> {
+        let half = |odd| tokio::spawn(half_of_folds(self.pool.clone(), hours, odd));
         let (even, odd) = (half(false), half(true));
-        let mut all = joined(even.await)?;
-        all.extend(joined(odd.await)?);
-        Ok(all)
+        async move {
+            let mut all = joined(even.await)?;
+            all.extend(joined(odd.await)?);
+            Ok(all)
+        }
     }
 
     /// The minutes of all ledgers from an hour on.
@@ -243,7 +248,7 @@ fn joined<T>(task: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Res
 
 async fn half_of_folds(
     pool: SqlitePool,
-    from_hour: i64,
+    (from_hour, to_hour): (i64, i64),
     odd: bool,
 ) -> Result<HashMap<u32, Ledger>, StoreError> {
     let mut rows = sqlx::query(
@@ -257,10 +262,9 @@ async fn half_of_folds(
         let (day, shard): (i64, i64) = (row.get(0), row.get(1));
         for slot in chunk::slots(row.get::<&[u8], _>(2)) {
             let (slot, bytes) = slot.map_err(damaged("folds"))?;
-            let hours: Vec<(u8, Sums)> = chunk::unpack_day(bytes).map_err(damaged("folds"))?;
-            let hours = hours.into_iter().map(|(hour, sums)| (day * 24 + i64::from(hour), sums));
-            let history = all.entry(ledger(shard, slot)).or_default();
-            history.load_folds(&hours.collect::<Vec<_>>());
+            let new = || Ledger::spanning(day * 24, to_hour - 1);
+            let history = all.entry(ledger(shard, slot)).or_insert_with(new);
+            history.load_day(day, &Day::unpack(bytes).map_err(damaged("folds"))?);
         }
     }
     Ok(all)

@@ -1,6 +1,8 @@
 //! A column of whole numbers that is only as wide as its largest value, because there are
 //! thousands of minutes for each of many thousand SLOs and most numbers are small.
 
+use super::day::Hours;
+
 /// Whole numbers, stored in 1, 2, 4 or 8 bytes each, or in none while all are 0; widens when a
 /// value needs it.
 #[derive(Debug, Clone)]
@@ -60,6 +62,31 @@ impl Column {
         if !fits {
             self.widen();
             self.set(at, value);
+        }
+    }
+
+    /// Sets the numbers of a day's hours, from its first on.
+    pub(super) fn set_day(&mut self, at: usize, hours: &Hours) {
+        fn set<T: TryFrom<i64> + Copy>(v: &mut [T], hours: &Hours) -> bool {
+            match hours {
+                Hours::Same(value) => T::try_from(*value).map(|value| v.fill(value)).is_ok(),
+                Hours::Each(values) => v
+                    .iter_mut()
+                    .zip(values)
+                    .all(|(place, value)| T::try_from(*value).map(|value| *place = value).is_ok()),
+            }
+        }
+        let day = at..at + 24;
+        let fits = match self {
+            Self::Zeros(_) => *hours == Hours::Same(0),
+            Self::W8(v) => set(&mut v[day], hours),
+            Self::W16(v) => set(&mut v[day], hours),
+            Self::W32(v) => set(&mut v[day], hours),
+            Self::W64(v) => set(&mut v[day], hours),
+        };
+        if !fits {
+            self.widen();
+            self.set_day(at, hours);
         }
     }
 

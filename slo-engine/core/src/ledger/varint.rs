@@ -25,7 +25,23 @@ pub fn put(out: &mut Vec<u8>, mut value: u64) {
 ///
 /// # Errors
 /// A sentence when the bytes end early or the number is too long.
-pub fn take(rest: &mut &[u8]) -> Result<u64, String> {
+#[inline]
+pub fn take(rest: &mut &[u8]) -> Result<u64, &'static str> {
+    // Most numbers are small.
+    match **rest {
+        [byte, ref tail @ ..] if byte < 0x80 => {
+            *rest = tail;
+            Ok(u64::from(byte))
+        }
+        [low, high, ref tail @ ..] if high < 0x80 => {
+            *rest = tail;
+            Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+        }
+        _ => take_long(rest),
+    }
+}
+
+fn take_long(rest: &mut &[u8]) -> Result<u64, &'static str> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (byte, tail) = rest.split_first().ok_or("packed data ends early")?;
@@ -35,5 +51,5 @@ pub fn take(rest: &mut &[u8]) -> Result<u64, String> {
             return Ok(value);
         }
     }
-    Err("packed data holds a number that is too long".to_owned())
+    Err("packed data holds a number that is too long")
 }

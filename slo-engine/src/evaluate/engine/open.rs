@@ -130,6 +130,12 @@ fn open_source(config: &SourceConfig) -> anyhow::Result<Opened> {
 impl Engine {
     /// Loads what was committed last.
     pub(super) async fn load(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let longest = self.declared.services.iter().flat_map(|s| &s.slos).flat_map(|s| &s.windows);
+        let longest = longest.map(|w| calendar::longest(*w)).max().unwrap_or(0).max(8 * 1_440);
+        let current = Minute::of(now).hour();
+        let oldest = current - 2 * longest / 60 - 48;
+        // By far the most of the work, so it begins first.
+        let folds = self.store.folds((oldest, current));
         self.register().await?;
         let marks = self.store.watermarks().await?;
         for source in &mut self.sources {
@@ -137,14 +143,11 @@ impl Engine {
             source.read_to = mark.map(|m| m.read_to);
         }
         self.end_stretches(marks.iter().map(|m| m.minute).min()).await?;
-        let longest = self.declared.services.iter().flat_map(|s| &s.slos).flat_map(|s| &s.windows);
-        let longest = longest.map(|w| calendar::longest(*w)).max().unwrap_or(0).max(8 * 1_440);
-        let current = Minute::of(now).hour();
         self.folded_to = self.store.folded_to().await?.unwrap_or(current);
-        let mut folds = self.store.folds(current - 2 * longest / 60 - 48).await?;
         let oldest = marks.iter().map(|m| m.minute).min().unwrap_or(Minute::of(now));
         let recent = self.folded_to.min((oldest - RECENT).hour());
         let mut minutes = self.store.minutes_from(recent).await?;
+        let mut folds = folds.await?;
         for live in &mut self.slos {
             if let Some(history) = folds.remove(&live.ledger.id) {
                 live.account.events_mut().load_history(history);
@@ -245,7 +248,7 @@ impl Engine {
 /// Loads minutes; the open ones hold what was read until the last commit.
 fn load_minutes(live: &mut Live, hours: Vec<(i64, Hour)>) {
     for (hour, minutes) in hours {
-        live.account.events_mut().load_folds(&[(hour, minutes.sums(0, 60))]);
+        live.account.events_mut().load_fold(hour, &minutes.sums(0, 60));
         live.account.events_mut().load_minutes(hour, minutes);
     }
 }

@@ -1,6 +1,7 @@
 //! A service, its views and policies, for the tests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use slo_core::slo::{Gate, Name, Service};
@@ -107,7 +108,7 @@ pub(crate) fn service(name: &str, tier: u8, environment: &str, labels: &[(&str, 
 }
 
 /// A service `orders` whose document declares these SLOs.
-pub(crate) fn declaring(slos: &[&str]) -> Service {
+pub(crate) fn declaring(slos: &[&str]) -> Arc<Service> {
     let mut text = "apiVersion: headroom/v1\nkind: Service\nservice: orders\ntier: 1\n\
         environment: production\nslos:\n"
         .to_owned();

@@ -123,8 +123,7 @@ pub fn with_policies_of(declared: Declared, paths: &[PathBuf]) -> Result<Declare
         return Err(errors);
     }
     let found: Vec<Document> = found.into_iter().filter_map(Result::ok).collect();
-    let services: Vec<Service> = declared.services.iter().map(|s| s.as_ref().clone()).collect();
-    let loaded = policy::load(&found, &services)?;
+    let loaded = policy::load(&found, &declared.services)?;
     if loaded.is_shipped {
         let remedy = "write a document with `kind: Policy`";
         return Err(vec![nothing(paths, "there is no policy in these files").with_remedy(remedy)]);
@@ -150,7 +149,7 @@ impl Declared {
         Ok(Self {
             asks: asks(&loaded.policies),
             burns: burn_windows(&loaded.policies),
-            services: set.services.iter().cloned().map(Arc::new).collect(),
+            services: set.services.clone(),
             policies: loaded.policies,
             is_shipped: loaded.is_shipped,
             warnings,

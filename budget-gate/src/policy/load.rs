@@ -1,5 +1,7 @@
 //! All policies of all files together, ready to be decided by.
 
+use std::sync::Arc;
+
 use slo_core::slo::Service;
 use slo_core::spec::yaml::Document;
 use slo_core::spec::{SpecError, Warning};
@@ -24,7 +26,7 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong: of each document the first fault, and policies that cannot stand side
 /// by side.
-pub fn load(documents: &[Document], services: &[Service]) -> Result<Loaded, Vec<SpecError>> {
+pub fn load(documents: &[Document], services: &[Arc<Service>]) -> Result<Loaded, Vec<SpecError>> {
     let is_policy = |d: &&Document| d.kind.as_ref().is_some_and(|kind| kind.value == "Policy");
     let (mut policies, mut errors) = (Vec::new(), Vec::new());
     for document in documents.iter().filter(is_policy) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use slo_core::slo::Service;
 use slo_core::spec::{SpecError, Warning};
@@ -77,7 +78,7 @@ impl Conflict<'_> {
 /// what they say (the same service pattern and labels, a common tier and environment), so that they
 /// would tie for the next one that is declared.
 #[must_use]
-pub fn check<'a>(policies: &'a [Policy], services: &'a [Service]) -> Vec<Conflict<'a>> {
+pub fn check<'a>(policies: &'a [Policy], services: &'a [Arc<Service>]) -> Vec<Conflict<'a>> {
     let mut conflicts: Vec<Conflict<'a>> = Vec::new();
     let pairs = policies.iter().enumerate().flat_map(|(at, a)| {
         let later = &policies[at + 1..];
@@ -91,7 +92,7 @@ pub fn check<'a>(policies: &'a [Policy], services: &'a [Service]) -> Vec<Conflic
         }
     }
     for service in services {
-        if let Selection::Tie(first, second) = select(policies, &Subject::from(service)) {
+        if let Selection::Tie(first, second) = select(policies, &Subject::from(service.as_ref())) {
             let known = |c: &Conflict<'_>| is_pair((c.first, c.second), (first, second));
             if !conflicts.iter().any(known) {
                 conflicts.push(Conflict { first, second, kind: ConflictKind::Tie(service) });
@@ -209,10 +210,13 @@ impl MissingWindow<'_> {
 /// Finds the budget rules that ask for a window which an SLO that gates does not have, among the
 /// policies that decide or are on trial.
 #[must_use]
-pub fn missing_windows<'a>(policies: &'a [Policy], services: &[Service]) -> Vec<MissingWindow<'a>> {
+pub fn missing_windows<'a>(
+    policies: &'a [Policy],
+    services: &[Arc<Service>],
+) -> Vec<MissingWindow<'a>> {
     let mut missing = Vec::new();
     for service in services {
-        let subject = Subject::from(service);
+        let subject = Subject::from(service.as_ref());
         let mut asked = super::on_trial(policies, &subject);
         match select(policies, &subject) {
             Selection::One(policy) if policy.is_enforced() => asked.push(policy),

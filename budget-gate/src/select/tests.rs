@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::policy::Policy;
 use crate::sample::{self, rules, service};
@@ -97,7 +99,8 @@ fn a_dry_run_never_displaces_and_computes_only_when_alone() {
 
 #[test]
 fn two_policies_that_tie_for_a_declared_service_are_refused_with_both_places() {
-    let services = [service("orders", 1, "production", &[("team", "checkout"), ("zone", "eu")])];
+    let services =
+        [Arc::new(service("orders", 1, "production", &[("team", "checkout"), ("zone", "eu")]))];
     let two = [policy("a", "labels: {team: checkout}"), policy("b", "labels: {zone: eu}")];
     let conflicts = check(&two, &services);
     assert_eq!(conflicts.len(), 1);
@@ -109,7 +112,7 @@ fn two_policies_that_tie_for_a_declared_service_are_refused_with_both_places() {
 
 #[test]
 fn a_tie_behind_a_more_specific_policy_is_none() {
-    let services = [service("orders", 1, "production", &[("team", "a"), ("zone", "eu")])];
+    let services = [Arc::new(service("orders", 1, "production", &[("team", "a"), ("zone", "eu")]))];
     let three =
         [policy("a", "labels: {team: a}"), policy("b", "labels: {zone: eu}"), policy("c", ORDERS)];
     assert!(check(&three, &services).is_empty());

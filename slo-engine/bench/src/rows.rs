@@ -9,6 +9,9 @@ use crate::report::Outcome;
 use crate::world::World;
 
 mod backfill;
+mod exporter;
+mod kills;
+mod operate;
 mod peek;
 mod restart;
 mod scenarios;
@@ -29,8 +32,12 @@ pub(crate) enum Row {
     Backfill,
     /// Ticks of 10,000 and 100,000 SLOs over a synthetic source.
     Ticks,
+    /// Servers killed again and again at random instants: no event is lost or counted twice.
+    Kills,
     /// From a kill to the next verdict.
     Restart,
+    /// Ten minutes of a server: CPU against slo-generator, queries, and how soon a verdict changes.
+    Operate,
     /// The gate's peek against a trivial route of the same process.
     Peek,
 }
@@ -48,7 +55,9 @@ impl Row {
             Self::Scenarios => scenarios::run(&world),
             Self::Backfill => backfill::run(&world),
             Self::Ticks => ticks::run(&world),
+            Self::Kills => kills::run(&world),
             Self::Restart => restart::run(&world),
+            Self::Operate => operate::run(&world),
             Self::Peek => peek::run(&world),
         }?;
         outcome.row = name;

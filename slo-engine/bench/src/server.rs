@@ -87,10 +87,18 @@ impl Tools {
     /// # Errors
     /// What the script says.
     pub fn start(&self, dir: &Path) -> anyhow::Result<Server> {
+        self.start_with(dir, "")
+    }
+
+    /// The same with more in its configuration, such as what it scrapes.
+    ///
+    /// # Errors
+    /// What the script says.
+    pub fn start_with(&self, dir: &Path, more: &str) -> anyhow::Result<Server> {
         let (own, log) = (std::process::id().to_string(), dir.join(QUERIES));
         let config = dir.join("logging.yml");
         std::fs::create_dir_all(dir).with_context(|| format!("make {}", dir.display()))?;
-        std::fs::write(&config, format!("global: {{query_log_file: {}}}\n", log.display()))
+        std::fs::write(&config, format!("global: {{query_log_file: {}}}\n{more}", log.display()))
             .with_context(|| format!("write {}", config.display()))?;
         let url = self.script(&[
             "start".as_ref(),
@@ -118,6 +126,14 @@ impl Tools {
             Server { tools: self.clone(), script, dir: dir.to_owned(), url, stopped: false };
         self.ask(VICTORIA, &["load".as_ref(), dir.as_ref(), samples.as_ref()])?;
         Ok(server)
+    }
+
+    /// Installs slo-generator into a folder and gives the program's path.
+    ///
+    /// # Errors
+    /// What the script says.
+    pub fn slo_generator(&self, dir: &Path) -> anyhow::Result<PathBuf> {
+        Ok(self.ask("slo_generator.sh", &[dir.as_os_str()])?.trim().into())
     }
 
     fn script(&self, words: &[&OsStr]) -> anyhow::Result<String> {
@@ -165,20 +181,40 @@ impl Server {
         log.lines().map(query).collect()
     }
 
-    /// CPU seconds that it has used, in user and in system mode. Linux counts them in hundredths.
+    /// CPU seconds that it has used.
     ///
     /// # Errors
     /// When the process is gone.
     pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
         let pid = std::fs::read_to_string(self.dir.join("pid")).context("read the server's pid")?;
-        let path = format!("/proc/{}/stat", pid.trim());
-        let stat = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let ticks: Vec<u64> = fields.skip(11).take(2).map_while(|f| f.parse().ok()).collect();
-        match ticks.as_slice() {
-            [user, system] => Ok((user + system) as f64 / 100.0),
-            _ => bail!("{path} is not as expected: {stat}"),
-        }
+        cpu_of(pid.trim().parse().context("the server's pid")?)
+    }
+}
+
+/// CPU seconds that a process has used, in user and in system mode. Linux counts them in hundredths.
+///
+/// # Errors
+/// When the process is gone.
+pub fn cpu_of(pid: u32) -> anyhow::Result<f64> {
+    cpu(&format!("/proc/{pid}/stat"), 11)
+}
+
+/// CPU seconds of this process's children that have ended.
+///
+/// # Errors
+/// When the system does not say.
+pub fn cpu_of_children() -> anyhow::Result<f64> {
+    cpu("/proc/self/stat", 13)
+}
+
+/// The sum of two fields, counted from the one after the program's name.
+fn cpu(path: &str, field: usize) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(path).with_context(|| format!("read {path}"))?;
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: Vec<u64> = fields.skip(field).take(2).map_while(|f| f.parse().ok()).collect();
+    match ticks.as_slice() {
+        [user, system] => Ok((user + system) as f64 / 100.0),
+        _ => bail!("{path} is not as expected: {stat}"),
     }
 }
 

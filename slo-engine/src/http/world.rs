@@ -121,7 +121,7 @@ static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
     let declared = Declared {
         asks: budget_gate::policy::asks(&policies),
         burns: budget_gate::policy::burn_windows(&policies),
-        services: set.services.into_iter().map(Arc::new).collect(),
+        services: set.services,
         policies,
         is_shipped: true,
         ..Declared::default()

@@ -12,8 +12,8 @@ use crate::time::Minute;
 pub struct Hour {
     total: Column,
     bad: Column,
-    /// Bit 0 measured, bit 1 partial, bit 2 invalid.
-    flags: [u8; 60],
+    /// Which minutes are measured, partial, invalid: a bit for each.
+    flags: [u64; 3],
     rare: BTreeMap<u8, Rare>,
 }
 
@@ -33,7 +33,7 @@ impl Default for Hour {
         Self {
             total: Column::zeros(60),
             bad: Column::zeros(60),
-            flags: [0; 60],
+            flags: [0; 3],
             rare: BTreeMap::new(),
         }
     }
@@ -49,9 +49,9 @@ impl Hour {
         Bucket {
             good: total - self.bad.get(at),
             total,
-            measured: self.flags[at] & 1 != 0,
-            partial: self.flags[at] & 2 != 0,
-            invalid: self.flags[at] & 4 != 0,
+            measured: self.has(0, at),
+            partial: self.has(1, at),
+            invalid: self.has(2, at),
             slack: rare.slack,
             assumed: rare.assumed,
             dropped: rare.dropped,
@@ -63,9 +63,11 @@ impl Hour {
     pub fn set(&mut self, at: usize, bucket: &Bucket) {
         self.total.set(at, bucket.total);
         self.bad.set(at, bucket.total - bucket.good);
-        self.flags[at] = u8::from(bucket.measured)
-            | u8::from(bucket.partial) << 1
-            | u8::from(bucket.invalid) << 2;
+        for (flags, is) in
+            self.flags.iter_mut().zip([bucket.measured, bucket.partial, bucket.invalid])
+        {
+            *flags = *flags & !(1 << at) | u64::from(is) << at;
+        }
         let Ok(key) = u8::try_from(at) else { return };
         let rare = Rare {
             slack: bucket.slack,
@@ -78,6 +80,10 @@ impl Hour {
         } else {
             self.rare.insert(key, rare);
         }
+    }
+
+    const fn has(&self, flag: usize, at: usize) -> bool {
+        self.flags[flag] >> at & 1 != 0
     }
 
     /// The sums of minutes `from..to` of the hour.
@@ -100,7 +106,8 @@ impl Hour {
         for at in 0..60 {
             // Most minutes: measured, few bad events. The flags share a number with the bad count.
             let bad = zigzag(self.bad.get(at));
-            put(&mut out, bad << 3 | u64::from(self.flags[at]));
+            let flags = (0..3).map(|flag| u64::from(self.has(flag, at)) << flag).sum::<u64>();
+            put(&mut out, bad << 3 | flags);
             put(&mut out, zigzag(self.total.get(at)));
         }
         for (at, rare) in &self.rare {
@@ -129,7 +136,9 @@ impl Hour {
         }
         for at in 0..60 {
             let first = take(&mut rest)?;
-            hour.flags[at] = (first & 7) as u8;
+            for (flag, flags) in hour.flags.iter_mut().enumerate() {
+                *flags |= (first >> flag & 1) << at;
+            }
             hour.bad.set(at, unzigzag(first >> 3));
             hour.total.set(at, unzigzag(take(&mut rest)?));
         }

@@ -11,6 +11,8 @@ mod sides;
 mod slo;
 mod window;
 
+use std::sync::Arc;
+
 use crate::slo::Service;
 use crate::spec::yaml::{Document, Spot};
 use crate::spec::{SpecError, Warning};
@@ -22,7 +24,7 @@ pub(super) use shape::ServiceDocument;
 #[derive(Debug, Clone)]
 pub struct Declared {
     /// The service.
-    pub service: Service,
+    pub service: Arc<Service>,
     /// What is allowed but cannot be meant.
     pub warnings: Vec<Warning>,
     /// The document it was read from.

@@ -1,13 +1,14 @@
 //! All documents of all folders together, and what must hold between them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::slo::{Service, SloId};
 use crate::time::Span;
 
 use super::native::{self, Declared};
 use super::yaml::{self, Document, Spot};
-use super::{Place, SpecError, Warning, nearest};
+use super::{SpecError, Warning, nearest};
 
 mod links;
 
@@ -20,13 +21,11 @@ const OTHERS: [&str; 3] = ["Policy", "Calendar", "Exclusion"];
 #[derive(Debug, Clone, Default)]
 pub struct Set {
     /// The services, in the order of the files.
-    pub services: Vec<Service>,
+    pub services: Vec<Arc<Service>>,
     /// Documents of the other kinds, not read yet.
     pub others: Vec<Document>,
     /// What is allowed but cannot be meant.
     pub warnings: Vec<Warning>,
-    /// Where each SLO is declared.
-    pub places: BTreeMap<SloId, Place>,
     declared: Vec<Declared>,
 }
 
@@ -169,11 +168,8 @@ impl Loading {
         }
         let mut set = Set { others: self.others, warnings: self.warnings, ..Set::default() };
         for mut declared in self.declared {
-            for (slo, spots) in declared.service.slos.iter().zip(&declared.slos) {
-                set.places.insert(slo.id.clone(), declared.document.place(spots.name));
-            }
             set.warnings.append(&mut declared.warnings);
-            set.services.push(declared.service.clone());
+            set.services.push(Arc::clone(&declared.service));
             set.declared.push(declared);
         }
         set.warnings.sort_by(|a, b| a.finding.place.cmp(&b.finding.place));

@@ -29,7 +29,7 @@ pub(super) fn service(
     let (slos, spots) =
         slos.into_iter().flatten().map(|(slo, spots)| (Arc::new(slo), spots)).unzip();
     Ok(Declared {
-        service: Service { slos, ..service },
+        service: Service { slos, ..service }.into(),
         warnings: reader.warnings,
         document: document.clone(),
         name: shape.service.spot,

@@ -14,7 +14,7 @@ fn whole() -> Service {
     let files = vec![("orders.yaml".to_owned(), WHOLE.to_vec()), service("payment", payment)];
     let set = load(&files).unwrap_or_else(|errors| panic!("{}", errors[0]));
     assert_eq!(codes(&set), [("undeclared-dependency", 8, 22)]);
-    set.services[0].clone()
+    Service::clone(&set.services[0])
 }
 
 fn slo(name: &str) -> Slo {

@@ -1,0 +1,197 @@
+//! A server in operation over a Prometheus that scrapes: what it costs both, against one run of
+//! slo-generator, and how soon a verdict changes.
+//!
+//! A second Prometheus scrapes the same page and is asked nothing: what it uses is no cost of ours.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use headroom_bench::engine::{Engine, Serving};
+use headroom_bench::random::Random;
+use headroom_bench::server::{Server, Tools, cpu_of};
+use headroom_bench::traffic;
+
+use super::exporter::{Exporter, SERIES_EACH};
+use crate::http::Http;
+use crate::output;
+use crate::report::{Figure, Must, Outcome};
+use crate::world::{Size, World};
+use peer::{SloGenerator, WINDOWS};
+
+mod peer;
+
+const SERVICES: Size = Size(400, 20);
+/// Minutes of operation.
+const MINUTES: Size = Size(10, 1);
+/// Seconds between two scrapes.
+const SCRAPE: u32 = 15;
+/// Seconds between two ticks: while costs are measured, and while changes are timed.
+const TICKS: (u32, u32) = (60, 15);
+
+/// What all of it has used so far.
+struct Used {
+    engine: f64,
+    watched: f64,
+    idle: f64,
+    queries: usize,
+}
+
+/// The servers.
+struct Site {
+    watched: Server,
+    idle: Server,
+    exporter: Exporter,
+    engine: Engine,
+    folder: PathBuf,
+    services: u32,
+    http: Rc<Http>,
+}
+
+pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
+    let (services, minutes) = (world.sizes.services(SERVICES), world.sizes.repeat(MINUTES));
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    let (exporter, address) = runtime.block_on(Exporter::serve(services))?;
+    let scraping = |name: &str| {
+        let config = format!(
+            "scrape_configs:\n  - job_name: bench\n    scrape_interval: {SCRAPE}s\n    \
+             metrics_path: /{name}\n    static_configs: [{{targets: ['{address}']}}]\n"
+        );
+        Tools::default().start_with(&world.fresh(name)?, &config)
+    };
+    let (watched, idle) = (scraping("watched")?, scraping("idle")?);
+    let folder = world.fresh("engine")?;
+    prepare(&folder, services)?;
+    let engine = world.engine.reading(watched.url());
+    let engine = engine.with("HEADROOM__SOURCES__0__SCRAPEINTERVAL", &format!("{SCRAPE}s"));
+    let site = Site { watched, idle, exporter, engine, folder, services, http: world.http.clone() };
+    let mut outcome = Outcome { measure: "a server in operation".to_owned(), ..Outcome::default() };
+    outcome.workload.insert("slos".to_owned(), services.into());
+    outcome.workload.insert("windows".to_owned(), WINDOWS.len() as i64);
+    outcome.workload.insert("minutes".to_owned(), minutes.into());
+    let ours = site.costs(minutes, &mut outcome)?;
+    site.peer(world.fresh("peer")?, ours, &mut outcome)?;
+    site.changes(world.sizes.seed, minutes, &mut outcome)?;
+    Ok(outcome)
+}
+
+fn prepare(folder: &Path, services: u32) -> anyhow::Result<()> {
+    let slos = folder.join("slos");
+    fs::create_dir_all(&slos).with_context(|| format!("make {}", slos.display()))?;
+    let windows: Vec<&str> = WINDOWS.iter().map(|(name, _)| *name).collect();
+    let specs = traffic::specs(services, 0, &format!("[{}]", windows.join(", ")));
+    fs::write(slos.join("slos.yaml"), specs).context("write slos.yaml")?;
+    let policy = "apiVersion: headroom/v1\nkind: Policy\npolicy: bench\napplies: {}\n\
+                  mode: enforce\nrules: [{budget: {denyBelow: 0%}}]\nonUnknown: deny\nnoSlo: deny\n";
+    fs::write(slos.join("policy.yaml"), policy).context("write policy.yaml")
+}
+
+impl Site {
+    fn serve(&self, tick: u32) -> anyhow::Result<Serving> {
+        self.engine.with("HEADROOM__SCHEDULE__TICK", &format!("{tick}s")).serve(&self.folder)
+    }
+
+    fn used(&self, serving: &Serving) -> anyhow::Result<Used> {
+        Ok(Used {
+            engine: cpu_of(serving.id())?,
+            watched: self.watched.cpu_seconds()?,
+            idle: self.idle.cpu_seconds()?,
+            queries: self.watched.queries()?.len(),
+        })
+    }
+
+    /// CPU seconds a minute of the engine and of Prometheus for it.
+    fn costs(&self, minutes: u32, outcome: &mut Outcome) -> anyhow::Result<f64> {
+        let serving = self.serve(TICKS.0)?;
+        output::say(&format!("  {minutes} minutes of ticks each minute, after two to settle"));
+        std::thread::sleep(Duration::from_mins(2));
+        let before = self.used(&serving)?;
+        std::thread::sleep(Duration::from_secs(60 * u64::from(minutes)));
+        let after = self.used(&serving)?;
+        let all = self.watched.queries()?;
+        let read = all.get(before.queries..after.queries).unwrap_or_default();
+        let samples: f64 = read.iter().map(|query| query.samples).sum();
+        let minutes = f64::from(minutes);
+        let scrapes = minutes * 60.0 / f64::from(SCRAPE);
+        let needed = f64::from(self.services * SERIES_EACH) * scrapes;
+        let engine = (after.engine - before.engine) / minutes;
+        let watched = (after.watched - before.watched) / minutes;
+        let idle = (after.idle - before.idle) / minutes;
+        let ours = engine + (watched - idle).max(0.0);
+        let figure = |name: &str, value, unit, must| Figure::new(name, value, unit, must);
+        outcome.figures.extend([
+            figure("CPU a minute, engine", engine, "s", Must::Nothing),
+            figure("CPU a minute, Prometheus over its twin", watched - idle, "s", Must::Nothing),
+            // One family, one set of constrained labels.
+            figure("queries a tick", read.len() as f64 / minutes, "", Must::AtMost(1.0)),
+            figure("samples read / needed", samples / needed, "x", Must::AtMost(1.3)),
+        ]);
+        Ok(ours)
+    }
+
+    fn peer(&self, folder: PathBuf, ours: f64, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let peer = SloGenerator::new(folder, self.watched.url(), self.services)?;
+        output::say("  one run of slo-generator");
+        let (watched, idle) = (self.watched.cpu_seconds()?, self.idle.cpu_seconds()?);
+        let own = peer.run()?;
+        let watched = self.watched.cpu_seconds()? - watched;
+        let theirs = own + (watched - (self.idle.cpu_seconds()? - idle)).max(0.0);
+        anyhow::ensure!(
+            peer.computed() == self.services as usize * WINDOWS.len(),
+            "slo-generator computed {} windows",
+            peer.computed()
+        );
+        outcome.figures.extend([
+            Figure::new("CPU of one run of slo-generator", theirs, "s", Must::Nothing),
+            Figure::new("slo-generator's / ours", theirs / ours, "x", Must::AtLeast(500.0)),
+        ]);
+        Ok(())
+    }
+
+    /// Lets services fail, half of them in all, and times how long after Prometheus could have seen
+    /// it the gate denies.
+    fn changes(&self, seed: u64, minutes: u32, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let serving = self.serve(TICKS.1)?;
+        std::thread::sleep(Duration::from_secs(2 * u64::from(TICKS.1)));
+        let (mut random, count) = (Random::new(seed), self.services as usize / 2);
+        let stretch = f64::from(minutes) * 30.0;
+        let most = (stretch * 1e3) as i64;
+        let mut due: Vec<f64> = (0..count).map(|_| random.between(0, most) as f64 / 1e3).collect();
+        due.sort_by(f64::total_cmp);
+        output::say(&format!("  {count} services fail within {stretch} s"));
+        let (begun, mut next, mut waiting, mut took) = (Instant::now(), 0, Vec::new(), Vec::new());
+        while took.len() < count {
+            anyhow::ensure!(begun.elapsed().as_secs_f64() < stretch + 120.0, "no verdict changes");
+            while next < count && due[next] <= begun.elapsed().as_secs_f64() {
+                self.exporter.fail(next);
+                waiting.push(next);
+                next += 1;
+            }
+            let mut still = Vec::new();
+            for service in waiting {
+                match self.denied(&serving, service)? {
+                    Some(seconds) => took.push(seconds),
+                    None => still.push(service),
+                }
+            }
+            waiting = still;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        took.sort_by(f64::total_cmp);
+        let p99 = took[(took.len() * 99 / 100).min(took.len() - 1)];
+        let must = Must::AtMost(f64::from(TICKS.1) + 1.0);
+        outcome.figures.push(Figure::new("to the changed verdict, p99", p99, "s", must));
+        Ok(())
+    }
+
+    /// How long after the first scrape of its failing a service is denied, when it is.
+    fn denied(&self, serving: &Serving, service: usize) -> anyhow::Result<Option<f64>> {
+        let Some(seen) = self.exporter.seen(service) else { return Ok(None) };
+        let url = format!("{}/v1/gate/{}", serving.url, traffic::name(service as u32));
+        let body = self.http.get(&url)?;
+        let decision: serde_json::Value = serde_json::from_str(&body)?;
+        Ok((decision["verdict"] == "deny").then(|| seen.elapsed().as_secs_f64()))
+    }
+}

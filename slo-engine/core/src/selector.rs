@@ -2,6 +2,7 @@
 //! anything beyond `name{matchers}` is refused with the selector to write instead.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -45,9 +46,13 @@ impl Op {
     }
 }
 
-/// One label matcher.
+/// One label matcher. A copy is the same matcher: an SLO's are in its file, its queries and its feeds.
 #[derive(Debug, Clone)]
-pub struct Matcher {
+pub struct Matcher(Arc<Parts>);
+
+/// What a matcher is made of.
+#[derive(Debug)]
+pub struct Parts {
     /// The label's name.
     pub label: String,
     /// How it compares.
@@ -55,6 +60,14 @@ pub struct Matcher {
     /// The text or regular expression as written.
     pub value: String,
     regex: Option<Arc<Regex>>,
+}
+
+impl Deref for Matcher {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl PartialEq for Matcher {
@@ -75,7 +88,7 @@ impl Matcher {
             Op::Equal | Op::NotEqual => None,
             Op::Match | Op::NotMatch => Some(patterns::anchored(value)?),
         };
-        Ok(Self { label: label.to_owned(), op, value: value.to_owned(), regex })
+        Ok(Self(Arc::new(Parts { label: label.into(), op, value: value.into(), regex })))
     }
 
     /// Whether a label's value matches; the value of an absent label is the empty text.
@@ -139,12 +152,8 @@ impl Selector {
     /// The same labels of another metric, such as `<name>_bucket` of a histogram.
     #[must_use]
     pub fn with_metric(&self, name: &str) -> Self {
-        let named = Matcher {
-            label: "__name__".to_owned(),
-            op: Op::Equal,
-            value: name.to_owned(),
-            regex: None,
-        };
+        let (label, value) = ("__name__".into(), name.into());
+        let named = Matcher(Arc::new(Parts { label, op: Op::Equal, value, regex: None }));
         let rest = self.matchers.iter().filter(|m| m.label != "__name__").cloned();
         Self { matchers: std::iter::once(named).chain(rest).collect() }
     }
@@ -158,7 +167,9 @@ impl fmt::Display for Selector {
         let rest: Vec<String> = self
             .matchers
             .iter()
-            .filter(|m| !(m.label == "__name__" && m.op == Op::Equal && plain == Some(&m.value)))
+            .filter(|m| {
+                !(m.label == "__name__" && m.op == Op::Equal && plain == Some(m.value.as_str()))
+            })
             .map(ToString::to_string)
             .collect();
         if rest.is_empty() && plain.is_some() {

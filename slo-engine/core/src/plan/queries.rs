@@ -77,7 +77,7 @@ fn merged_label(label: &str, members: &[(usize, Selector)]) -> Vec<Matcher> {
     let mut alternatives: BTreeSet<String> = BTreeSet::new();
     for (_, selector) in members {
         match of(selector).into_iter().find(|m| m.op.is_positive()) {
-            Some(m) if m.op == Op::Equal => values.insert(m.value),
+            Some(m) if m.op == Op::Equal => values.insert(m.value.clone()),
             Some(m) if is_plain(&m.value) => {
                 values.extend(m.value.split('|').map(unescaped));
                 true

@@ -66,6 +66,8 @@ pub struct SeriesBatch<'a> {
     pub samples: &'a [Sample],
     /// When the counter was created (Unix milliseconds), if the source says so.
     pub created: Option<i64>,
+    /// The value that the tail is taken to have, where the samples before were told by other buckets.
+    pub tail: Option<i64>,
 }
 
 /// A target whose process start must be known before a batch can be counted.
@@ -186,6 +188,13 @@ impl Counter {
         (track.at > NEVER).then_some((track.at, track.value))
     }
 
+    /// The target of a series.
+    #[must_use]
+    pub fn target(&self, series: u32) -> Option<&TargetKey> {
+        let track = self.series.get(series as usize)?;
+        self.targets.get(track.target as usize).map(|target| &target.key)
+    }
+
     /// Gives an open minute what was counted of it before a restart, for a source without a past.
     pub fn resume(&mut self, minute: Minute, bucket: Bucket) {
         self.with_open(minute, |b| *b = bucket);
@@ -264,6 +273,7 @@ impl Counter {
         outcome: &mut Outcome,
     ) {
         let mut track = self.series[part.series as usize].clone();
+        track.value = part.tail.unwrap_or(track.value);
         let look_back = self.rules.look_back.as_millis();
         let mut runs = Runs::new();
         for sample in part.samples {
@@ -321,8 +331,7 @@ impl Counter {
             track.value = value;
             return true;
         }
-        let dip = value < previous && previous >= 1_000 && value * 100 >= previous * 95;
-        if dip {
+        if is_dip(previous as f64, sample.value) {
             outcome.dips.push((minute, previous - value));
             return true;
         }
@@ -432,6 +441,12 @@ impl Counter {
             }
         }
     }
+}
+
+/// Whether a value that fell tells of a replica that is behind, and not of a new process.
+#[must_use]
+pub fn is_dip(previous: f64, value: f64) -> bool {
+    value < previous && previous >= 1_000.0 && value * 100.0 >= previous * 95.0
 }
 
 fn mark(

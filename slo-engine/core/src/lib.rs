@@ -10,6 +10,7 @@ pub mod burn;
 pub mod calendar;
 pub mod counter;
 pub mod forecast;
+pub mod histogram;
 pub mod labels;
 pub mod ledger;
 pub mod plan;

@@ -189,9 +189,9 @@ impl Feeds {
                 let good = if *part_is == Part::Good { part } else { total - part };
                 Weights { total, good, slack: 0 }
             }
-            Self::Latency { histogram, edges, .. } => {
-                edges.as_ref().map_or_else(Weights::default, |e| e.weights(histogram, labels))
-            }
+            Self::Latency { histogram, edges, under } => edges
+                .as_ref()
+                .map_or_else(Weights::default, |e| e.weights(histogram, *under, labels)),
             Self::Gauge { selector, good } => {
                 let weights = Weights { total: 1, good: 1, slack: 0 };
                 return selector.matches(labels).then_some((weights, Kind::Gauge(*good)));
@@ -199,6 +199,26 @@ impl Feeds {
             Self::Raw { .. } => Weights::default(),
         };
         (weights != Weights::default()).then_some((weights, Kind::Counter))
+    }
+
+    /// From now on all buckets of a histogram are read, because its boundaries have not always been
+    /// the same.
+    pub const fn mix(&mut self) {
+        if let Self::Latency { edges: Some(edges), .. } = self {
+            edges.mixed = true;
+        }
+    }
+
+    /// Whether the same series are read: a histogram of which all buckets are read counts as before.
+    #[must_use]
+    pub fn reads_as(&self, other: &Self) -> bool {
+        let read = |feeds: &Self| match feeds {
+            Self::Latency { edges, .. } => {
+                edges.as_ref().map(|e| (e.spellings.clone(), e.native))
+            }
+            _ => None,
+        };
+        read(self) == read(other)
     }
 
     /// The selectors that must be read for the SLO.
@@ -210,7 +230,7 @@ impl Feeds {
                 totals.iter().chain(apart).cloned().collect()
             }
             Self::Latency { histogram, edges, .. } => {
-                edges.iter().map(|e| e.selector(histogram)).collect()
+                edges.iter().flat_map(|e| e.selectors(histogram)).collect()
             }
             Self::Gauge { selector, .. } => vec![selector.clone()],
             Self::Raw { .. } => Vec::new(),

@@ -70,6 +70,7 @@ impl One {
         self.reading.read_to = DateTime::from_timestamp_millis(stretch.to);
         self.reading.newest = intake.newest(place);
         self.reading.oddity = intake.oddity(place);
+        self.reading.saw(intake.around(place));
         self.queries = intake.queries_of(place);
         if let Some(feeds) = &self.feeds {
             self.reading.reads(feeds);

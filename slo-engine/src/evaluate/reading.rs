@@ -44,6 +44,11 @@ impl Reading {
         let (total, other) = feeds.expressions();
         self.queries = [total.into(), other.into()];
     }
+
+    /// Notes the boundaries that a native histogram was seen to have around the threshold.
+    pub fn saw(&mut self, around: Option<(f64, f64)>) {
+        self.between = around.map(|(lower, upper)| (Some(lower), Some(upper))).or(self.between);
+    }
 }
 
 /// The rules of counting for an SLO of a source.
@@ -213,7 +218,7 @@ fn odd(oddity: &Oddity) -> Finding {
         ),
         Oddity::NativeHistogram => finding(
             "nativeHistogram",
-            "the histogram is a native one, which this version does not read".to_owned(),
+            "the series are native histograms, which are no counters: use an indicator of kind `latency`".to_owned(),
             &[],
         ),
     }
@@ -223,7 +228,7 @@ fn odd(oddity: &Oddity) -> Finding {
 #[must_use]
 pub fn between(feeds: &Feeds) -> Option<(Option<f64>, Option<f64>)> {
     match feeds {
-        Feeds::Latency { edges: Some(edges), .. } if !edges.is_exact() => {
+        Feeds::Latency { edges: Some(edges), .. } if edges.has_classic() && !edges.is_exact() => {
             Some((edges.lower, edges.upper))
         }
         _ => None,

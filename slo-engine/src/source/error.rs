@@ -89,6 +89,12 @@ pub enum SourceError {
         /// `ahead` or `behind`.
         direction: &'static str,
     },
+    /// Histograms have not had the same boundaries all the time; they must be read whole.
+    #[error("histograms have changed their buckets and are read anew")]
+    Mixed {
+        /// Positions of their SLOs in the intake.
+        slos: Vec<usize>,
+    },
     /// The source cannot be set up as configured.
     #[error("source `{name}`: {reason}")]
     Setup {

@@ -1,6 +1,6 @@
 //! From series to the counters of the SLOs they feed. Shared by every source that reads series.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use slo_core::bucket::Bucket;
@@ -8,10 +8,16 @@ use slo_core::counter::{
     Counter, NewTarget, Note, Outcome, Rules, Sample, SeriesBatch, TargetKey, Weights,
 };
 use slo_core::labels::Labels;
-use slo_core::plan::{Feeds, Query, Router, queries};
+use slo_core::plan::{Edges, Feeds, Query, Router, queries};
 use slo_core::sli;
 use slo_core::slo::BILLION;
 use slo_core::time::Minute;
+
+mod layouts;
+mod native;
+
+use layouts::Layouts;
+use native::Native;
 
 /// The counting of a set of SLOs that are read together.
 #[derive(Debug)]
@@ -19,6 +25,7 @@ pub struct Intake {
     slos: Vec<Unit>,
     queries: Vec<(Query, Router)>,
     known: HashMap<Labels, Known>,
+    natives: HashMap<Labels, Native>,
     from: Minute,
     batch: Vec<Part>,
     arena: Vec<Vec<Sample>>,
@@ -33,7 +40,12 @@ struct Unit {
     labels: BTreeSet<String>,
     labelled: bool,
     part_seen: bool,
+    /// A series that should hold numbers holds native histograms.
     native: bool,
+    /// Whether classic buckets are read, where they may be.
+    shows_classic: bool,
+    /// For a histogram whose boundaries differ.
+    layouts: Option<Box<Layouts>>,
     /// For a raw ratio: the end of the newest slice that had a value, Unix milliseconds.
     newest_slice: Option<i64>,
     several: usize,
@@ -64,6 +76,7 @@ struct Part {
     series: u32,
     samples: usize,
     created: Option<i64>,
+    tail: Option<i64>,
 }
 
 /// A series that feeds an SLO.
@@ -89,7 +102,7 @@ pub enum Oddity {
     },
     /// The refinement has not matched any series.
     NeverMatched,
-    /// The histogram is a native one.
+    /// Series that should hold numbers hold native histograms.
     NativeHistogram,
     /// A raw ratio gave so many series instead of one.
     SeveralSeries(usize),
@@ -108,6 +121,8 @@ impl Intake {
             })
             .collect();
         let unit = |(feeds, rules): (Arc<Feeds>, Rules)| Unit {
+            shows_classic: edges(&feeds).is_some_and(Edges::has_classic),
+            layouts: edges(&feeds).is_some_and(|e| e.mixed).then(Box::default),
             feeds,
             counter: Counter::new(rules, from),
             labels: BTreeSet::new(),
@@ -121,6 +136,7 @@ impl Intake {
             queries,
             slos: slos.into_iter().map(unit).collect(),
             known: HashMap::new(),
+            natives: HashMap::new(),
             from,
             batch: Vec::new(),
             arena: Vec::new(),
@@ -146,8 +162,13 @@ impl Intake {
         let Some(known) = self.known.get(labels) else { return };
         let at = self.arena.len();
         let fed = known.fed.iter().filter(|(by, ..)| *by == query);
-        let parts =
-            fed.map(|(_, slo, series)| Part { slo: *slo, series: *series, samples: at, created });
+        let parts = fed.map(|(_, slo, series)| Part {
+            slo: *slo,
+            series: *series,
+            samples: at,
+            created,
+            tail: None,
+        });
         self.batch.extend(parts);
         self.arena.push(samples);
     }
@@ -169,7 +190,11 @@ impl Intake {
         let fed =
             self.known.get(labels).and_then(|known| known.fed.iter().find(|(_, s, _)| *s == slo));
         if let Some((_, _, series)) = fed {
-            self.slos[slo].counter.restore_tail(*series, at, value);
+            let unit = &mut self.slos[slo];
+            let perhaps = unit.layouts.as_ref().and_then(|layouts| layouts.perhaps(*series));
+            for series in std::iter::once(*series).chain(perhaps) {
+                unit.counter.restore_tail(series, at, value);
+            }
         }
     }
 
@@ -191,14 +216,33 @@ impl Intake {
         self.slos[slo].counter.resume(minute, bucket);
     }
 
-    /// Notes that a series of a query has native histograms.
+    /// Notes that a series of a query has native histograms where numbers are wanted.
     pub fn note_native(&mut self, query: usize, labels: &Labels) {
         for slo in &self.queries[query].0.slos {
             let unit = &mut self.slos[*slo];
-            if let Feeds::Latency { histogram, .. } = &*unit.feeds {
-                unit.native |= histogram.matches(labels);
-            }
+            unit.native |= unit.feeds.weights(labels).is_some();
         }
+    }
+
+    /// SLOs whose histograms turn out to have different boundaries: where one sample has a bucket,
+    /// another has none. What was taken of them must not be counted.
+    #[must_use]
+    pub fn mixed(&self) -> Vec<usize> {
+        let mut samples: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
+        for part in &self.batch {
+            let unit = &self.slos[part.slo];
+            let is_fixed = unit.shows_classic && unit.layouts.is_none();
+            let lower = edges(&unit.feeds).is_some_and(|e| e.lower.is_some());
+            let Some(weights) = unit.counter.weights(part.series).filter(|_| is_fixed && lower)
+            else {
+                continue;
+            };
+            let [total, good] = samples.entry(part.slo).or_default();
+            let count = self.arena[part.samples].len();
+            *total += count * usize::from(weights.total != 0);
+            *good += count * usize::from(weights.good != 0);
+        }
+        samples.into_iter().filter(|(_, [total, good])| total != good).map(|(slo, _)| slo).collect()
     }
 
     fn meet(&mut self, query: usize, labels: &Labels) {
@@ -214,6 +258,12 @@ impl Intake {
                 |(_, _, series)| *series,
             );
             known.fed.push((query, fed.slo, series));
+            if let Some(layouts) = &mut unit.layouts {
+                let perhaps = Weights { slack: 1, ..Weights::default() };
+                let perhaps = Layouts::is_last(labels)
+                    .then(|| unit.counter.register(&TargetKey::of(labels), perhaps, fed.kind));
+                layouts.add(series, labels, perhaps);
+            }
             if fed.weights.total != 0 && !unit.labelled {
                 unit.labels.extend(labels.iter().map(|(name, _)| name.to_owned()));
                 unit.labelled = unit.feeds.missing_labels(|l| unit.labels.contains(l)).is_empty();
@@ -243,7 +293,7 @@ impl Intake {
         starts: slo_core::counter::Starts<'_>,
         read_to: i64,
     ) -> Vec<(usize, Outcome)> {
-        let mut batch = std::mem::take(&mut self.batch);
+        let mut batch = self.chosen();
         in_order(&mut batch, &self.arena);
         let mut parts = batch.as_slice();
         let mut outcomes = Vec::new();
@@ -256,6 +306,21 @@ impl Intake {
         }
         self.arena.clear();
         outcomes
+    }
+
+    /// The batch, without samples of histogram buckets that others of the same instant outdo.
+    fn chosen(&mut self) -> Vec<Part> {
+        let mut batch = std::mem::take(&mut self.batch);
+        for (slo, unit) in self.slos.iter().enumerate() {
+            let (Some(layouts), Feeds::Latency { under, .. }) = (&unit.layouts, &*unit.feeds)
+            else {
+                continue;
+            };
+            let mut parts: Vec<Part> = batch.extract_if(.., |part| part.slo == slo).collect();
+            layouts.choose(&mut parts, &mut self.arena, *under);
+            batch.append(&mut parts);
+        }
+        batch
     }
 
     /// What is asked for an SLO: selectors, or the expression of a raw ratio.
@@ -333,6 +398,12 @@ impl Intake {
             !known.fed.is_empty()
         });
         self.known.shrink_to_fit();
+        self.natives.retain(|_, native| native.moved(&moves));
+        for (unit, moves) in self.slos.iter_mut().zip(&moves) {
+            if let Some(layouts) = &mut unit.layouts {
+                layouts.moved(moves);
+            }
+        }
     }
 
     /// Keeps notes of every series from now on, for [`Self::feeding`].
@@ -351,7 +422,9 @@ impl Intake {
             let (weights, note) = (counter.weights(*series)?, counter.note(*series)?);
             Some(Feeding { labels: labels.clone(), weights, note })
         };
-        let mut all: Vec<Feeding> = self.known.iter().filter_map(feeding).collect();
+        let natives =
+            self.natives.iter().filter_map(|(labels, native)| native.feeding(slo, labels, counter));
+        let mut all: Vec<Feeding> = self.known.iter().filter_map(feeding).chain(natives).collect();
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         all
     }
@@ -387,6 +460,13 @@ impl Intake {
     }
 }
 
+fn edges(feeds: &Feeds) -> Option<&Edges> {
+    match feeds {
+        Feeds::Latency { edges, .. } => edges.as_ref(),
+        _ => None,
+    }
+}
+
 /// By SLO and series; runs of one series by time. A boundary that is spelled anew comes as a series of
 /// its own and goes on as the old one, and servers give series in any order.
 fn in_order(batch: &mut [Part], arena: &[Vec<Sample>]) {
@@ -395,8 +475,12 @@ fn in_order(batch: &mut [Part], arena: &[Vec<Sample>]) {
 }
 
 fn series<'a>(parts: &[Part], arena: &'a [Vec<Sample>]) -> Vec<SeriesBatch<'a>> {
-    let part =
-        |p: &Part| SeriesBatch { series: p.series, samples: &arena[p.samples], created: p.created };
+    let part = |p: &Part| SeriesBatch {
+        series: p.series,
+        samples: &arena[p.samples],
+        created: p.created,
+        tail: p.tail,
+    };
     parts.iter().map(part).collect()
 }
 

@@ -51,8 +51,9 @@ impl Prometheus {
         &self.api
     }
 
-    /// Finds the buckets around the thresholds of latency SLOs; instants in Unix milliseconds. A
-    /// histogram without classic buckets stays without edges.
+    /// Finds what tells of the thresholds of latency SLOs: classic buckets, or native histograms where
+    /// no classic one is there now; instants in Unix milliseconds. Where there is neither, it stays
+    /// without edges.
     ///
     /// # Errors
     /// Why the source could not be asked.
@@ -66,7 +67,15 @@ impl Prometheus {
         let name = format!("{}_bucket", histogram.metric().unwrap_or_default());
         let buckets = histogram.with_metric(&name).to_string();
         let les = self.api.label_values("le", &buckets, from, to).await?;
-        *edges = Edges::around(*under, &les);
+        let classic = Edges::around(*under, &les);
+        if classic.is_some()
+            && !self.api.query(&format!("count({buckets})"), to).await?.data.is_empty()
+        {
+            *edges = classic;
+            return Ok(());
+        }
+        let names = self.api.label_values("__name__", &histogram.to_string(), from, to).await?;
+        *edges = if names.is_empty() { classic } else { Some(Edges::and_native(classic)) };
         Ok(())
     }
 
@@ -80,18 +89,15 @@ impl Prometheus {
         let mut answers = Vec::with_capacity(selectors.len());
         for selector in &selectors {
             let answer = self.api.query(&format!("{selector}[{}ms]", to - from), to).await?;
-            samples += answer.data.iter().map(|s| s.samples.len()).sum::<usize>();
+            samples += answer.data.iter().map(size).sum::<usize>();
             date = answer.date.or(date);
             shows_late |= answer.shows_late;
             answers.push(answer.data);
         }
-        for (query, answer) in answers.into_iter().enumerate() {
-            for series in answer {
-                if series.has_histograms {
-                    intake.note_native(query, &series.labels);
-                }
-                intake.take(query, &series.labels, series.samples, None);
-            }
+        take_all(intake, answers);
+        let mixed = intake.mixed();
+        if !mixed.is_empty() {
+            return Err(SourceError::Mixed { slos: mixed });
         }
         let starts = self.starts(&intake.new_targets()).await?;
         let start_of = |target: &TargetKey, at: i64| {
@@ -141,12 +147,12 @@ impl Prometheus {
         let count = slos.len();
         let mut intake = Intake::new(slos, Minute::of_millis(to), self.config.max_query_bytes);
         let selectors: Vec<String> = intake.queries().map(|q| q.selector.to_string()).collect();
-        for (query, selector) in selectors.iter().enumerate() {
+        let mut answers = Vec::with_capacity(selectors.len());
+        for selector in &selectors {
             let newest = format!("last_over_time({selector}[{}ms])", to - from);
-            for series in self.api.query(&newest, to).await?.data {
-                intake.take(query, &series.labels, series.samples, None);
-            }
+            answers.push(self.api.query(&newest, to).await?.data);
         }
+        take_all(&mut intake, answers);
         intake.settle(&|_, _| None, to);
         Ok((0..count).map(|slo| intake.newest(slo).is_some()).collect())
     }
@@ -174,6 +180,28 @@ impl Prometheus {
         }
         Ok(starts)
     }
+}
+
+/// Hands series to the intake, by query; native histograms after all classic ones.
+fn take_all(intake: &mut Intake, answers: Vec<Vec<Series>>) {
+    let mut natives = Vec::new();
+    for (query, answer) in answers.into_iter().enumerate() {
+        for series in answer {
+            intake.take(query, &series.labels, series.samples, None);
+            if !series.histograms.is_empty() {
+                natives.push((query, series.labels, series.histograms));
+            }
+        }
+    }
+    for (query, labels, histograms) in natives {
+        intake.note_native(query, &labels);
+        intake.take_histograms(query, &labels, histograms);
+    }
+}
+
+/// How much a series holds, in samples; a bucket of a native histogram weighs as much as one.
+fn size(series: &Series) -> usize {
+    series.samples.len() + series.histograms.iter().map(|(_, h)| 1 + h.buckets.len()).sum::<usize>()
 }
 
 /// A plain selector would show its last sample for five minutes more; only a sample of the slice itself

@@ -3,6 +3,7 @@
 use headroom_bench::openmetrics::Series;
 use slo_core::view::{BudgetView, State};
 
+use crate::native::tick_over;
 use crate::support::lab::{END, Lab, slo, steady};
 
 /// A minute's requests below each boundary; 100 in all.
@@ -64,6 +65,59 @@ fn a_boundary_that_changes_its_spelling_goes_on_as_the_same_series() {
         assert_eq!((window.bad, window.total), (Some(100.0), Some(10_000.0)), "{after}");
         assert!(view.burn.iter().all(|burn| burn.rate == Some(1.0)), "{:?}", view.burn);
     }
+}
+
+/// Every minute 100 requests, counted by one process until the middle and by the next one after it.
+fn redeployed(before: &[(&str, i64)], after: &[(&str, i64)]) -> Vec<Series> {
+    let bucket = |(minutes, (le, growth)): (std::ops::Range<i64>, &(&str, i64))| {
+        let labels = [("job", "shop"), ("instance", "a"), ("le", *le)];
+        // The new process has counted a minute when it is first seen.
+        let first = if minutes.start == -50 { *growth } else { 0 };
+        let mut series = steady(&labels, minutes, first, *growth);
+        series.name = "request_duration_seconds_bucket".to_owned();
+        series
+    };
+    let of = |minutes: std::ops::Range<i64>, all: &[(&str, i64)]| -> Vec<Series> {
+        all.iter().map(|one| bucket((minutes.clone(), one))).collect()
+    };
+    let mut all = of(-101..-50, before);
+    for new in of(-50..0, after) {
+        match all.iter_mut().find(|old| old.labels == new.labels) {
+            Some(old) => old.samples.extend(new.samples),
+            None => all.push(new),
+        }
+    }
+    all
+}
+
+#[test]
+fn a_deploy_that_changes_the_buckets_is_counted_by_the_nearest_ones_at_any_time() {
+    let before = [("0.25", 98), ("1", 99), ("+Inf", 100)];
+    let after = [("0.1", 40), ("0.3", 97), ("1", 98), ("+Inf", 100)];
+    // At most 0.4 s: 2 slow ones of 100 before, 3 after; and at best 1, then 2.
+    let lab = Lab::holding("latency-redeployed", &redeployed(&before, &after));
+    let window = &under(&lab, "400ms").windows[0];
+    assert_eq!((window.bad, window.total), (Some(250.0), Some(10_000.0)));
+    let bounds = window.bounds.unwrap();
+    assert!((bounds.spent_low - 1.5).abs() < 1e-9, "{bounds:?}");
+    assert!((bounds.spent_high - 2.5).abs() < 1e-9, "{bounds:?}");
+    let lab = Lab::holding("latency-redeployed-back", &redeployed(&after, &before));
+    let window = &under(&lab, "400ms").windows[0];
+    assert_eq!((window.bad, window.total), (Some(250.0), Some(10_000.0)));
+    // A boundary that only one of them has: exact there.
+    let window = &under(&lab, "300ms").windows[0];
+    assert_eq!((window.bad, window.total), (Some(250.0), Some(10_000.0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_counts_on_when_a_deploy_changes_the_buckets() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let before = [("0.25", 98), ("1", 99), ("+Inf", 100)];
+    let after = [("0.1", 40), ("0.3", 97), ("1", 98), ("+Inf", 100)];
+    let lab = Lab::holding("latency-live-redeployed", &redeployed(&before, &after));
+    tick_over(lab.server.url(), &["400ms", "300ms", "50ms"]).await;
+    let lab = Lab::holding("latency-live-redeployed-back", &redeployed(&after, &before));
+    tick_over(lab.server.url(), &["400ms", "300ms", "50ms"]).await;
 }
 
 #[test]

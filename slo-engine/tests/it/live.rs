@@ -18,15 +18,15 @@ use slo_engine::store::Store;
 use crate::support::lab::{END, Lab, steady};
 use crate::support::{Dice, Prometheus};
 
-struct Run {
+pub(crate) struct Run {
     config: Config,
     paths: Vec<PathBuf>,
-    engine: Option<Engine>,
+    pub(crate) engine: Option<Engine>,
     store: Option<Store>,
     latest: Latest,
 }
 
-fn at(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap()
 }
 
@@ -40,6 +40,11 @@ impl Run {
             );
             std::fs::write(folder.path().join(format!("{at}.yaml")), text).unwrap();
         }
+        Self::in_folder(url, folder)
+    }
+
+    /// Of the SLOs in a folder.
+    pub(crate) fn in_folder(url: &str, folder: &tempfile::TempDir) -> Self {
         let mut config = Config::default();
         config.sources[0].url = url.to_owned();
         config.store.url = format!("sqlite://{}/h.db", folder.path().display());
@@ -47,7 +52,7 @@ impl Run {
         Self { config, paths, engine: None, store: None, latest: Latest::default() }
     }
 
-    async fn start(&mut self, now: DateTime<Utc>) {
+    pub(crate) async fn start(&mut self, now: DateTime<Utc>) {
         let declared = Arc::new(declared::read(&self.paths, None).unwrap());
         let store = Store::open(&self.config.store.url).await.unwrap();
         self.latest = Latest::default();
@@ -60,12 +65,12 @@ impl Run {
     }
 
     /// What a kill leaves behind: only what was committed.
-    async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.engine = None;
         self.store.take().unwrap().close().await;
     }
 
-    async fn fill(&mut self, now: DateTime<Utc>) {
+    pub(crate) async fn fill(&mut self, now: DateTime<Utc>) {
         let engine = self.engine.as_mut().unwrap();
         let jobs = engine.jobs(now);
         let (sender, mut results) = tokio::sync::mpsc::channel(1);
@@ -77,7 +82,7 @@ impl Run {
         engine.publish(now).await;
     }
 
-    fn views(&self) -> Vec<Arc<BudgetView>> {
+    pub(crate) fn views(&self) -> Vec<Arc<BudgetView>> {
         self.latest.get().unwrap().all().cloned().collect()
     }
 
@@ -95,7 +100,7 @@ impl Run {
         oneshot::views(&question, &mut all)
     }
 
-    async fn compare(&self, now: DateTime<Utc>) {
+    pub(crate) async fn compare(&self, now: DateTime<Utc>) {
         for (live, expected) in self.views().iter().zip(self.expected(now).await) {
             assert_eq!(live.slo, expected.slo);
             for (a, b) in live.windows.iter().zip(&expected.windows) {
@@ -109,6 +114,7 @@ impl Run {
                         w.partial,
                         w.assumed.to_bits(),
                         w.maturity.to_bits(),
+                        w.bounds,
                     )
                 };
                 assert_eq!(numbers(a), numbers(b), "{} {} at {now}", live.service, a.window);

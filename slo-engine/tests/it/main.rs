@@ -6,6 +6,7 @@ mod counters;
 mod faults;
 mod latency;
 mod live;
+mod native;
 mod refinements;
 mod scrape;
 mod support;

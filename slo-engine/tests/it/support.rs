@@ -6,6 +6,7 @@ use std::process::Command;
 pub(crate) mod fake;
 pub(crate) mod faulty;
 pub(crate) mod lab;
+pub(crate) mod remote;
 
 /// A Prometheus with generated traffic in it.
 pub(crate) struct Prometheus {

@@ -55,7 +55,7 @@ start() {
         --config.file="$config" --web.listen-address="127.0.0.1:$port" --web.enable-lifecycle \
         --storage.tsdb.path="$dir/data" --storage.tsdb.retention.time=10y \
         --storage.tsdb.min-block-duration=2h --storage.tsdb.max-block-duration=2h \
-        --query.max-samples=50000000
+        --query.max-samples=50000000 --web.enable-remote-write-receiver --enable-feature=native-histograms
 }
 
 [ $# -ge 2 ] || usage

@@ -1,11 +1,11 @@
-//! The two buckets of a classic histogram around a latency threshold.
+//! Which series of a histogram tell of a latency threshold.
 
 use crate::counter::Weights;
 use crate::labels::Labels;
 use crate::selector::Selector;
 
 /// The buckets around a threshold, by the spellings of `le` that the source has.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Edges {
     /// The largest boundary at or below the threshold; `None` when all are above.
     pub lower: Option<f64>,
@@ -13,6 +13,11 @@ pub struct Edges {
     pub upper: Option<f64>,
     /// All spellings of these boundaries and of +Inf (`0.5`, `0.50`, `5e-1`).
     pub spellings: Vec<String>,
+    /// Series have had different boundaries: all are read, and what is nearest to the threshold is
+    /// found anew for every sample.
+    pub mixed: bool,
+    /// Whether native histograms are read.
+    pub native: bool,
 }
 
 impl Edges {
@@ -34,7 +39,22 @@ impl Edges {
             lower,
             upper,
             spellings: les.iter().filter(|le| wanted(le)).cloned().collect(),
+            // Better buckets than none may come.
+            mixed: lower.is_none(),
+            native: false,
         })
+    }
+
+    /// The same, for a server that has native histograms (too).
+    #[must_use]
+    pub fn and_native(classic: Option<Self>) -> Self {
+        Self { native: true, ..classic.unwrap_or_default() }
+    }
+
+    /// Whether classic buckets are read.
+    #[must_use]
+    pub const fn has_classic(&self) -> bool {
+        !self.spellings.is_empty()
     }
 
     /// Whether the threshold is a bucket boundary.
@@ -43,13 +63,16 @@ impl Edges {
         self.upper.is_none()
     }
 
-    pub(super) fn selector(&self, histogram: &Selector) -> Selector {
-        let mut selector = buckets(histogram);
-        selector.matchers.push(super::any_of("le", self.spellings.iter().map(String::as_str)));
-        selector
+    pub(super) fn selectors(&self, histogram: &Selector) -> Vec<Selector> {
+        let mut classic = buckets(histogram);
+        if !self.mixed {
+            classic.matchers.push(super::any_of("le", self.spellings.iter().map(String::as_str)));
+        }
+        let native = self.native.then(|| histogram.clone());
+        self.has_classic().then_some(classic).into_iter().chain(native).collect()
     }
 
-    pub(super) fn weights(&self, histogram: &Selector, labels: &Labels) -> Weights {
+    pub(super) fn weights(&self, histogram: &Selector, under: f64, labels: &Labels) -> Weights {
         let mut weights = Weights::default();
         let bound = canonical_le(labels.get("le"));
         let (Some(bound), true) = (bound, buckets(histogram).matches(labels)) else {
@@ -57,6 +80,11 @@ impl Edges {
         };
         if bound.is_infinite() {
             weights.total = 1;
+        }
+        if self.mixed {
+            weights.good = i32::from(bound <= under);
+            weights.slack = i32::from(bound > under && bound.is_finite()) - i32::from(bound < under);
+            return weights;
         }
         if same(self.lower, bound) {
             weights.good = 1;
@@ -97,20 +125,20 @@ mod tests {
 
     #[test]
     fn a_threshold_on_a_boundary_is_exact_in_every_spelling() {
-        let edges =
-            Edges::around(0.5, &les(&["0.25", "0.50", "5e-1", "0.5", "1.0", "+Inf"])).unwrap();
+        let spelled = les(&["0.25", "0.50", "5e-1", "0.5", "1.0", "+Inf"]);
+        let edges = Edges::around(0.5, &spelled).unwrap();
         assert!(edges.is_exact());
         assert_eq!(edges.spellings, ["0.50", "5e-1", "0.5", "+Inf"]);
         let histogram = Selector::parse("x_seconds").unwrap();
         assert_eq!(
-            edges.weights(&histogram, &series("5e-1")),
+            edges.weights(&histogram, 0.5, &series("5e-1")),
             Weights { total: 0, good: 1, slack: 0 }
         );
         assert_eq!(
-            edges.weights(&histogram, &series("+Inf")),
+            edges.weights(&histogram, 0.5, &series("+Inf")),
             Weights { total: 1, good: 0, slack: 0 }
         );
-        assert_eq!(edges.weights(&histogram, &series("1.0")), Weights::default());
+        assert_eq!(edges.weights(&histogram, 0.5, &series("1.0")), Weights::default());
     }
 
     #[test]
@@ -119,11 +147,11 @@ mod tests {
         assert_eq!((edges.lower, edges.upper), (Some(0.25), Some(0.5)));
         let histogram = Selector::parse("x_seconds").unwrap();
         assert_eq!(
-            edges.weights(&histogram, &series("0.25")),
+            edges.weights(&histogram, 0.3, &series("0.25")),
             Weights { total: 0, good: 1, slack: -1 }
         );
         assert_eq!(
-            edges.weights(&histogram, &series("0.5")),
+            edges.weights(&histogram, 0.3, &series("0.5")),
             Weights { total: 0, good: 0, slack: 1 }
         );
     }
@@ -133,9 +161,27 @@ mod tests {
         let edges = Edges::around(30.0, &les(&["1", "10", "+Inf"])).unwrap();
         let histogram = Selector::parse("x_seconds").unwrap();
         assert_eq!(
-            edges.weights(&histogram, &series("+Inf")),
+            edges.weights(&histogram, 30.0, &series("+Inf")),
             Weights { total: 1, good: 0, slack: 1 }
         );
         assert_eq!(Edges::around(1.0, &les(&["1"])), None, "no +Inf, no histogram");
+    }
+
+    #[test]
+    fn mixed_boundaries_are_all_read_and_each_says_on_which_side_it_lies() {
+        let edges = Edges { mixed: true, ..Edges::around(0.4, &les(&["0.3", "+Inf"])).unwrap() };
+        let histogram = Selector::parse("x_seconds{a=\"1\"}").unwrap();
+        let texts: Vec<String> =
+            edges.selectors(&histogram).iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["x_seconds_bucket{a=\"1\"}"]);
+        let of = |le| {
+            let labels = Labels::new([("__name__", "x_seconds_bucket"), ("a", "1"), ("le", le)]);
+            let Weights { total, good, slack } = edges.weights(&histogram, 0.4, &labels);
+            (total, good, slack)
+        };
+        assert_eq!(
+            [of("0.25"), of("0.4"), of("0.5"), of("+Inf")],
+            [(0, 1, -1), (0, 1, 0), (0, 0, 1), (1, 0, 0)]
+        );
     }
 }

@@ -47,14 +47,29 @@ impl Router {
     /// The SLOs that a series feeds.
     #[must_use]
     pub fn feed(&self, labels: &Labels, feeds: &[&Feeds]) -> Vec<Fed> {
-        let value = self.label.as_deref().map(|label| labels.get(label));
-        let exact = value.and_then(|value| self.by_value.get(value)).into_iter().flatten();
-        let candidates = exact.chain(&self.rest);
-        let fed = candidates.filter_map(|slo| {
+        let fed = self.candidates(labels).filter_map(|slo| {
             let (weights, kind) = feeds[*slo].weights(labels)?;
             Some(Fed { slo: *slo, weights, kind })
         });
         fed.collect()
+    }
+
+    /// The SLOs that a series of native histograms feeds, and their thresholds.
+    #[must_use]
+    pub fn feed_native(&self, labels: &Labels, feeds: &[&Feeds]) -> Vec<(usize, f64)> {
+        let fed = self.candidates(labels).filter_map(|slo| match feeds[*slo] {
+            Feeds::Latency { histogram, under, edges: Some(edges) } => {
+                (edges.native && histogram.matches(labels)).then_some((*slo, *under))
+            }
+            _ => None,
+        });
+        fed.collect()
+    }
+
+    fn candidates(&self, labels: &Labels) -> impl Iterator<Item = &usize> {
+        let value = self.label.as_deref().map(|label| labels.get(label));
+        let exact = value.and_then(|value| self.by_value.get(value)).into_iter().flatten();
+        exact.chain(&self.rest)
     }
 }
 

@@ -28,10 +28,11 @@ const AT_A_TIME: usize = 500_000;
 impl Engine {
     pub(super) async fn read_source(&mut self, source: usize, now: DateTime<Utc>) {
         let to = now.timestamp_millis() - self.sources[source].config.lag.as_millis();
-        let read = if self.wants_opening(source, now) {
-            self.open_intake(source, to, now).await
-        } else {
-            self.read_on(source, to, now).await
+        let read = loop {
+            match self.read_once(source, to, now).await {
+                Err(SourceError::Mixed { slos }) => self.widen(source, &slos),
+                read => break read,
+            }
         };
         match read {
             Err(error) => self.failed(source, &error, now),
@@ -45,21 +46,43 @@ impl Engine {
         }
     }
 
-    /// Whether the series must be found (again): at the first read, and now and then while a
-    /// histogram has not been seen.
-    fn wants_opening(&self, source: usize, now: DateTime<Utc>) -> bool {
+    async fn read_once(
+        &mut self,
+        source: usize,
+        to: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Read, SourceError> {
         let live = &self.sources[source];
-        let edgeless = |at: &usize| {
-            matches!(self.feeds[*at].as_deref(), Some(Feeds::Latency { edges: None, .. }))
-        };
+        let last = Minute::of_millis(to);
+        if live.intake.is_none() {
+            self.find_edges(source, last - FRESH, to).await?;
+            return self.open_intake(source, None, to, now).await;
+        }
         let looked = live.looked_for_edges.is_some_and(|at| now - at < TimeDelta::minutes(1));
-        live.intake.is_none() || (!looked && live.slos.iter().any(edgeless))
+        if !looked && let Some(since) = self.find_edges(source, last - FRESH, to).await? {
+            let since = since.max(last - HOUR / MINUTE);
+            return self.open_intake(source, Some(since), to, now).await;
+        }
+        self.read_on(source, to, now).await
     }
 
-    /// The first read: tails from before the watermark, then everything since.
+    /// Reads all buckets of some SLOs' histograms from now on, and everything anew.
+    fn widen(&mut self, source: usize, places: &[usize]) {
+        for place in places {
+            let at = self.sources[source].slos[*place];
+            if let Some(feeds) = &mut self.feeds[at] {
+                Arc::make_mut(feeds).mix();
+            }
+        }
+        self.sources[source].intake = None;
+    }
+
+    /// The first read: tails from before the watermark, then everything since; where the series are
+    /// others now, everything since the minute that the old ones ended in.
     async fn open_intake(
         &mut self,
         source: usize,
+        since: Option<Minute>,
         to: i64,
         now: DateTime<Utc>,
     ) -> Result<Read, SourceError> {
@@ -70,7 +93,7 @@ impl Engine {
             .watermark()
             .filter(|mark| !live.has_past || last - *mark <= AT_ONCE)
             .unwrap_or(fresh);
-        self.find_edges(source, from, to).await?;
+        let from = since.map_or(from, |since| since.min(from));
         let mut intake = self.new_intake(source, from);
         let read = if self.sources[source].has_past {
             let gap =
@@ -98,27 +121,54 @@ impl Engine {
         self.stretches_changed = true;
         let live = &mut self.sources[source];
         live.intake = Some(intake);
-        live.looked_for_edges = DateTime::from_timestamp_millis(to);
         Ok(read)
     }
 
+    /// Looks for the histograms of latency SLOs that were not found yet, or are silent: another kind of
+    /// histogram may have taken over. Says since when others are to be read, if some are.
     async fn find_edges(
         &mut self,
         source: usize,
         from: Minute,
         to: i64,
-    ) -> Result<(), SourceError> {
+    ) -> Result<Option<Minute>, SourceError> {
+        self.sources[source].looked_for_edges = DateTime::from_timestamp_millis(to);
         let reader = self.sources[source].source.clone();
+        let mut since = None;
         for at in self.sources[source].slos.clone() {
-            let Some(feeds) = &mut self.feeds[at] else { continue };
-            if matches!(**feeds, Feeds::Latency { edges: None, .. }) {
-                let month = 30 * 1_440;
-                reader.prepare(Arc::make_mut(feeds), (from - month).start_millis(), to).await?;
-                self.slos[at].reading.between = reading::between(feeds);
-                self.slos[at].reading.reads(feeds);
+            let newest = self.slos[at].reading.newest;
+            if !self.is_silent(at, to) {
+                continue;
             }
+            let Some(feeds) = &mut self.feeds[at] else { continue };
+            let mut found = (**feeds).clone();
+            let month = 30 * 1_440;
+            reader.prepare(&mut found, (from - month).start_millis(), to).await?;
+            if !found.reads_as(feeds) {
+                *feeds = Arc::new(found);
+                let ended = newest.map_or(from, Minute::of_millis);
+                since = Some(since.map_or(ended, |s: Minute| s.min(ended)));
+            }
+            let feeds = feeds.clone();
+            let reading = &mut self.slos[at].reading;
+            reading.between = reading::between(&feeds);
+            reading.reads(&feeds);
         }
-        Ok(())
+        Ok(since)
+    }
+
+    /// Whether a latency SLO has no histogram that is still alive at `to` (Unix milliseconds).
+    fn is_silent(&self, at: usize, to: i64) -> bool {
+        let (Some(Feeds::Latency { edges, .. }), Some(source)) =
+            (self.feeds[at].as_deref(), self.slos[at].source)
+        else {
+            return false;
+        };
+        let source = &self.sources[source];
+        let look_back = reading::rules(self.slos[at].account.slo(), &source.config).look_back;
+        let is_old = |newest: i64| newest < to - look_back.as_millis();
+        // Without a past all that is there is read anyway.
+        edges.is_none() || source.has_past && self.slos[at].reading.newest.is_some_and(is_old)
     }
 
     fn new_intake(&self, source: usize, from: Minute) -> Intake {
@@ -216,6 +266,7 @@ impl Engine {
             let Some(intake) = &self.sources[source].intake else { return };
             reading.newest = intake.newest(place).or(reading.newest);
             reading.oddity = intake.oddity(place);
+            reading.saw(intake.around(place));
         }
     }
 

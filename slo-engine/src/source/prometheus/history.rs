@@ -45,19 +45,31 @@ pub async fn replay(
     each: &mut (dyn FnMut(usize, Outcome) + Send),
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<Vec<Group>, SourceError> {
+    let mut slos = slos.to_vec();
     let mut waiting = vec![(0..slos.len()).collect::<Vec<usize>>()];
     let (mut done, mut groups) = (0_usize, Vec::new());
     while let Some(members) = waiting.pop() {
         let share = |of_group: f64| {
             progress((done as f64 + of_group * members.len() as f64) / slos.len().max(1) as f64);
         };
-        let mut replay = Replay::new(source, slos, &members, stretch);
-        if let Some((a, b)) = replay.warm_up(&members).await? {
-            waiting.extend([b, a]);
-            continue;
-        }
-        let older = (0..members.len()).map(|slo| replay.intake.newest(slo).is_some()).collect();
-        replay.run(&members, each, &share).await?;
+        let mut replay = Replay::new(source, &slos, &members, stretch);
+        let older = match replay.whole(&members, each, &share).await {
+            Ok(Some(older)) => older,
+            Ok(None) => {
+                let (a, b) = members.split_at(members.len() / 2);
+                waiting.extend([b.to_vec(), a.to_vec()]);
+                continue;
+            }
+            // What was handed out is replaced, minute by minute.
+            Err(SourceError::Mixed { slos: mixed }) => {
+                for at in mixed {
+                    Arc::make_mut(&mut slos[members[at]].0).mix();
+                }
+                waiting.push(members);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         done += members.len();
         groups.push(Group { slos: members, intake: replay.intake, older });
     }
@@ -87,35 +99,44 @@ impl<'a> Replay<'a> {
         Self { source, intake, stretch, at, slice: 24 * HOUR }
     }
 
-    /// Reads the samples before the stretch, which make the tails; tells by their number how long a
-    /// slice may be, or into which halves the SLOs should be split.
-    async fn warm_up(
+    /// Reads everything; says which SLOs have samples before the stretch, or nothing when there are
+    /// too many SLOs to be read together.
+    async fn whole(
         &mut self,
         members: &[usize],
-    ) -> Result<Option<(Vec<usize>, Vec<usize>)>, SourceError> {
-        let to = self.stretch.from.start_millis().min(self.stretch.to);
-        let length = to - self.at;
-        let halves = || {
-            let (a, b) = members.split_at(members.len() / 2);
-            (a.to_vec(), b.to_vec())
-        };
-        if length <= 0 {
+        each: &mut (dyn FnMut(usize, Outcome) + Send),
+        share: &(dyn Fn(f64) + Sync),
+    ) -> Result<Option<Vec<bool>>, SourceError> {
+        if !self.warm_up(members.len()).await? {
             return Ok(None);
         }
+        let older = (0..members.len()).map(|slo| self.intake.newest(slo).is_some()).collect();
+        self.run(members, each, share).await?;
+        Ok(Some(older))
+    }
+
+    /// Reads the samples before the stretch, which make the tails; tells by their number how long a
+    /// slice may be, or that the SLOs are too many.
+    async fn warm_up(&mut self, members: usize) -> Result<bool, SourceError> {
+        let to = self.stretch.from.start_millis().min(self.stretch.to);
+        let length = to - self.at;
+        if length <= 0 {
+            return Ok(true);
+        }
         let read = match self.source.read(&mut self.intake, self.at, to).await {
-            Err(e) if e.is_too_much() && members.len() > 1 => return Ok(Some(halves())),
+            Err(e) if e.is_too_much() && members > 1 => return Ok(false),
             read => read?,
         };
         let per_day = read.samples as f64 * (24 * HOUR) as f64 / length as f64;
         let most = self.source.config().max_samples as f64;
-        if per_day > most && members.len() > 1 {
-            return Ok(Some(halves()));
+        if per_day > most && members > 1 {
+            return Ok(false);
         }
         if per_day > 0.0 {
             self.slice = ((most / per_day) as i64).clamp(1, 7) * 24 * HOUR;
         }
         self.at = to;
-        Ok(None)
+        Ok(true)
     }
 
     async fn run(

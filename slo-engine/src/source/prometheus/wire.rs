@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use slo_core::counter::Sample;
+use slo_core::histogram::{Filled, Histogram};
 use slo_core::labels::Labels;
 use slo_core::plan::canonical_le;
 
@@ -41,8 +42,8 @@ pub struct Series {
     pub labels: Labels,
     /// Its samples, oldest first.
     pub samples: Vec<Sample>,
-    /// Whether it has native histograms instead of (or besides) numbers.
-    pub has_histograms: bool,
+    /// Its native histograms, by instant (Unix milliseconds), oldest first.
+    pub histograms: Vec<(i64, Histogram)>,
 }
 
 impl<'de> Deserialize<'de> for Series {
@@ -67,9 +68,10 @@ impl<'de> Visitor<'de> for SeriesVisitor {
                 "metric" => series.labels = map.next_value::<Metric>()?.0,
                 "value" => series.samples.push(map.next_value::<Point>()?.0),
                 "values" => series.samples = map.next_value::<Points>()?.0,
-                "histogram" | "histograms" => {
-                    series.has_histograms = true;
-                    map.next_value::<serde::de::IgnoredAny>()?;
+                "histogram" => series.histograms.push(map.next_value::<At>()?.0),
+                "histograms" => {
+                    series.histograms =
+                        map.next_value::<Vec<At>>()?.into_iter().map(|at| at.0).collect();
                 }
                 _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
             }
@@ -138,6 +140,31 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+/// `[time, {"count": …, "buckets": [[rule, "left", "right", "count"], …]}]`.
+struct At((i64, Histogram));
+
+#[derive(Deserialize)]
+struct Counted {
+    count: Number,
+    /// Absent when nothing was observed.
+    #[serde(default)]
+    buckets: Vec<(u8, Number, Number, Number)>,
+}
+
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (at, counted) = <(f64, Counted)>::deserialize(deserializer)?;
+        let filled = |(_, left, right, count): (u8, Number, Number, Number)| Filled {
+            left: left.0,
+            right: right.0,
+            count: count.0,
+        };
+        let mut buckets: Vec<Filled> = counted.buckets.into_iter().map(filled).collect();
+        buckets.sort_by(|a, b| a.left.total_cmp(&b.left));
+        Ok(Self(((at * 1e3).round() as i64, Histogram { count: counted.count.0, buckets })))
+    }
+}
+
 struct Points(Vec<Sample>);
 
 impl<'de> Deserialize<'de> for Points {
@@ -181,11 +208,15 @@ mod tests {
     #[test]
     fn vectors_unknown_keys_and_escapes_are_read() {
         let reply = r#"{"status":"success","infos":["x"],"data":{"resultType":"vector","new":1,"result":[
-            {"metric":{"a":"quo\"te"},"value":[1.5,"+Inf"]},{"metric":{},"histogram":[1,{"count":"3"}]}]}}"#;
+            {"metric":{"a":"quo\"te"},"value":[1.5,"+Inf"]},{"metric":{},"histogram":[1,{"count":"3","sum":"1","buckets":[[3,"-0.001","0.001","1"],[0,"0.5","1","2"]]}]},
+            {"metric":{},"histograms":[[1.5,{"count":"0","sum":"0"}]]}]}}"#;
         let read = data(reply);
         assert_eq!(read.result[0].labels.get("a"), "quo\"te");
         assert!(read.result[0].samples[0].value.is_infinite());
-        assert!(read.result[1].has_histograms);
+        let (at, histogram) = &read.result[1].histograms[0];
+        assert_eq!((*at, histogram.count, histogram.buckets.len()), (1_000, 3.0, 2));
+        assert_eq!(histogram.buckets[1], Filled { left: 0.5, right: 1.0, count: 2.0 });
+        assert_eq!(read.result[2].histograms, [(1_500, Histogram::default())]);
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl Scrape {
             .collect();
         les.sort();
         les.dedup();
-        *edges = Edges::around(*under, &les);
+        // The pages are read whole anyway: a process that comes with other buckets costs nothing more.
+        *edges = Edges::around(*under, &les).map(|edges| Edges { mixed: true, ..edges });
         if edges.is_none() && !problems.is_empty() {
             let url = self.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return Err(SourceError::Unreachable { url, reason: problems.join("; ") });

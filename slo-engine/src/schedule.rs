@@ -14,6 +14,8 @@ pub struct Ticks {
     scheduler: JobScheduler,
     triggers: mpsc::Receiver<()>,
     every: TimeDelta,
+    /// Between two triggers.
+    grid: Duration,
     due: Option<DateTime<Utc>>,
 }
 
@@ -26,9 +28,8 @@ impl std::fmt::Debug for Ticks {
     }
 }
 
-/// The scheduler wakes up this often.
-const COARSE: &str = "* * * * * *";
-/// Without a trigger for so long the scheduler has died; work goes on without it.
+/// Without a trigger for so long after it should have come the scheduler has died; work goes on
+/// without it.
 const SILENCE: Duration = Duration::from_secs(5);
 
 impl Ticks {
@@ -43,7 +44,8 @@ impl Ticks {
             // A trigger that is waiting already is enough.
             let _ = sender.try_send(());
         };
-        let job = Job::new(COARSE, trigger);
+        let grid = grid(every);
+        let job = Job::new(cron(grid), trigger);
         scheduler
             .add(job.context("cannot make the tick's job")?)
             .await
@@ -53,18 +55,23 @@ impl Ticks {
             scheduler,
             triggers,
             every: TimeDelta::milliseconds(every.as_millis()),
+            grid: Duration::from_secs(grid.unsigned_abs()),
             due: None,
         })
     }
 
-    /// Waits until a tick may be due. Drops nothing when it is cancelled.
+    /// Waits until a tick may be due; the first one is due at once. Drops nothing when it is cancelled.
     pub async fn wait(&mut self) {
-        if tokio::time::timeout(SILENCE, self.triggers.recv()).await.is_err() {
+        if self.due.is_none() {
+            return;
+        }
+        if tokio::time::timeout(self.grid + SILENCE, self.triggers.recv()).await.is_err() {
             tracing::error!("the scheduler has been silent for 5 s, ticking without it");
         }
     }
 
-    /// Whether a tick is due at `now`; then the next one is due a whole number of ticks later.
+    /// Whether a tick is due at `now`; then the next one is due a whole number of ticks later. Triggers
+    /// come on whole multiples of the grid, and ticks are due there.
     pub fn is_due(&mut self, now: DateTime<Utc>) -> bool {
         let due = self.due.unwrap_or(now);
         // A clock that was set back does not stop the ticks.
@@ -72,7 +79,9 @@ impl Ticks {
         if is_due {
             let late = (now - due).num_milliseconds().max(0) / self.every.num_milliseconds().max(1);
             let base = if due - now > self.every { now } else { due };
-            self.due = Some(base + self.every * i32::try_from(late + 1).unwrap_or(i32::MAX));
+            let next = base + self.every * i32::try_from(late + 1).unwrap_or(i32::MAX);
+            let beyond = next.timestamp_millis().rem_euclid(self.grid.as_millis() as i64);
+            self.due = Some(next - TimeDelta::milliseconds(beyond));
         }
         is_due
     }
@@ -83,6 +92,22 @@ impl Ticks {
             tracing::warn!(%error, "the scheduler did not stop in order");
         }
     }
+}
+
+/// Seconds between triggers: the most that every tick is a multiple of, within a minute.
+fn grid(every: Span) -> i64 {
+    let (mut a, mut b) = (60, every.as_millis() / 1_000);
+    if every.as_millis() % 1_000 != 0 {
+        return 1;
+    }
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+fn cron(grid: i64) -> String {
+    if grid == 60 { "0 * * * * *".to_owned() } else { format!("*/{grid} * * * * *") }
 }
 
 #[cfg(test)]
@@ -96,7 +121,7 @@ mod tests {
     #[tokio::test]
     async fn ticks_are_due_by_the_clock_and_missed_ones_are_not_made_up() {
         let mut ticks = Ticks::start(Span::seconds(15)).await.unwrap();
-        let due: Vec<bool> = [100, 101, 114, 115, 116, 175, 176, 189, 190, 60]
+        let due: Vec<bool> = [100, 101, 104, 105, 106, 165, 166, 179, 180, 60]
             .iter()
             .map(|s| ticks.is_due(at(*s)))
             .collect();
@@ -104,9 +129,18 @@ mod tests {
         ticks.stop().await;
     }
 
+    #[test]
+    fn triggers_are_as_rare_as_the_ticks_allow() {
+        let grids = [1_000, 7_000, 10_000, 15_000, 45_000, 60_000, 90_000, 120_000, 1_500]
+            .map(|millis| grid(Span::millis(millis)));
+        assert_eq!(grids, [1, 1, 10, 15, 15, 60, 30, 60, 1]);
+        assert_eq!((cron(15).as_str(), cron(60).as_str()), ("*/15 * * * * *", "0 * * * * *"));
+    }
+
     #[tokio::test]
     async fn the_trigger_comes_every_second() {
         let mut ticks = Ticks::start(Span::seconds(1)).await.unwrap();
+        assert!(ticks.is_due(at(100)));
         tokio::time::timeout(Duration::from_secs(4), ticks.wait()).await.unwrap();
         ticks.stop().await;
     }

@@ -4,6 +4,7 @@
 //! A second Prometheus scrapes the same page and is asked nothing: what it uses is no cost of ours.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -11,8 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use headroom_bench::engine::{Engine, Serving};
 use headroom_bench::random::Random;
-use headroom_bench::server::{Server, Tools, cpu_of};
+use headroom_bench::server::{Server, Tools, Traffic, cpu_of};
 use headroom_bench::traffic;
+use slo_engine::clock::{Clock, SystemClock};
 
 use super::exporter::{Exporter, SERIES_EACH};
 use crate::http::Http;
@@ -26,10 +28,12 @@ mod peer;
 const SERVICES: Size = Size(400, 20);
 /// Minutes of operation.
 const MINUTES: Size = Size(10, 1);
-/// Seconds between two scrapes.
-const SCRAPE: u32 = 15;
-/// Seconds between two ticks: while costs are measured, and while changes are timed.
-const TICKS: (u32, u32) = (60, 15);
+/// Days of past that the server holds.
+const DAYS: Size = Size(30, 1);
+/// Seconds between two scrapes, and between two ticks, while costs are measured.
+const STEADY: (u32, u32) = (60, 60);
+/// The same while changes are timed.
+const QUICK: (u32, u32) = (15, 15);
 
 /// What all of it has used so far.
 struct Used {
@@ -54,27 +58,54 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     let (services, minutes) = (world.sizes.services(SERVICES), world.sizes.repeat(MINUTES));
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let (exporter, address) = runtime.block_on(Exporter::serve(services))?;
-    let scraping = |name: &str| {
-        let config = format!(
-            "scrape_configs:\n  - job_name: bench\n    scrape_interval: {SCRAPE}s\n    \
-             metrics_path: /{name}\n    static_configs: [{{targets: ['{address}']}}]\n"
-        );
-        Tools::default().start_with(&world.fresh(name)?, &config)
-    };
-    let (watched, idle) = (scraping("watched")?, scraping("idle")?);
+    let (watched, idle) = (world.fresh("watched")?, world.fresh("idle")?);
+    remember(world, &watched, services)?;
     let folder = world.fresh("engine")?;
     prepare(&folder, services)?;
-    let engine = world.engine.reading(watched.url());
-    let engine = engine.with("HEADROOM__SOURCES__0__SCRAPEINTERVAL", &format!("{SCRAPE}s"));
-    let site = Site { watched, idle, exporter, engine, folder, services, http: world.http.clone() };
+    let mut site = Site {
+        watched: scraping(&watched, "watched", address, STEADY.0)?,
+        idle: scraping(&idle, "idle", address, STEADY.0)?,
+        exporter,
+        engine: world.engine.clone(),
+        folder,
+        services,
+        http: world.http.clone(),
+    };
     let mut outcome = Outcome { measure: "a server in operation".to_owned(), ..Outcome::default() };
     outcome.workload.insert("slos".to_owned(), services.into());
     outcome.workload.insert("windows".to_owned(), WINDOWS.len() as i64);
     outcome.workload.insert("minutes".to_owned(), minutes.into());
+    outcome.workload.insert("days".to_owned(), world.sizes.days(DAYS).into());
     let ours = site.costs(minutes, &mut outcome)?;
     site.peer(world.fresh("peer")?, ours, &mut outcome)?;
+    site.watched.stop();
+    site.watched = scraping(&world.fresh("quick")?, "watched", address, QUICK.0)?;
+    // A short past has a small budget: it is gone with the first failures.
+    site.folder = world.fresh("quick-engine")?;
+    prepare(&site.folder, services)?;
     site.changes(world.sizes.seed, minutes, &mut outcome)?;
     Ok(outcome)
+}
+
+/// Loads a past of the same services, so that windows are as long as they say.
+fn remember(world: &World, server: &Path, services: u32) -> anyhow::Result<()> {
+    let days = world.sizes.days(DAYS);
+    let end = SystemClock.now().timestamp() / 60 * 60;
+    output::say(&format!("  writing and loading {days} days of {services} services"));
+    let samples = world.fresh("samples")?;
+    let tools = Tools::default();
+    let seed = world.sizes.seed;
+    tools.generate(&samples, &Traffic { services, histograms: 0, days, seed, end })?;
+    tools.load(server, &samples)?;
+    fs::remove_dir_all(&samples).with_context(|| format!("remove {}", samples.display()))
+}
+
+fn scraping(dir: &Path, page: &str, from: SocketAddr, every: u32) -> anyhow::Result<Server> {
+    let config = format!(
+        "scrape_configs:\n  - job_name: bench\n    scrape_interval: {every}s\n    \
+         metrics_path: /{page}\n    static_configs: [{{targets: ['{from}']}}]\n"
+    );
+    Tools::default().start_with(dir, &config)
 }
 
 fn prepare(folder: &Path, services: u32) -> anyhow::Result<()> {
@@ -89,8 +120,26 @@ fn prepare(folder: &Path, services: u32) -> anyhow::Result<()> {
 }
 
 impl Site {
-    fn serve(&self, tick: u32) -> anyhow::Result<Serving> {
-        self.engine.with("HEADROOM__SCHEDULE__TICK", &format!("{tick}s")).serve(&self.folder)
+    fn serve(&self, (scrape, tick): (u32, u32)) -> anyhow::Result<Serving> {
+        let engine = self.engine.reading(self.watched.url());
+        let engine = engine.with("HEADROOM__SOURCES__0__SCRAPEINTERVAL", &format!("{scrape}s"));
+        engine.with("HEADROOM__SCHEDULE__TICK", &format!("{tick}s")).serve(&self.folder)
+    }
+
+    /// Waits until all of the past has been read.
+    fn settle(&self, serving: &Serving) -> anyhow::Result<()> {
+        let (began, patience) = (Instant::now(), Duration::from_mins(30));
+        let last = traffic::name(self.services - 1);
+        let url = format!("{}/v1/slos/{last}/availability", serving.url);
+        output::say("  reading the past");
+        loop {
+            std::thread::sleep(Duration::from_secs(5));
+            let view: serde_json::Value = serde_json::from_str(&self.http.get(&url)?)?;
+            if view["backfill"].is_null() && began.elapsed() > Duration::from_mins(1) {
+                return Ok(());
+            }
+            anyhow::ensure!(began.elapsed() < patience, "the past is not read: {view}");
+        }
     }
 
     fn used(&self, serving: &Serving) -> anyhow::Result<Used> {
@@ -104,7 +153,8 @@ impl Site {
 
     /// CPU seconds a minute of the engine and of Prometheus for it.
     fn costs(&self, minutes: u32, outcome: &mut Outcome) -> anyhow::Result<f64> {
-        let serving = self.serve(TICKS.0)?;
+        let serving = self.serve(STEADY)?;
+        self.settle(&serving)?;
         output::say(&format!("  {minutes} minutes of ticks each minute, after two to settle"));
         std::thread::sleep(Duration::from_mins(2));
         let before = self.used(&serving)?;
@@ -114,7 +164,7 @@ impl Site {
         let read = all.get(before.queries..after.queries).unwrap_or_default();
         let samples: f64 = read.iter().map(|query| query.samples).sum();
         let minutes = f64::from(minutes);
-        let scrapes = minutes * 60.0 / f64::from(SCRAPE);
+        let scrapes = minutes * 60.0 / f64::from(STEADY.0);
         let needed = f64::from(self.services * SERIES_EACH) * scrapes;
         let engine = (after.engine - before.engine) / minutes;
         let watched = (after.watched - before.watched) / minutes;
@@ -153,8 +203,8 @@ impl Site {
     /// Lets services fail, half of them in all, and times how long after Prometheus could have seen
     /// it the gate denies.
     fn changes(&self, seed: u64, minutes: u32, outcome: &mut Outcome) -> anyhow::Result<()> {
-        let serving = self.serve(TICKS.1)?;
-        std::thread::sleep(Duration::from_secs(2 * u64::from(TICKS.1)));
+        let serving = self.serve(QUICK)?;
+        std::thread::sleep(Duration::from_secs(2 * u64::from(QUICK.1)));
         let (mut random, count) = (Random::new(seed), self.services as usize / 2);
         let stretch = f64::from(minutes) * 30.0;
         let most = (stretch * 1e3) as i64;
@@ -181,7 +231,7 @@ impl Site {
         }
         took.sort_by(f64::total_cmp);
         let p99 = took[(took.len() * 99 / 100).min(took.len() - 1)];
-        let must = Must::AtMost(f64::from(TICKS.1) + 1.0);
+        let must = Must::AtMost(f64::from(QUICK.1) + 1.0);
         outcome.figures.push(Figure::new("to the changed verdict, p99", p99, "s", must));
         Ok(())
     }

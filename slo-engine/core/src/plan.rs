@@ -213,9 +213,7 @@ impl Feeds {
     #[must_use]
     pub fn reads_as(&self, other: &Self) -> bool {
         let read = |feeds: &Self| match feeds {
-            Self::Latency { edges, .. } => {
-                edges.as_ref().map(|e| (e.spellings.clone(), e.native))
-            }
+            Self::Latency { edges, .. } => edges.as_ref().map(|e| (e.spellings.clone(), e.native)),
             _ => None,
         };
         read(self) == read(other)

@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cli;
+mod conformance;
 mod counters;
 mod faults;
 mod latency;
 mod live;
 mod native;
 mod refinements;
+mod scenarios;
 mod scrape;
 mod support;
 mod truth;

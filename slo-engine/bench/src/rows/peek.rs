@@ -41,10 +41,6 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
         for _ in 0..pairs {
             let (one, other) =
                 (round(address, connections, &peek)?, round(address, connections, &trivial)?);
-            eprintln!(
-                "{connections} {:.0} {:.0} {:.6} {:.6}",
-                one.rate, other.rate, one.p99, other.p99
-            );
             slower.push(one.p99 / other.p99);
             rates.push(one.rate / other.rate);
         }

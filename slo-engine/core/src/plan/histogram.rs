@@ -83,7 +83,8 @@ impl Edges {
         }
         if self.mixed {
             weights.good = i32::from(bound <= under);
-            weights.slack = i32::from(bound > under && bound.is_finite()) - i32::from(bound < under);
+            weights.slack =
+                i32::from(bound > under && bound.is_finite()) - i32::from(bound < under);
             return weights;
         }
         if same(self.lower, bound) {

@@ -80,6 +80,8 @@ pub async fn run(
         tick: config.schedule.tick,
     };
     let router = http::router(Arc::new(shared));
+    let at = listener.local_addr().context("the listener has no address")?;
+    tracing::info!("listening on http://{at}");
     let server = serve(listener, router, stop.clone());
     let mut running = Running { config, clock, store, latest, engine, filling: None };
     running.work(&mut reload, stop).await?;

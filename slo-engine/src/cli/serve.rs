@@ -41,8 +41,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         format!("cannot listen on {address}; is another server running there? Set server.listen")
     })?;
     app::check_listener(&listener)?;
-    let at = listener.local_addr().context("the listener has no address")?;
-    tracing::info!("listening on http://{at}");
     let (reload, asked) = Reload::channel();
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(signals(stop, reload));

@@ -11,5 +11,6 @@ mod native;
 mod refinements;
 mod scenarios;
 mod scrape;
+mod serve;
 mod support;
 mod truth;

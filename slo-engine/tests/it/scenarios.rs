@@ -149,7 +149,6 @@ async fn run(file: &Path) {
                 decide(&Request::of(service), found, &views, &declared.policies, now)
             };
             for line in lines {
-                println!("{name} at {now}: {line}");
                 check(line, &views, &gate);
             }
         }

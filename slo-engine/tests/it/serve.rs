@@ -1,0 +1,208 @@
+//! The server as a process: files that change under it, signals, a source that fails for a while.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use slo_engine::clock::{Clock, SystemClock};
+
+use crate::support::fake::{Fake, counter};
+use crate::support::faulty::{Answer, Faulty};
+use crate::support::lab::{REQUESTS, service, slo};
+
+/// 100 requests a minute until now, one of them bad.
+fn traffic() -> Fake {
+    let now = SystemClock.now().timestamp();
+    let series = |code, by| {
+        let labels = [("__name__", "http_requests_total"), ("job", "shop"), ("code", code)];
+        counter(&labels, now, 120, by)
+    };
+    Fake::holding(vec![series("200", 99), series("500", 1)])
+}
+
+/// A running server; it is killed with this value.
+struct Running {
+    child: Child,
+    folder: tempfile::TempDir,
+    url: String,
+}
+
+impl Running {
+    /// Serves some SLOs from a source, ticking each second.
+    async fn new(source: &str, slos: &str, watch: bool) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("slos")).unwrap();
+        std::fs::write(folder.path().join("slos/shop.yaml"), slos).unwrap();
+        let (child, url) = start(folder.path(), source, watch);
+        let running = Self { child, folder, url };
+        running.until("it answers", |said| said["status"].is_number()).await;
+        running
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(self.folder.path().join("slos/shop.yaml"), text).unwrap();
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+        match client.get(format!("{}{path}", self.url)).send().await {
+            Err(_) => (0, Value::Null),
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                let text = answer.text().await.unwrap_or_default();
+                (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+            }
+        }
+    }
+
+    /// Waits until what the server says of itself and of the SLO `requests` is so.
+    async fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let (status, ready) = self.get("/readyz").await;
+            let (found, slo) = self.get("/v1/slos/shop/requests").await;
+            let said = serde_json::json!({"ready": ready, "found": found, "slo": slo});
+            let status = if status == 0 { Value::Null } else { status.into() };
+            let mut said = said;
+            said["status"] = status;
+            if is_so(&said) {
+                return said;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "not within 30 s: {what}; {said:#}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start(folder: &Path, source: &str, watch: bool) -> (Child, String) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slo-engine"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HEADROOM")) {
+        command.env_remove(name);
+    }
+    command.arg("serve").current_dir(folder).env("NO_PROXY", "127.0.0.1");
+    command.env("HEADROOM__SERVER__LISTEN", &address).env("HEADROOM__SOURCES__0__URL", source);
+    command.env("HEADROOM__SCHEDULE__TICK", "1s").env("HEADROOM__SPECS__WATCH", watch.to_string());
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    (command.spawn().unwrap(), format!("http://{address}"))
+}
+
+fn one() -> String {
+    service(&slo("requests", REQUESTS))
+}
+
+fn is_counted(said: &Value) -> bool {
+    said["slo"]["windows"][0]["bad"].as_f64() > Some(100.0) && said["slo"]["backfill"].is_null()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_files_are_taken_over_and_one_with_an_error_changes_nothing() {
+    let running = Running::new(&traffic().url, &one(), true).await;
+    running.until("the past is counted", is_counted).await;
+    running.write(&one().replace("99%", "100%"));
+    let said = running
+        .until("the error shows", |said| said["ready"]["files"].to_string().contains("100"))
+        .await;
+    let shown = said["ready"].to_string();
+    assert!(shown.contains("slos/shop.yaml:9"), "{shown}");
+    assert!(is_counted(&said) && said["status"] == 200, "{said:#}");
+    running.write(&one().replace("99%", "98%"));
+    let said = running.until("98 % is in force", |said| said["slo"]["objective"] == 0.98).await;
+    assert!(!said["ready"].to_string().contains("shop.yaml"), "{said:#}");
+    assert!(is_counted(&said), "an edit of the objective resets nothing: {said:#}");
+    running.write(&one().replace("name: requests", "name: renamed"));
+    running.until("the old name is gone", |said| said["found"] == 404).await;
+    assert_eq!(running.get("/v1/slos/shop/renamed").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_reads_the_files_again_and_sigterm_stops_in_order() {
+    let mut running = Running::new(&traffic().url, &one(), false).await;
+    running.until("the past is counted", is_counted).await;
+    running.write(&one().replace("99%", "98%"));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (_, slo) = running.get("/v1/slos/shop/requests").await;
+    assert_eq!(slo["objective"], 0.99, "nobody asked for it yet");
+    running.signal("-HUP");
+    running.until("98 % is in force", |said| said["slo"]["objective"] == 0.98).await;
+    let begun = Instant::now();
+    running.signal("-TERM");
+    let status = running.child.wait().unwrap();
+    assert!(status.success() && begun.elapsed() < Duration::from_secs(6), "{status}");
+    assert!(running.log().contains("stopped"), "{}", running.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_one_database_is_refused_before_it_says_that_it_listens() {
+    let running = Running::new(&traffic().url, &one(), true).await;
+    let (mut second, _) = start(running.folder.path(), "http://127.0.0.1:1", true);
+    assert_eq!(second.wait().unwrap().code(), Some(1));
+    let said = running.log();
+    assert!(said.contains("another server") && !said.contains("listening"), "{said}");
+    assert_eq!(running.get("/healthz").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_fails_for_a_while_leaves_the_numbers_with_the_reason_and_comes_back() {
+    let (real, mode) = (traffic(), Arc::new(AtomicUsize::new(0)));
+    let ahead: &'static str = Box::leak(
+        (SystemClock.now() + chrono::TimeDelta::minutes(5))
+            .format("Date: %a, %d %b %Y %H:%M:%S GMT\r\n")
+            .to_string()
+            .into_boxed_str(),
+    );
+    const EMPTY: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
+    let now = mode.clone();
+    let proxy = Faulty::before(&real.url, move |_| match now.load(Ordering::SeqCst) {
+        0 => Answer::Forward,
+        1 => Answer::Silence,
+        2 => Answer::Reply(200, ahead, EMPTY),
+        3 => Answer::Reply(429, "Retry-After: 2\r\n", "later"),
+        _ => Answer::Truncated(EMPTY),
+    });
+    let running = Running::new(&proxy.url, &one(), true).await;
+    let before = running.until("the past is counted", is_counted).await;
+    let faults = [
+        (1, "cannot reach"),
+        (2, "s ahead of ours"),
+        (3, "asks for a pause (429) of 2s"),
+        (4, "cannot reach"),
+    ];
+    for (fault, expected) in faults {
+        mode.store(fault, Ordering::SeqCst);
+        let reason =
+            |said: &Value| said["slo"]["sources"][0]["lastError"].as_str().map(str::to_owned);
+        let close = |said: &Value| {
+            let shown = said["ready"]["sources"]["prometheus"].is_string();
+            shown && reason(said).is_some_and(|reason| reason.contains(expected))
+        };
+        let said = running.until(expected, close).await;
+        let counted = |said: &Value| said["slo"]["windows"][0]["bad"].clone();
+        assert_eq!(counted(&said), counted(&before), "nothing is guessed");
+        assert_eq!(said["status"], 200, "{said:#}");
+        mode.store(0, Ordering::SeqCst);
+        running.until("it is read again", |said| reason(said).is_none()).await;
+    }
+}

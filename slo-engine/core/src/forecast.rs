@@ -86,6 +86,16 @@ impl Walk<'_> {
         let mut now = Expected { bad: self.sums.bad() as f64, total: self.sums.total as f64 };
         let last = self.to + self.horizon;
         while at < last {
+            for (coming, leaving) in self.whole_hours(at, last) {
+                let then = self.after(now, coming, leaving);
+                if holds(then) {
+                    return Some(self.minute_of(now, at, at + 60, holds));
+                }
+                (now, at) = (then, at + 60);
+            }
+            if at >= last {
+                break;
+            }
             let next = Minute((at.hour() + 1) * 60).min(last);
             let then = self.step(now, at, next);
             if holds(then) {
@@ -116,15 +126,46 @@ impl Walk<'_> {
 
     fn step(&self, now: Expected, from: Minute, until: Minute) -> Expected {
         let coming = self.repeat.coming(self.ledger, self.to, from, until);
-        let mut then =
-            Expected { bad: now.bad + coming * self.bad_ratio, total: now.total + coming };
-        if self.rolls {
-            let offset = self.from - self.to;
-            let (bad, total) = self.ledger.counts(from + offset, until + offset);
-            then.bad -= bad as f64;
-            then.total -= total as f64;
+        let offset = self.from - self.to;
+        let (bad, total) = match self.rolls {
+            true => self.ledger.counts(from + offset, until + offset),
+            false => (0, 0),
+        };
+        self.after(now, coming, Expected { bad: bad as f64, total: total as f64 })
+    }
+
+    fn after(&self, now: Expected, coming: f64, leaving: Expected) -> Expected {
+        Expected {
+            bad: now.bad + coming * self.bad_ratio - leaving.bad,
+            total: now.total + coming - leaving.total,
         }
-        then
+    }
+
+    /// What comes and what leaves in the whole hours from `at` on, some of them at a time, as far as
+    /// they are whole hours of the past, too.
+    fn whole_hours(&self, at: Minute, last: Minute) -> impl Iterator<Item = (f64, Expected)> {
+        const SOME: i64 = 64;
+        let (mut hours, mut comes) = (((last - at) / 60).min(SOME), [0.0; SOME as usize]);
+        let (mut bad, mut total) = ([0.0; SOME as usize], [0.0; SOME as usize]);
+        let offset = self.from - self.to;
+        if at.0 % 60 != 0 || (self.rolls && offset % 60 != 0) {
+            hours = 0;
+        }
+        match self.repeat {
+            Repeat::Mean(rate) => comes.fill(rate * 60.0),
+            Repeat::Last(length) => {
+                let back = ((at - self.to).div_euclid(length) + 1) * length;
+                hours = if back % 60 == 0 { hours.min((self.to + back - at) / 60) } else { 0 };
+                self.ledger.hourly((at - back).hour(), &mut bad, &mut comes);
+            }
+        }
+        if self.rolls {
+            self.ledger.hourly((at + offset).hour(), &mut bad, &mut total);
+        } else {
+            bad.fill(0.0);
+        }
+        let hours = usize::try_from(hours).unwrap_or(0);
+        (0..hours).map(move |h| (comes[h], Expected { bad: bad[h], total: total[h] }))
     }
 }
 
@@ -135,16 +176,20 @@ impl Walk<'_> {
 pub fn usual_ratio(ledger: &Ledger, from: Minute, to: Minute) -> f64 {
     if to - from < DAY {
         let minutes = (from.0..to.0).filter_map(|minute| ledger.bucket(Minute(minute)));
-        return median(minutes.map(|bucket| Sums::from(&bucket)));
+        return median(minutes.map(|b| ((b.total - b.good) as f64, b.total as f64)));
     }
     let kept = ledger.hours();
-    let hours = from.hour().max(kept.start)..(to - 1).hour().min(kept.end - 1) + 1;
-    median(hours.map(|hour| ledger.fold(hour)))
+    let (first, last) = (from.hour().max(kept.start), (to - 1).hour().min(kept.end - 1));
+    let hours = usize::try_from(last + 1 - first).unwrap_or(0);
+    let (mut bad, mut total) = (vec![0.0; hours], vec![0.0; hours]);
+    ledger.hourly(first, &mut bad, &mut total);
+    median(bad.into_iter().zip(total))
 }
 
-fn median(sums: impl Iterator<Item = Sums>) -> f64 {
-    let busy = sums.filter(|sums| sums.total > 0);
-    let mut ratios: Vec<f64> = busy.map(|sums| sums.bad() as f64 / sums.total as f64).collect();
+/// Of bad and all events.
+fn median(counts: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let busy = counts.filter(|(_, total)| *total > 0.0);
+    let mut ratios: Vec<f64> = busy.map(|(bad, total)| bad / total).collect();
     if ratios.is_empty() {
         return 0.0;
     }
@@ -154,6 +199,8 @@ fn median(sums: impl Iterator<Item = Sums>) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::bucket::Bucket;
 
@@ -231,5 +278,50 @@ mod tests {
         }
         assert_eq!(Repeat::of(&young, Minute(600)), Repeat::Mean(0.5));
         assert_eq!(Repeat::of(&ledger(0, 0), Minute(2 * DAY)), Repeat::Last(DAY));
+    }
+
+    /// The same, a step at a time.
+    fn plainly(walk: &Walk<'_>, holds: impl Fn(Expected) -> bool) -> Option<Minute> {
+        let mut at = walk.to;
+        let mut now = Expected { bad: walk.sums.bad() as f64, total: walk.sums.total as f64 };
+        while at < walk.to + walk.horizon {
+            let next = Minute((at.hour() + 1) * 60).min(walk.to + walk.horizon);
+            let then = walk.step(now, at, next);
+            if holds(then) {
+                return Some(walk.minute_of(now, at, next, holds));
+            }
+            (now, at) = (then, next);
+        }
+        None
+    }
+
+    proptest! {
+        #[test]
+        fn hours_at_a_time_give_what_single_steps_give(
+            hours in prop::collection::vec((0..50_i64, 0..1_000_i64), 1..400),
+            minute in 0..60_i64,
+            length in prop_oneof![Just(60), Just(90), Just(1_440), 60..10_000_i64],
+            repeat in prop_oneof![Just(Repeat::Last(1_440)), Just(Repeat::Last(10_080)), Just(Repeat::Mean(3.5))],
+            bad_ratio in prop_oneof![Just(0.0), 0.0..0.2_f64],
+            rolls in any::<bool>(),
+            share in 0.0..0.2_f64,
+        ) {
+            let mut ledger = Ledger::new(0);
+            for (hour, (bad, good)) in hours.iter().enumerate() {
+                let total = bad + good;
+                let sums = Sums { good: *good, total, measured: 60, ..Sums::default() };
+                ledger.load_fold(hour as i64, &sums);
+            }
+            let to = Minute((hours.len() as i64 - 1) * 60 + minute);
+            let from = to - length;
+            let sums = ledger.sums(from, to);
+            let walk = Walk {
+                ledger: &ledger, from, to, sums, rolls, horizon: length, repeat, bad_ratio,
+            };
+            for above in [true, false] {
+                let holds = |e: Expected| (e.bad > share * e.total) == above;
+                prop_assert_eq!(walk.first(holds), plainly(&walk, holds));
+            }
+        }
     }
 }

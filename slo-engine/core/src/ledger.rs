@@ -264,6 +264,12 @@ impl Ledger {
         (sums.bad(), sums.total)
     }
 
+    /// Bad and all events of whole hours, from `hour` on; both lists are equally long.
+    pub fn hourly(&self, hour: i64, bad: &mut [f64], total: &mut [f64]) {
+        self.bad.copy_to(hour - self.base, bad);
+        self.total.copy_to(hour - self.base, total);
+    }
+
     /// Lumps that end in `from..to`, of the hours whose minutes are in memory.
     pub fn lumps(&self, from: Minute, to: Minute) -> impl Iterator<Item = (Minute, Lump)> {
         let hours = self.minutes.range(from.hour()..=to.hour());

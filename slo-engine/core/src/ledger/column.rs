@@ -128,6 +128,26 @@ impl Column {
         }
     }
 
+    /// Copies the numbers from a place on; 0 where there are none.
+    pub(super) fn copy_to(&self, at: i64, out: &mut [f64]) {
+        fn copy<T: Copy>(v: &[T], at: i64, out: &mut [f64], number: impl Fn(T) -> f64) {
+            let before = usize::try_from(-at).unwrap_or(0).min(out.len());
+            let (zeros, out) = out.split_at_mut(before);
+            let rest = v.get(usize::try_from(at).unwrap_or(0)..).unwrap_or_default();
+            let (there, after) = out.split_at_mut(rest.len().min(out.len()));
+            zeros.fill(0.0);
+            there.iter_mut().zip(rest).for_each(|(out, value)| *out = number(*value));
+            after.fill(0.0);
+        }
+        match self {
+            Self::Zeros(_) => out.fill(0.0),
+            Self::W8(v) => copy(v, at, out, f64::from),
+            Self::W16(v) => copy(v, at, out, f64::from),
+            Self::W32(v) => copy(v, at, out, f64::from),
+            Self::W64(v) => copy(v, at, out, |value| value as f64),
+        }
+    }
+
     fn widen(&mut self) {
         *self = match self {
             Self::Zeros(length) => Self::W8(vec![0; *length]),

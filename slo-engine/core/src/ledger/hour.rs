@@ -89,9 +89,17 @@ impl Hour {
     /// The sums of minutes `from..to` of the hour.
     #[must_use]
     pub fn sums(&self, from: usize, to: usize) -> Sums {
-        let mut sums = Sums::default();
-        for at in from..to {
-            sums.add(&self.get(at));
+        let (total, bad) = (self.total.sum(from, to), self.bad.sum(from, to));
+        let within = minutes_before(to) & !minutes_before(from);
+        let [measured, partial, invalid] =
+            self.flags.map(|flags| i64::from((flags & within).count_ones()));
+        let good = total - bad;
+        let mut sums = Sums { good, total, measured, partial, invalid, ..Sums::default() };
+        let rare = self.rare.iter().filter(|(at, _)| (from..to).contains(&usize::from(**at)));
+        for (_, rare) in rare {
+            sums.slack += rare.slack;
+            sums.assumed += rare.assumed;
+            sums.dropped += rare.dropped;
         }
         sums
     }
@@ -162,6 +170,11 @@ impl Hour {
     }
 }
 
+/// A bit for each minute of an hour before this one.
+const fn minutes_before(minute: usize) -> u64 {
+    (1 << minute) - 1
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -198,6 +211,19 @@ mod tests {
             for (at, bucket) in buckets.iter().enumerate() {
                 prop_assert_eq!(&back.get(at), bucket);
             }
+        }
+
+        #[test]
+        fn sums_are_those_of_the_minutes(
+            buckets in prop::collection::vec(any_bucket(), 60), a in 0..=60_usize, b in 0..=60_usize,
+        ) {
+            let (from, to) = (a.min(b), a.max(b));
+            let (mut hour, mut sums) = (Hour::default(), Sums::default());
+            for (at, bucket) in buckets.iter().enumerate() {
+                hour.set(at, bucket);
+            }
+            buckets[from..to].iter().for_each(|bucket| sums.add(bucket));
+            prop_assert_eq!(hour.sums(from, to), sums);
         }
 
         #[test]

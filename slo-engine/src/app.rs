@@ -177,7 +177,6 @@ impl Running {
                 }
             }
         }
-        ticks.stop().await;
         Ok(())
     }
 

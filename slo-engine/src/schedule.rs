@@ -1,17 +1,21 @@
 //! When work is due. The only file that names the scheduler, which is no more than a coarse trigger:
 //! what is due is decided by the clock, so a lost, late or doubled activation changes nothing.
 
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::time::Span;
-use tokio::sync::mpsc;
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_cron_scheduler::{Job, JobScheduler};
 
 /// Ticks that never overlap: the next one is asked for when the last one is done.
 pub struct Ticks {
-    scheduler: JobScheduler,
+    /// The trigger ends when this is dropped.
+    _stop: std::sync::mpsc::Sender<()>,
     triggers: mpsc::Receiver<()>,
     every: TimeDelta,
     /// Between two triggers.
@@ -39,20 +43,24 @@ impl Ticks {
     /// When the scheduler cannot be started.
     pub async fn start(every: Span) -> anyhow::Result<Self> {
         let (sender, triggers) = mpsc::channel(1);
-        let scheduler = JobScheduler::new().await.context("cannot start the scheduler")?;
-        let trigger = move |_, _: JobScheduler| {
-            // A trigger that is waiting already is enough.
-            let _ = sender.try_send(());
-        };
+        let (stop, stopped) = std::sync::mpsc::channel();
+        let (say, said) = oneshot::channel();
         let grid = grid(every);
-        let job = Job::new(cron(grid), trigger);
-        scheduler
-            .add(job.context("cannot make the tick's job")?)
-            .await
-            .context("cannot add the tick's job")?;
-        scheduler.start().await.context("cannot start the scheduler")?;
+        let work = move || match Trigger::start(grid, sender) {
+            Err(error) => drop(say.send(Err(error))),
+            Ok(trigger) => {
+                if say.send(Ok(())).is_ok() {
+                    trigger.run(&stopped);
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("schedule".to_owned())
+            .spawn(work)
+            .context("cannot start the scheduler's thread")?;
+        said.await.context("the scheduler ended")??;
         Ok(Self {
-            scheduler,
+            _stop: stop,
             triggers,
             every: TimeDelta::milliseconds(every.as_millis()),
             grid: Duration::from_secs(grid.unsigned_abs()),
@@ -65,9 +73,14 @@ impl Ticks {
         if self.due.is_none() {
             return;
         }
-        if tokio::time::timeout(self.grid + SILENCE, self.triggers.recv()).await.is_err() {
-            tracing::error!("the scheduler has been silent for 5 s, ticking without it");
+        let patience = self.grid + SILENCE;
+        let begun = tokio::time::Instant::now();
+        if let Ok(Some(())) = tokio::time::timeout(patience, self.triggers.recv()).await {
+            return;
         }
+        // A scheduler that has ended is silent at once.
+        tokio::time::sleep_until(begun + patience).await;
+        tracing::error!("the scheduler has been silent for 5 s, ticking without it");
     }
 
     /// Whether a tick is due at `now`; then the next one is due a whole number of ticks later. Triggers
@@ -85,11 +98,50 @@ impl Ticks {
         }
         is_due
     }
+}
 
-    /// Stops the trigger.
-    pub async fn stop(&mut self) {
-        if let Err(error) = self.scheduler.shutdown().await {
-            tracing::warn!(%error, "the scheduler did not stop in order");
+/// The scheduler on a runtime of its own. It would wake up twice a second; it is left asleep until
+/// its next job is near.
+struct Trigger {
+    runtime: Runtime,
+    scheduler: JobScheduler,
+    fired: Arc<Notify>,
+}
+
+impl Trigger {
+    fn start(grid: i64, sender: mpsc::Sender<()>) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.context("cannot start the scheduler's runtime")?;
+        let fired = Arc::new(Notify::new());
+        let note = fired.clone();
+        let trigger = move |_, _: JobScheduler| {
+            // A trigger that is waiting already is enough.
+            let _ = sender.try_send(());
+            note.notify_one();
+        };
+        let job = Job::new(cron(grid), trigger).context("cannot make the tick's job")?;
+        let scheduler = runtime.block_on(async {
+            let scheduler = JobScheduler::new().await.context("cannot start the scheduler")?;
+            scheduler.add(job).await.context("cannot add the tick's job")?;
+            scheduler.start().await.context("cannot start the scheduler")?;
+            anyhow::Ok(scheduler)
+        })?;
+        Ok(Self { runtime, scheduler, fired })
+    }
+
+    /// Triggers until nobody holds the other end of `stopped`.
+    fn run(mut self, stopped: &std::sync::mpsc::Receiver<()>) {
+        loop {
+            // In whole seconds, so up to one too late.
+            let left = self.runtime.block_on(self.scheduler.time_till_next_job());
+            let left = left.ok().flatten().unwrap_or_default();
+            let pause = left.saturating_sub(Duration::from_secs(1));
+            if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            let fired = async { tokio::time::timeout(SILENCE, self.fired.notified()).await };
+            // Without a trigger the ticks say so themselves.
+            let _ = self.runtime.block_on(fired);
         }
     }
 }
@@ -126,7 +178,6 @@ mod tests {
             .map(|s| ticks.is_due(at(*s)))
             .collect();
         assert_eq!(due, [true, false, false, true, false, true, false, false, true, true]);
-        ticks.stop().await;
     }
 
     #[test]
@@ -141,7 +192,8 @@ mod tests {
     async fn the_trigger_comes_every_second() {
         let mut ticks = Ticks::start(Span::seconds(1)).await.unwrap();
         assert!(ticks.is_due(at(100)));
-        tokio::time::timeout(Duration::from_secs(4), ticks.wait()).await.unwrap();
-        ticks.stop().await;
+        for _ in 0..3 {
+            tokio::time::timeout(Duration::from_secs(4), ticks.wait()).await.unwrap();
+        }
     }
 }

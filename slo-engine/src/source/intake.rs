@@ -305,7 +305,15 @@ impl Intake {
             outcomes.push((slo, outcome));
         }
         self.arena.clear();
+        self.natives.values_mut().for_each(|native| native.settle(true));
         outcomes
+    }
+
+    /// Forgets what was taken since the last call of [`Self::settle`].
+    pub fn forget_batch(&mut self) {
+        self.batch.clear();
+        self.arena.clear();
+        self.natives.values_mut().for_each(|native| native.settle(false));
     }
 
     /// The batch, without samples of histogram buckets that others of the same instant outdo.

@@ -6,14 +6,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use slo_core::counter::{NewTarget, Outcome, Rules, TargetKey};
+use slo_core::counter::{NewTarget, Rules, TargetKey};
 use slo_core::plan::{Edges, Feeds};
 use slo_core::selector::Selector;
 use slo_core::time::Minute;
 
 use super::config::SourceConfig;
 use super::error::SourceError;
-use super::intake::Intake;
+use super::intake::{Intake, RawRatio};
 use super::reader::{Later, MetricSource, Read};
 
 mod api;
@@ -84,6 +84,20 @@ impl Prometheus {
     /// # Errors
     /// Why nothing was counted.
     pub async fn read(&self, intake: &mut Intake, from: i64, to: i64) -> Result<Read, SourceError> {
+        let read = self.read_whole(intake, from, to).await;
+        if read.is_err() {
+            // The same samples are read again.
+            intake.forget_batch();
+        }
+        read
+    }
+
+    async fn read_whole(
+        &self,
+        intake: &mut Intake,
+        from: i64,
+        to: i64,
+    ) -> Result<Read, SourceError> {
         let selectors: Vec<String> = intake.queries().map(|q| q.selector.to_string()).collect();
         let (mut samples, mut date, mut shows_late) = (0, None, false);
         let mut answers = Vec::with_capacity(selectors.len());
@@ -100,22 +114,28 @@ impl Prometheus {
             return Err(SourceError::Mixed { slos: mixed });
         }
         let starts = self.starts(&intake.new_targets()).await?;
+        let ratios = self.ratios(intake, from, to).await?;
+        // From here on nothing fails: what is counted once is not handed out again.
         let start_of = |target: &TargetKey, at: i64| {
             starts.get(target)?.iter().rev().find(|(seen, _)| *seen <= at).map(|(_, start)| *start)
         };
         let mut outcomes = intake.settle(&start_of, to);
-        outcomes.extend(self.read_ratios(intake, from, to).await?);
+        for (raw, found) in ratios {
+            intake.note_series(&raw, found.len());
+            let values = found.first().map(|s| s.samples.as_slice()).unwrap_or_default();
+            outcomes.push((raw.slo, intake.take_ratio(&raw, values)));
+        }
         Ok(Read { outcomes, samples, date, shows_late, problem: None })
     }
 
     /// Asks for raw ratios at the ends of the slices that ended in `(from, to]`.
-    async fn read_ratios(
+    async fn ratios(
         &self,
-        intake: &mut Intake,
+        intake: &Intake,
         from: i64,
         to: i64,
-    ) -> Result<Vec<(usize, Outcome)>, SourceError> {
-        let mut outcomes = Vec::new();
+    ) -> Result<Vec<(RawRatio, Vec<Series>)>, SourceError> {
+        let mut all = Vec::new();
         for raw in intake.raws() {
             let step = raw.size * 60_000;
             let (mut first, last) =
@@ -125,13 +145,11 @@ impl Prometheus {
                 // The API gives at most 11,000 points at once.
                 let end = last.min(first + 10_000 * step);
                 let found = self.api.query_range(&expression, first, end, step).await?.data;
-                intake.note_series(&raw, found.len());
-                let values = found.first().map(|s| s.samples.as_slice()).unwrap_or_default();
-                outcomes.push((raw.slo, intake.take_ratio(&raw, values)));
+                all.push((raw.clone(), found));
                 first = end + step;
             }
         }
-        Ok(outcomes)
+        Ok(all)
     }
 
     /// Which of some SLOs have a sample of their total in `(from, to]` (Unix milliseconds).

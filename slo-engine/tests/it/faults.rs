@@ -2,12 +2,19 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use slo_core::counter::Rules;
+use slo_core::plan::feeds;
+use slo_core::time::{Minute, Span};
 use slo_core::view::{BudgetView, State};
+use slo_engine::source::config::SourceConfig;
+use slo_engine::source::intake::Intake;
+use slo_engine::source::prometheus::Prometheus;
 
 use crate::support::faulty::{Answer, Faulty};
-use crate::support::lab::{END, Lab, REQUESTS, ask, engine, folder, slo, steady};
+use crate::support::lab::{END, Lab, REQUESTS, ask, at, engine, folder, service, slo, steady};
 
 /// The view of an SLO that is read from an address.
 fn view(url: &str, folder: &Path) -> BudgetView {
@@ -141,4 +148,28 @@ fn more_samples_than_one_answer_may_hold_are_read_in_smaller_slices() {
     let engine = engine(lab.server.url()).with("HEADROOM__SOURCES__0__MAXSAMPLES", "100");
     let views = ask(&engine, &lab.folder, &slo("requests", REQUESTS), END * 1_000);
     assert_eq!(views[0].windows[0].total, Some(14_400.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raw_ratio_that_fails_costs_the_counters_beside_it_no_event() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let lab = history("raw-beside");
+    // The first read asks for counters and then for the ratio, which fails.
+    let proxy = Faulty::before(lab.server.url(), |nth| match nth {
+        1 => Answer::Reply(500, "", "ill"),
+        _ => Answer::Forward,
+    });
+    let raw = "  - name: raw\n    objective: 99%\n    window: 1d\n    budgeting: {timeslices: {size: 1m, goodWhen: 99%}}\n    \
+               indicator: {raw: {errorRatio: 'vector(0)'}}\n";
+    let text = service(&format!("{}{raw}", slo("requests", REQUESTS)));
+    let set = slo_core::spec::load(&[("slos.yaml".to_owned(), text.into())]).unwrap();
+    let rules = Rules { look_back: Span::minutes(5), max_gap: Span::minutes(360) };
+    let fed = set.services[0].slos.iter().map(|slo| (Arc::new(feeds(slo).unwrap().1), rules));
+    let config = SourceConfig { url: proxy.url.clone(), ..SourceConfig::default() };
+    let source = Prometheus::new(&config).unwrap();
+    let mut intake = Intake::new(fed.collect(), Minute::of_millis(at(-10)), 64 * 1024);
+    assert!(source.read(&mut intake, at(-20), at(-5)).await.is_err());
+    let read = source.read(&mut intake, at(-20), at(-1)).await.unwrap();
+    let buckets = read.outcomes.iter().filter(|(slo, _)| *slo == 0).flat_map(|(_, o)| &o.buckets);
+    assert_eq!(buckets.map(|(_, bucket)| bucket.total).sum::<i64>(), 10 * 10);
 }

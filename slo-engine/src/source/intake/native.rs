@@ -13,8 +13,10 @@ use super::{Feeding, Intake, Part, Unit};
 pub(super) struct Native {
     seen_by: Vec<usize>,
     fed: Vec<Fed>,
-    /// The newest sample; the next one is told apart from it.
+    /// The newest sample that was counted; the next one is told apart from it.
     last: Option<(i64, Histogram)>,
+    /// The newest one of the batch.
+    taken: Option<(i64, Histogram)>,
 }
 
 /// One SLO that a native histogram feeds.
@@ -55,7 +57,7 @@ impl Intake {
         for fed in &native.fed {
             let classic = self.classic_times(fed.slo, &TargetKey::of(labels));
             let new = samples.iter().filter(|(at, _)| !classic.contains(at));
-            for run in runs(native.last.as_ref(), new, fed.under) {
+            for run in runs(native.newest(), new, fed.under) {
                 let tails = run.tail.map(|c| [c.total, c.lower, c.upper]);
                 for (place, samples) in run.samples.into_iter().enumerate() {
                     let tail = tails.map(|tails| tails[place] as i64);
@@ -73,10 +75,11 @@ impl Intake {
             }
         }
         let newest = samples.into_iter().next_back();
-        if let Some(native) = self.natives.get_mut(labels) {
-            let is_newer =
-                |(at, _): &(i64, Histogram)| native.last.as_ref().is_none_or(|(last, _)| at > last);
-            native.last = newest.filter(is_newer).or_else(|| native.last.take());
+        if let Some(native) = self.natives.get_mut(labels)
+            && let Some((at, histogram)) = newest
+            && native.newest().is_none_or(|(last, _)| at > *last)
+        {
+            native.taken = Some((at, histogram));
         }
     }
 
@@ -115,7 +118,7 @@ impl Intake {
     pub fn around(&self, slo: usize) -> Option<(f64, f64)> {
         let around = |native: &Native| {
             let fed = native.fed.iter().find(|fed| fed.slo == slo)?;
-            let (at, histogram) = native.last.as_ref()?;
+            let (at, histogram) = native.newest()?;
             Some((*at, histogram.around(fed.under)?))
         };
         self.natives.values().filter_map(around).max_by_key(|(at, _)| *at).map(|(_, around)| around)
@@ -123,6 +126,21 @@ impl Intake {
 }
 
 impl Native {
+    const fn newest(&self) -> Option<&(i64, Histogram)> {
+        match &self.taken {
+            Some(taken) => Some(taken),
+            None => self.last.as_ref(),
+        }
+    }
+
+    /// The batch is counted, or it is not.
+    pub(super) fn settle(&mut self, counted: bool) {
+        let taken = self.taken.take();
+        if counted && taken.is_some() {
+            self.last = taken;
+        }
+    }
+
     fn holds(&self, slo: usize, series: u32) -> bool {
         self.fed.iter().any(|fed| fed.slo == slo && fed.series.contains(&series))
     }

@@ -106,6 +106,7 @@ struct Trigger {
     runtime: Runtime,
     scheduler: JobScheduler,
     fired: Arc<Notify>,
+    grid: Duration,
 }
 
 impl Trigger {
@@ -126,7 +127,7 @@ impl Trigger {
             scheduler.start().await.context("cannot start the scheduler")?;
             anyhow::Ok(scheduler)
         })?;
-        Ok(Self { runtime, scheduler, fired })
+        Ok(Self { runtime, scheduler, fired, grid: Duration::from_secs(grid.unsigned_abs()) })
     }
 
     /// Triggers until nobody holds the other end of `stopped`.
@@ -135,7 +136,8 @@ impl Trigger {
             // In whole seconds, so up to one too late.
             let left = self.runtime.block_on(self.scheduler.time_till_next_job());
             let left = left.ok().flatten().unwrap_or_default();
-            let pause = left.saturating_sub(Duration::from_secs(1));
+            // A clock that was set back makes it longer.
+            let pause = left.min(self.grid).saturating_sub(Duration::from_secs(1));
             if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
                 return;
             }

@@ -1,5 +1,6 @@
 //! Where events come from. A source hands out whole buckets of minutes, never increments.
 
+pub mod agreement;
 pub mod config;
 pub mod error;
 pub mod intake;

@@ -68,6 +68,9 @@ pub struct SeriesBatch<'a> {
     pub created: Option<i64>,
     /// The value that the tail is taken to have, where the samples before were told by other buckets.
     pub tail: Option<i64>,
+    /// Whether its differences count; where they do not, it only moves the tail: another series tells
+    /// the same events better.
+    pub counts: bool,
 }
 
 /// A target whose process start must be known before a batch can be counted.
@@ -280,6 +283,12 @@ impl Counter {
             if sample.at <= track.at {
                 continue;
             }
+            if !part.counts {
+                if is_count(sample.value) {
+                    (track.at, track.value) = (sample.at, sample.value as i64);
+                }
+                continue;
+            }
             let minute = Minute::of_millis(sample.at);
             self.note_sample(part.series, sample.at);
             if !self.take(&mut track, sample, part.series, births, outcome) {
@@ -320,7 +329,7 @@ impl Counter {
             }
             return true;
         }
-        if !(sample.value >= 0.0 && sample.value < LARGEST && sample.value.fract() == 0.0) {
+        if !is_count(sample.value) {
             return false;
         }
         let (value, previous) = (sample.value as i64, track.value);
@@ -441,6 +450,10 @@ impl Counter {
             }
         }
     }
+}
+
+fn is_count(value: f64) -> bool {
+    (0.0..LARGEST).contains(&value) && value.fract() == 0.0
 }
 
 /// Whether a value that fell tells of a replica that is behind, and not of a new process.

@@ -16,6 +16,7 @@ use super::reading;
 use super::snapshot::{Latest, Snapshot};
 use crate::config::Config;
 use crate::declared::Declared;
+use crate::source::agreement::Now;
 use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
 use crate::store::Store;
@@ -44,6 +45,8 @@ pub struct Engine {
     reload_error: Option<String>,
     stretches_changed: bool,
     compares_clocks: bool,
+    /// When the tick began, where the sources' clocks are compared.
+    now: Option<Now>,
 }
 
 /// So few SLOs are not worth a thread.
@@ -72,6 +75,7 @@ impl Engine {
 
     /// One tick: reads what is due, publishes, commits. May be called at any time, any number of times.
     pub async fn tick(&mut self, now: DateTime<Utc>) {
+        self.now = self.compares_clocks.then(|| Now::new(now));
         for source in 0..self.sources.len() {
             if self.sources[source].is_due(now) {
                 self.read_source(source, now).await;

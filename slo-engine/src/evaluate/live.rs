@@ -61,6 +61,10 @@ pub(super) struct LiveSource {
     /// When series were forgotten last, Unix milliseconds.
     pub(super) pruned: Option<i64>,
     pub(super) looked_for_edges: Option<DateTime<Utc>>,
+    /// Whether it has been opened since the start.
+    pub(super) was_opened: bool,
+    /// Where reading must begin anew, because other series are to be read.
+    pub(super) reopen_from: Option<Minute>,
 }
 
 impl LiveSource {

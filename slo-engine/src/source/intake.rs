@@ -1,6 +1,6 @@
 //! From series to the counters of the SLOs they feed. Shared by every source that reads series.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use slo_core::bucket::Bucket;
@@ -12,6 +12,8 @@ use slo_core::plan::{Edges, Feeds, Query, Router, queries};
 use slo_core::sli;
 use slo_core::slo::BILLION;
 use slo_core::time::Minute;
+
+use super::agreement::Now;
 
 mod layouts;
 mod native;
@@ -29,6 +31,8 @@ pub struct Intake {
     from: Minute,
     batch: Vec<Part>,
     arena: Vec<Vec<Sample>>,
+    /// What the time is, where the source's clock must agree.
+    pub now: Option<Now>,
 }
 
 /// What is known of one SLO's series.
@@ -77,6 +81,7 @@ struct Part {
     samples: usize,
     created: Option<i64>,
     tail: Option<i64>,
+    counts: bool,
 }
 
 /// A series that feeds an SLO.
@@ -140,6 +145,7 @@ impl Intake {
             from,
             batch: Vec::new(),
             arena: Vec::new(),
+            now: None,
         }
     }
 
@@ -168,6 +174,7 @@ impl Intake {
             samples: at,
             created,
             tail: None,
+            counts: true,
         });
         self.batch.extend(parts);
         self.arena.push(samples);
@@ -222,27 +229,6 @@ impl Intake {
             let unit = &mut self.slos[*slo];
             unit.native |= unit.feeds.weights(labels).is_some();
         }
-    }
-
-    /// SLOs whose histograms turn out to have different boundaries: where one sample has a bucket,
-    /// another has none. What was taken of them must not be counted.
-    #[must_use]
-    pub fn mixed(&self) -> Vec<usize> {
-        let mut samples: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
-        for part in &self.batch {
-            let unit = &self.slos[part.slo];
-            let is_fixed = unit.shows_classic && unit.layouts.is_none();
-            let lower = edges(&unit.feeds).is_some_and(|e| e.lower.is_some());
-            let Some(weights) = unit.counter.weights(part.series).filter(|_| is_fixed && lower)
-            else {
-                continue;
-            };
-            let [total, good] = samples.entry(part.slo).or_default();
-            let count = self.arena[part.samples].len();
-            *total += count * usize::from(weights.total != 0);
-            *good += count * usize::from(weights.good != 0);
-        }
-        samples.into_iter().filter(|(_, [total, good])| total != good).map(|(slo, _)| slo).collect()
     }
 
     fn meet(&mut self, query: usize, labels: &Labels) {
@@ -314,21 +300,6 @@ impl Intake {
         self.batch.clear();
         self.arena.clear();
         self.natives.values_mut().for_each(|native| native.settle(false));
-    }
-
-    /// The batch, without samples of histogram buckets that others of the same instant outdo.
-    fn chosen(&mut self) -> Vec<Part> {
-        let mut batch = std::mem::take(&mut self.batch);
-        for (slo, unit) in self.slos.iter().enumerate() {
-            let (Some(layouts), Feeds::Latency { under, .. }) = (&unit.layouts, &*unit.feeds)
-            else {
-                continue;
-            };
-            let mut parts: Vec<Part> = batch.extract_if(.., |part| part.slo == slo).collect();
-            layouts.choose(&mut parts, &mut self.arena, *under);
-            batch.append(&mut parts);
-        }
-        batch
     }
 
     /// What is asked for an SLO: selectors, or the expression of a raw ratio.
@@ -488,6 +459,7 @@ fn series<'a>(parts: &[Part], arena: &'a [Vec<Sample>]) -> Vec<SeriesBatch<'a>> 
         samples: &arena[p.samples],
         created: p.created,
         tail: p.tail,
+        counts: p.counts,
     };
     parts.iter().map(part).collect()
 }

@@ -99,12 +99,14 @@ impl Prometheus {
         to: i64,
     ) -> Result<Read, SourceError> {
         let selectors: Vec<String> = intake.queries().map(|q| q.selector.to_string()).collect();
-        let (mut samples, mut date, mut shows_late) = (0, None, false);
+        let (mut samples, mut shows_late) = (0, false);
         let mut answers = Vec::with_capacity(selectors.len());
         for selector in &selectors {
             let answer = self.api.query(&format!("{selector}[{}ms]", to - from), to).await?;
             samples += answer.data.iter().map(size).sum::<usize>();
-            date = answer.date.or(date);
+            if let Some(now) = &intake.now {
+                now.agrees(answer.date, self.api.url())?;
+            }
             shows_late |= answer.shows_late;
             answers.push(answer.data);
         }
@@ -125,7 +127,7 @@ impl Prometheus {
             let values = found.first().map(|s| s.samples.as_slice()).unwrap_or_default();
             outcomes.push((raw.slo, intake.take_ratio(&raw, values)));
         }
-        Ok(Read { outcomes, samples, date, shows_late, problem: None })
+        Ok(Read { outcomes, samples, shows_late, problem: None })
     }
 
     /// Asks for raw ratios at the ends of the slices that ended in `(from, to]`.

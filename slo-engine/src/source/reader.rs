@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 
-use chrono::{DateTime, Utc};
 use slo_core::counter::Outcome;
 use slo_core::plan::Feeds;
 
@@ -16,8 +15,6 @@ pub struct Read {
     pub outcomes: Vec<(usize, Outcome)>,
     /// How many samples were read.
     pub samples: usize,
-    /// The source's clock.
-    pub date: Option<DateTime<Utc>>,
     /// Whether the source shows samples much later than it takes them.
     pub shows_late: bool,
     /// What could not be read although the rest was.

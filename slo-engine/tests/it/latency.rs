@@ -109,6 +109,30 @@ fn a_deploy_that_changes_the_buckets_is_counted_by_the_nearest_ones_at_any_time(
     assert_eq!((window.bad, window.total), (Some(250.0), Some(10_000.0)));
 }
 
+#[test]
+fn a_bucket_that_is_no_longer_exposed_leaves_its_neighbour_to_go_on() {
+    // 0.5 is dropped in the middle by the scrape's configuration; the process lives on.
+    let mut all = histogram(&[("0.25", 90), ("0.5", 95), ("1", 99), ("+Inf", 100)]);
+    let middle = all[1].samples[51].0;
+    all[1].samples.retain(|(at, _)| *at < middle);
+    let window = &under(&Lab::holding("latency-dropped", &all), "500ms").windows[0];
+    assert_eq!((window.bad, window.total), (Some(50.0 * 5.0 + 50.0 * 10.0), Some(10_000.0)));
+}
+
+#[test]
+fn processes_with_another_bucket_above_have_bounds_of_their_own() {
+    let mut all = histogram(&[("0.25", 90), ("0.5", 95), ("+Inf", 100)]);
+    for mut other in histogram(&[("0.25", 90), ("1", 99), ("+Inf", 100)]) {
+        other.labels.insert("instance".to_owned(), "b".to_owned());
+        all.push(other);
+    }
+    let window = &under(&Lab::holding("latency-above", &all), "300ms").windows[0];
+    assert_eq!((window.bad, window.total), (Some(2_000.0), Some(20_000.0)));
+    let bounds = window.bounds.unwrap();
+    assert!((bounds.spent_low - 3.0).abs() < 1e-9, "(5 + 1) x 100 of 200: {bounds:?}");
+    assert!((bounds.spent_high - 10.0).abs() < 1e-9, "{bounds:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_server_counts_on_when_a_deploy_changes_the_buckets() {
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -218,3 +218,28 @@ async fn a_victoria_metrics_is_known_by_its_answers_and_its_last_minute_stays_op
         run.compare(at(END)).await;
     }
 }
+
+/// Aligned pushers stamp their samples with whole minutes: such a sample belongs to the minute it begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_on_the_minute_are_counted_once_wherever_reading_is_cut() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let labels = [("service", "svc-0000"), ("job", "a"), ("instance", "a"), ("code", "200")];
+    let mut series = steady(&labels, -12_000..1, 1_000, 10);
+    series.samples.iter_mut().for_each(|(at, _)| *at -= 15_000);
+    let lab = Lab::holding("live-aligned", &[series]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(lab.server.url(), &folder, 1, "[7d, 1d]");
+    run.start(at(END - 600)).await;
+    for second in (-600..=0).step_by(20) {
+        let now = at(END + second);
+        if second % 140 == 0 {
+            run.kill().await;
+            run.start(now).await;
+        }
+        run.engine.as_mut().unwrap().tick(now).await;
+        run.fill(now).await;
+    }
+    run.compare(at(END)).await;
+    let totals = |run: &Run| run.views()[0].windows.iter().map(|w| w.total).collect::<Vec<_>>();
+    assert_eq!(totals(&run), [Some(100_800.0), Some(14_400.0)]);
+}

@@ -161,6 +161,41 @@ async fn where_both_kinds_are_exposed_the_classic_one_counts() {
     assert_eq!(counts(&view.windows[0]), (Some(50.0), Some(500.0)), "{:?}", view.findings);
 }
 
+/// Where classic buckets are no longer exposed beside native ones, the process goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn classic_buckets_that_are_switched_off_leave_the_native_ones_to_go_on() {
+    let mut all = switched();
+    // Native ones have been there all the time: 4 a minute, 2 of them slow.
+    all[3].histograms = steady(-101..0, 2, &[0.1, 0.2, 0.7, 0.9]);
+    let lab = Lab::holding("native-alone", &all).await;
+    let view = lab.under("500ms");
+    assert_eq!(counts(&view.windows[0]), (Some(150.0), Some(700.0)), "{:?}", view.findings);
+    tick_over(lab.server.url(), &["500ms"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_objectives_that_read_one_histogram_by_two_queries_count_it_each_for_itself() {
+    let native = |handler| {
+        let histograms = steady(-101..0, 2, &[0.1, 0.2, 0.7]);
+        let labels = labels(NAME, "a", &[("handler", handler)]);
+        Written { labels, histograms, ..Written::default() }
+    };
+    let lab = Lab::holding("native-two", &[native("/cart"), native("/pay")]).await;
+    let one = |name: &str, matchers: &str| {
+        slo(name, &format!("{{latency: {{histogram: '{NAME}{{{matchers}}}', under: 500ms}}}}"))
+    };
+    for names in [["a", "b"], ["b", "a"]] {
+        let slos = one(names[0], "job=\"shop\"")
+            + &one(names[1], "job=\"shop\",handler=\"/pay\"")
+            + &one("c", "handler=\"/pay\"");
+        let views = ask(&engine(lab.server.url()), &lab.folder, &slos, END * 1_000);
+        let of = |name: &str| counts(&views.iter().find(|v| &*v.slo == name).unwrap().windows[0]);
+        assert_eq!(of(names[0]), (Some(200.0), Some(600.0)), "{names:?}");
+        assert_eq!(of(names[1]), (Some(100.0), Some(300.0)), "{names:?}");
+        assert_eq!(of("c"), (Some(100.0), Some(300.0)), "{names:?}");
+    }
+}
+
 /// Ticks every minute over a past, with a kill in between, and compares with one read of it.
 pub(crate) async fn tick_over(url: &str, thresholds: &[&str]) {
     let folder = tempfile::tempdir().unwrap();

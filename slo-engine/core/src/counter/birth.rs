@@ -16,7 +16,7 @@ impl Counter {
     pub fn new_targets(&self, batch: &[SeriesBatch<'_>]) -> Vec<NewTarget> {
         let mut found: Vec<NewTarget> = Vec::new();
         let times = std::cell::OnceCell::new();
-        for part in batch.iter().filter(|p| p.created.is_none()) {
+        for part in batch.iter().filter(|p| p.counts && p.created.is_none()) {
             let track = &self.series[part.series as usize];
             let mut previous = track.at;
             for sample in part.samples.iter().filter(|s| s.at > track.at) {
@@ -44,7 +44,7 @@ impl Counter {
     pub(super) fn births(&self, batch: &[SeriesBatch<'_>], starts: Starts<'_>) -> Vec<(u32, i64)> {
         let mut full = Vec::new();
         let times = std::cell::OnceCell::new();
-        for part in batch {
+        for part in batch.iter().filter(|p| p.counts) {
             let track = &self.series[part.series as usize];
             let mut previous = track.at;
             for sample in part.samples.iter().filter(|s| s.at > track.at) {

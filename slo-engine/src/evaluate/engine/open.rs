@@ -48,6 +48,7 @@ pub(super) fn open(
         reload_error: None,
         stretches_changed: false,
         compares_clocks: true,
+        now: None,
         declared,
     };
     let count = services.iter().map(|service| service.slos.len()).sum();
@@ -109,6 +110,8 @@ fn source_at(engine: &mut Engine, config: &SourceConfig) -> anyhow::Result<usize
         shows_late: false,
         pruned: None,
         looked_for_edges: None,
+        was_opened: false,
+        reopen_from: None,
     });
     engine.pasts.push(past);
     Ok(engine.sources.len() - 1)

@@ -18,7 +18,6 @@ use crate::source::reader::Read;
 const AT_ONCE: i64 = 1_440;
 /// So many minutes are read at the first start; the past before them is backfilled.
 const FRESH: i64 = 10;
-const SKEW_MOST: i64 = 60;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -53,17 +52,17 @@ impl Engine {
         now: DateTime<Utc>,
     ) -> Result<Read, SourceError> {
         let live = &self.sources[source];
-        let last = Minute::of_millis(to);
-        if live.intake.is_none() {
-            self.find_edges(source, last - FRESH, to).await?;
-            return self.open_intake(source, None, to, now).await;
-        }
         let looked = live.looked_for_edges.is_some_and(|at| now - at < TimeDelta::minutes(1));
-        if !looked && let Some(since) = self.find_edges(source, last - FRESH, to).await? {
-            let since = since.max(last - HOUR / MINUTE);
-            return self.open_intake(source, Some(since), to, now).await;
+        // Without a past, what is not committed is not known anew.
+        let may_reopen = live.has_past || self.store_error.is_none();
+        if live.intake.is_none() || (!looked && may_reopen) {
+            self.find_edges(source, Minute::of_millis(to) - FRESH, to).await?;
         }
-        self.read_on(source, to, now).await
+        let live = &self.sources[source];
+        if live.intake.is_none() || live.reopen_from.is_some() {
+            return self.open_intake(source, to).await;
+        }
+        self.read_on(source, to).await
     }
 
     /// Reads all buckets of some SLOs' histograms from now on, and everything anew.
@@ -79,41 +78,36 @@ impl Engine {
 
     /// The first read: tails from before the watermark, then everything since; where the series are
     /// others now, everything since the minute that the old ones ended in.
-    async fn open_intake(
-        &mut self,
-        source: usize,
-        since: Option<Minute>,
-        to: i64,
-        now: DateTime<Utc>,
-    ) -> Result<Read, SourceError> {
+    async fn open_intake(&mut self, source: usize, to: i64) -> Result<Read, SourceError> {
         let live = &self.sources[source];
         let last = Minute::of_millis(to);
         let fresh = if live.has_past { last - FRESH } else { last };
         let from = live
             .watermark()
-            .filter(|mark| !live.has_past || last - *mark <= AT_ONCE)
+            .filter(|mark| !live.has_past || live.was_opened || last - *mark <= AT_ONCE)
             .unwrap_or(fresh);
-        let from = since.map_or(from, |since| since.min(from));
+        let from = live.reopen_from.map_or(from, |since| since.min(from));
         let mut intake = self.new_intake(source, from);
         let read = if self.sources[source].has_past {
             let gap =
                 self.sources[source].slos.iter().map(|at| self.slos[*at].account.slo().max_gap);
-            let begin = from.start_millis();
+            // A sample at the minute's beginning belongs to it.
+            let begin = from.start_millis() - 1;
             let start = begin - gap.max().map_or(0, slo_core::time::Span::as_millis);
-            self.catch_up(source, &mut intake, (start, begin), now).await?;
+            self.catch_up(source, &mut intake, (start, begin)).await?;
             if let Some(mark) = resumed_at(&self.sources[source]) {
                 for at in self.sources[source].slos.clone() {
                     self.slos[at].reopen(mark);
                 }
             }
-            self.catch_up(source, &mut intake, (begin, to), now).await?
+            self.catch_up(source, &mut intake, (begin, to)).await?
         } else {
             let restored = self.restore_tails(source, &mut intake, from).await;
             restored.map_err(|e| SourceError::Setup {
                 name: self.sources[source].config.name.clone(),
                 reason: e.to_string(),
             })?;
-            self.ask(source, &mut intake, (to, to), now).await?
+            self.ask(source, &mut intake, (to, to)).await?
         };
         for at in self.sources[source].slos.clone() {
             self.slos[at].cover(from, Minute(i64::MAX));
@@ -121,22 +115,21 @@ impl Engine {
         self.stretches_changed = true;
         let live = &mut self.sources[source];
         live.intake = Some(intake);
+        (live.was_opened, live.reopen_from) = (true, None);
         Ok(read)
     }
 
     /// Looks for the histograms of latency SLOs that were not found yet, or are silent: another kind of
-    /// histogram may have taken over. Says since when others are to be read, if some are.
+    /// histogram may have taken over. Notes since when others are to be read, if some are.
     async fn find_edges(
         &mut self,
         source: usize,
         from: Minute,
         to: i64,
-    ) -> Result<Option<Minute>, SourceError> {
+    ) -> Result<(), SourceError> {
         self.sources[source].looked_for_edges = DateTime::from_timestamp_millis(to);
         let reader = self.sources[source].source.clone();
-        let mut since = None;
         for at in self.sources[source].slos.clone() {
-            let newest = self.slos[at].reading.newest;
             if !self.is_silent(at, to) {
                 continue;
             }
@@ -144,17 +137,24 @@ impl Engine {
             let mut found = (**feeds).clone();
             let month = 30 * 1_440;
             reader.prepare(&mut found, (from - month).start_millis(), to).await?;
-            if !found.reads_as(feeds) {
+            let changed = !found.reads_as(feeds);
+            if changed {
                 *feeds = Arc::new(found);
-                let ended = newest.map_or(from, Minute::of_millis);
-                since = Some(since.map_or(ended, |s: Minute| s.min(ended)));
             }
             let feeds = feeds.clone();
             let reading = &mut self.slos[at].reading;
             reading.between = reading::between(&feeds);
             reading.reads(&feeds);
+            let ended = reading.newest.map_or(from, Minute::of_millis);
+            let live = &mut self.sources[source];
+            if changed && live.intake.is_some() && live.has_past {
+                let ended = ended.max(Minute::of_millis(to) - HOUR / MINUTE);
+                live.reopen_from = Some(live.reopen_from.map_or(ended, |from| from.min(ended)));
+            } else if changed {
+                live.intake = None;
+            }
         }
-        Ok(since)
+        Ok(())
     }
 
     /// Whether a latency SLO has no histogram that is still alive at `to` (Unix milliseconds).
@@ -168,7 +168,7 @@ impl Engine {
         let look_back = reading::rules(self.slos[at].account.slo(), &source.config).look_back;
         let is_old = |newest: i64| newest < to - look_back.as_millis();
         // Without a past all that is there is read anyway.
-        edges.is_none() || source.has_past && self.slos[at].reading.newest.is_some_and(is_old)
+        edges.is_none() || source.has_past && self.slos[at].reading.newest.is_none_or(is_old)
     }
 
     fn new_intake(&self, source: usize, from: Minute) -> Intake {
@@ -180,20 +180,15 @@ impl Engine {
         Intake::new(fed.collect(), from, live.config.max_query_bytes)
     }
 
-    async fn read_on(
-        &mut self,
-        source: usize,
-        to: i64,
-        now: DateTime<Utc>,
-    ) -> Result<Read, SourceError> {
+    async fn read_on(&mut self, source: usize, to: i64) -> Result<Read, SourceError> {
         let live = &mut self.sources[source];
         let from = live.read_to.unwrap_or(to) - live.overlap();
         let long = to - from > HOUR && live.has_past;
         let Some(mut intake) = live.intake.take() else { return Ok(Read::default()) };
         let read = if long {
-            self.catch_up(source, &mut intake, (from, to), now).await
+            self.catch_up(source, &mut intake, (from, to)).await
         } else {
-            self.ask(source, &mut intake, (from, to), now).await
+            self.ask(source, &mut intake, (from, to)).await
         };
         self.sources[source].intake = Some(intake);
         read
@@ -207,14 +202,13 @@ impl Engine {
         source: usize,
         intake: &mut Intake,
         (from, to): (i64, i64),
-        now: DateTime<Utc>,
     ) -> Result<Read, SourceError> {
         let most = self.sources[source].config.max_samples.min(AT_A_TIME);
         let overlap = self.sources[source].overlap();
         let (mut last, mut at, mut slice) = (Read::default(), from, 10 * MINUTE);
         while at < to {
             let end = (at + slice).min(to);
-            match self.ask(source, intake, (at, end), now).await {
+            match self.ask(source, intake, (at, end)).await {
                 Err(e) if e.is_too_much() && slice > MINUTE => slice = (slice / 2).max(MINUTE),
                 read => {
                     last = read?;
@@ -229,19 +223,18 @@ impl Engine {
         Ok(last)
     }
 
-    /// Reads once, and refuses the answer of a source whose clock is off.
+    /// Reads once.
     async fn ask(
         &mut self,
         source: usize,
         intake: &mut Intake,
         (from, to): (i64, i64),
-        now: DateTime<Utc>,
     ) -> Result<Read, SourceError> {
         let reader = self.sources[source].source.clone();
+        intake.now = self.now;
         let read = reader.read(intake, from, to).await?;
-        let live = &mut self.sources[source];
-        live.shows_late = read.shows_late;
-        if self.compares_clocks { checked(read, now, &live.config.url) } else { Ok(read) }
+        self.sources[source].shows_late = read.shows_late;
+        Ok(read)
     }
 
     async fn fold(&mut self, source: usize, outcomes: &[(usize, Outcome)]) {
@@ -308,14 +301,4 @@ const fn nothing() -> Feeds {
         part_is: slo_core::sli::Part::Good,
         needs: Vec::new(),
     }
-}
-
-/// Refuses an answer of a source whose clock is too far from ours for ages to mean anything.
-fn checked(read: Read, now: DateTime<Utc>, url: &str) -> Result<Read, SourceError> {
-    let skew = read.date.map_or(0, |date| (date - now).num_seconds());
-    if skew.abs() <= SKEW_MOST {
-        return Ok(read);
-    }
-    let direction = if skew > 0 { "ahead" } else { "behind" };
-    Err(SourceError::Skewed { url: url.to_owned(), seconds: skew.abs(), direction })
 }

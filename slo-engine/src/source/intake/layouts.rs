@@ -1,18 +1,19 @@
 //! Classic histograms whose boundaries differ, between processes or over time: for every sample the
 //! nearest boundaries that its own histogram has.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use slo_core::counter::Sample;
 use slo_core::labels::Labels;
-use slo_core::plan::canonical_le;
+use slo_core::plan::{Feeds, canonical_le};
 
-use super::Part;
+use super::{Intake, Part, edges};
 
 /// The buckets of one SLO.
 #[derive(Debug, Default)]
 pub(super) struct Layouts {
     histograms: HashMap<Labels, u32>,
+    next: u32,
     buckets: HashMap<u32, Bucket>,
 }
 
@@ -36,8 +37,10 @@ impl Layouts {
     /// Notes a series' bucket.
     pub(super) fn add(&mut self, series: u32, labels: &Labels, perhaps: Option<u32>) {
         let others = labels.iter().filter(|(name, _)| *name != "le");
-        let next = u32::try_from(self.histograms.len()).unwrap_or(u32::MAX);
-        let histogram = *self.histograms.entry(Labels::new(others)).or_insert(next);
+        let histogram = *self.histograms.entry(Labels::new(others)).or_insert_with(|| {
+            self.next += 1;
+            self.next
+        });
         if let Some(bound) = canonical_le(labels.get("le")) {
             self.buckets.insert(series, Bucket { histogram, bound, perhaps });
         }
@@ -56,33 +59,40 @@ impl Layouts {
             Some((now(series)?, Bucket { perhaps, ..bucket }))
         });
         self.buckets = kept.collect();
-        let alive: Vec<u32> = self.buckets.values().map(|b| b.histogram).collect();
+        let alive: HashSet<u32> = self.buckets.values().map(|b| b.histogram).collect();
         self.histograms.retain(|_, histogram| alive.contains(histogram));
     }
 
-    /// Leaves of every bucket the samples that tell most of the threshold.
+    /// Lets of every bucket the samples count that tell most of the threshold. The others move its tail:
+    /// when they are the nearest once, what was before is known.
     pub(super) fn choose(&self, parts: &mut Vec<Part>, arena: &mut Vec<Vec<Sample>>, under: f64) {
         let nearest = self.nearest(parts, arena, under);
-        let mut perhaps = Vec::new();
-        for part in parts.iter_mut() {
-            let Some(bucket) = self.buckets.get(&part.series) else { continue };
-            let is_chosen = |sample: &&Sample| {
+        let mut chosen = Vec::with_capacity(parts.len());
+        for part in parts.drain(..) {
+            let Some(bucket) = self.buckets.get(&part.series) else {
+                chosen.push(part);
+                continue;
+            };
+            let is_chosen = |sample: &Sample| {
                 let (low, high) = nearest[&(bucket.histogram, sample.at)];
                 let exact = low.is_some_and(|low| low >= under);
                 let side = if bucket.bound <= under { low } else { high.filter(|_| !exact) };
                 side.is_some_and(|bound| bound.total_cmp(&bucket.bound).is_eq())
             };
-            let chosen: Vec<Sample> =
-                arena[part.samples].iter().filter(is_chosen).copied().collect();
-            let samples = arena.len();
-            arena.push(chosen);
-            match bucket.perhaps {
-                Some(series) => perhaps.push(Part { series, samples, ..*part }),
-                None if bucket.bound.is_infinite() => {}
-                None => part.samples = samples,
+            let series =
+                if bucket.bound.is_infinite() { bucket.perhaps } else { Some(part.series) };
+            if bucket.bound.is_infinite() {
+                chosen.push(part);
+            }
+            let samples = arena[part.samples].clone();
+            let runs = samples.chunk_by(|a, b| is_chosen(a) == is_chosen(b));
+            for (series, run) in runs.flat_map(|run| series.map(|series| (series, run))) {
+                let (samples, counts) = (arena.len(), is_chosen(&run[0]));
+                arena.push(run.to_vec());
+                chosen.push(Part { series, samples, counts, ..part });
             }
         }
-        parts.extend(perhaps);
+        *parts = chosen;
     }
 
     fn nearest(
@@ -107,5 +117,49 @@ impl Layouts {
             }
         }
         nearest
+    }
+}
+
+impl Intake {
+    /// SLOs whose histograms turn out to have different boundaries: where one sample has a bucket,
+    /// another has none. What was taken of them must not be counted.
+    #[must_use]
+    pub fn mixed(&self) -> Vec<usize> {
+        let mut samples: BTreeMap<usize, [usize; 3]> = BTreeMap::new();
+        for part in &self.batch {
+            let unit = &self.slos[part.slo];
+            let is_fixed = unit.shows_classic && unit.layouts.is_none();
+            let Some(weights) = unit.counter.weights(part.series).filter(|_| is_fixed) else {
+                continue;
+            };
+            let is_upper = weights.total == 0 && weights.good == 0 && weights.slack > 0;
+            let counts = [weights.total != 0, weights.good != 0, is_upper];
+            let count = self.arena[part.samples].len();
+            for (sum, is) in samples.entry(part.slo).or_default().iter_mut().zip(counts) {
+                *sum += count * usize::from(is);
+            }
+        }
+        let differ = |(slo, [total, lower, upper]): (usize, [usize; 3])| {
+            let edges = edges(&self.slos[slo].feeds)?;
+            let has_upper = edges.upper.is_some_and(f64::is_finite);
+            let lacks = edges.lower.is_some() && lower != total || has_upper && upper != total;
+            lacks.then_some(slo)
+        };
+        samples.into_iter().filter_map(differ).collect()
+    }
+
+    /// The batch, where of histogram buckets only those count that none of the same instant outdoes.
+    pub(super) fn chosen(&mut self) -> Vec<Part> {
+        let mut batch = std::mem::take(&mut self.batch);
+        for (slo, unit) in self.slos.iter().enumerate() {
+            let (Some(layouts), Feeds::Latency { under, .. }) = (&unit.layouts, &*unit.feeds)
+            else {
+                continue;
+            };
+            let mut parts: Vec<Part> = batch.extract_if(.., |part| part.slo == slo).collect();
+            layouts.choose(&mut parts, &mut self.arena, *under);
+            batch.append(&mut parts);
+        }
+        batch
     }
 }

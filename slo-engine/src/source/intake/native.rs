@@ -1,6 +1,7 @@
 //! Native histograms: each counts as three series, told by its buckets around the threshold.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use slo_core::counter::{Counter, Kind, Sample, TargetKey, Weights};
 use slo_core::histogram::{Change, Counts, Histogram};
@@ -13,20 +14,24 @@ use super::{Feeding, Intake, Part, Unit};
 pub(super) struct Native {
     seen_by: Vec<usize>,
     fed: Vec<Fed>,
-    /// The newest sample that was counted; the next one is told apart from it.
-    last: Option<(i64, Histogram)>,
-    /// The newest one of the batch.
-    taken: Option<(i64, Histogram)>,
 }
 
 /// One SLO that a native histogram feeds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Fed {
+    query: usize,
     slo: usize,
     under: f64,
     /// Numbers of its series: all, those at or below the threshold, those perhaps.
     series: [u32; 3],
+    /// The newest sample that was counted; the next one is told apart from it.
+    last: Option<At>,
+    /// The newest one of the batch.
+    taken: Option<At>,
 }
+
+/// A histogram at an instant, Unix milliseconds.
+type At = (i64, Arc<Histogram>);
 
 const WEIGHTS: [Weights; 3] = [
     Weights { total: 1, good: 0, slack: 0 },
@@ -35,9 +40,10 @@ const WEIGHTS: [Weights; 3] = [
 ];
 
 /// Samples that go on from one another; the first one from `tail`, if it says so.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Run {
     tail: Option<Counts>,
+    counts: bool,
     samples: [Vec<Sample>; 3],
 }
 
@@ -53,33 +59,27 @@ impl Intake {
         if !self.natives.get(labels).is_some_and(|native| native.seen_by.contains(&query)) {
             self.meet_native(query, labels);
         }
+        let samples: Vec<At> = samples.into_iter().map(|(at, h)| (at, Arc::new(h))).collect();
         let Some(native) = self.natives.get(labels) else { return };
-        for fed in &native.fed {
+        for fed in native.fed.iter().filter(|fed| fed.query == query) {
             let classic = self.classic_times(fed.slo, &TargetKey::of(labels));
-            let new = samples.iter().filter(|(at, _)| !classic.contains(at));
-            for run in runs(native.newest(), new, fed.under) {
-                let tails = run.tail.map(|c| [c.total, c.lower, c.upper]);
-                for (place, samples) in run.samples.into_iter().enumerate() {
+            for Run { tail, counts, samples } in runs(fed, &samples, &classic) {
+                let tails = tail.map(|c| [c.total, c.lower, c.upper]);
+                for (place, samples) in samples.into_iter().enumerate() {
+                    let (slo, series) = (fed.slo, fed.series[place]);
                     let tail = tails.map(|tails| tails[place] as i64);
                     let at = self.arena.len();
-                    let series = fed.series[place];
-                    self.batch.push(Part {
-                        slo: fed.slo,
-                        series,
-                        samples: at,
-                        created: None,
-                        tail,
-                    });
+                    self.batch.push(Part { slo, series, samples: at, created: None, tail, counts });
                     self.arena.push(samples);
                 }
             }
         }
-        let newest = samples.into_iter().next_back();
-        if let Some(native) = self.natives.get_mut(labels)
-            && let Some((at, histogram)) = newest
-            && native.newest().is_none_or(|(last, _)| at > *last)
-        {
-            native.taken = Some((at, histogram));
+        let newest = samples.last();
+        let fed = self.natives.get_mut(labels).map(|native| &mut native.fed).into_iter().flatten();
+        for fed in fed.filter(|fed| fed.query == query) {
+            if newest.is_some_and(|(at, _)| fed.newest().is_none_or(|(last, _)| at > last)) {
+                fed.taken = newest.cloned();
+            }
         }
     }
 
@@ -94,7 +94,7 @@ impl Intake {
             }
             let (target, counter) = (TargetKey::of(labels), &mut self.slos[slo].counter);
             let series = WEIGHTS.map(|weights| counter.register(&target, weights, Kind::Counter));
-            native.fed.push(Fed { slo, under, series });
+            native.fed.push(Fed { query, slo, under, series, last: None, taken: None });
         }
     }
 
@@ -118,26 +118,30 @@ impl Intake {
     pub fn around(&self, slo: usize) -> Option<(f64, f64)> {
         let around = |native: &Native| {
             let fed = native.fed.iter().find(|fed| fed.slo == slo)?;
-            let (at, histogram) = native.newest()?;
+            let (at, histogram) = fed.newest()?;
             Some((*at, histogram.around(fed.under)?))
         };
         self.natives.values().filter_map(around).max_by_key(|(at, _)| *at).map(|(_, around)| around)
     }
 }
 
-impl Native {
-    const fn newest(&self) -> Option<&(i64, Histogram)> {
+impl Fed {
+    const fn newest(&self) -> Option<&At> {
         match &self.taken {
             Some(taken) => Some(taken),
             None => self.last.as_ref(),
         }
     }
+}
 
+impl Native {
     /// The batch is counted, or it is not.
     pub(super) fn settle(&mut self, counted: bool) {
-        let taken = self.taken.take();
-        if counted && taken.is_some() {
-            self.last = taken;
+        for fed in &mut self.fed {
+            let taken = fed.taken.take();
+            if counted && taken.is_some() {
+                fed.last = taken;
+            }
         }
     }
 
@@ -175,42 +179,40 @@ impl Native {
     }
 }
 
-/// What new samples count as, by the threshold `under`.
-fn runs<'a>(
-    last: Option<&'a (i64, Histogram)>,
-    samples: impl Iterator<Item = &'a (i64, Histogram)>,
-    under: f64,
-) -> Vec<Run> {
-    let mut runs = vec![Run::default()];
-    let mut before = last;
+/// What new samples count as. Those at instants of `classic` only move the tails: the target's classic
+/// histograms count there.
+fn runs(fed: &Fed, samples: &[At], classic: &HashSet<i64>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut before = fed.newest();
     for new in samples {
         let (at, now) = new;
         if before.is_some_and(|(last, _)| at <= last) {
             continue;
         }
-        let counts = now.counts(under);
-        let push = |runs: &mut Vec<Run>, values: &[f64]| {
-            if let Some(run) = runs.last_mut() {
-                for (samples, value) in run.samples.iter_mut().zip(values) {
-                    samples.push(Sample { at: *at, value: *value });
-                }
-            }
+        let counts = !classic.contains(at);
+        let change = before.filter(|_| counts).map(|(_, before)| {
+            let told = now.since(before, fed.under);
+            (told, before.counts(fed.under))
+        });
+        let tail = match change {
+            Some((Change::Reset, _)) => Some(Counts::default()),
+            Some((Change::From(told), was)) if told != was => Some(told),
+            _ => None,
         };
-        match before.map(|(_, before)| (now.since(before, under), before.counts(under))) {
-            Some((Change::Dip, _)) => {
-                push(&mut runs, &[counts.total]);
-                continue;
-            }
-            Some((Change::Reset, _)) => {
-                runs.push(Run { tail: Some(Counts::default()), ..Run::default() });
-            }
-            Some((Change::From(told), was)) if told != was => {
-                runs.push(Run { tail: Some(told), ..Run::default() });
-            }
-            _ => {}
+        if tail.is_some() || runs.last().is_none_or(|run| run.counts != counts) {
+            runs.push(Run { tail, counts, samples: Default::default() });
         }
-        push(&mut runs, &[counts.total, counts.lower, counts.upper]);
-        before = Some(new);
+        let Counts { total, lower, upper } = now.counts(fed.under);
+        let is_dip = matches!(change, Some((Change::Dip, _)));
+        let values = if is_dip { &[total][..] } else { &[total, lower, upper] };
+        if let Some(run) = runs.last_mut() {
+            for (samples, value) in run.samples.iter_mut().zip(values) {
+                samples.push(Sample { at: *at, value: *value });
+            }
+        }
+        if !is_dip {
+            before = Some(new);
+        }
     }
     runs
 }

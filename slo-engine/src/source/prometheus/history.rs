@@ -118,7 +118,8 @@ impl<'a> Replay<'a> {
     /// Reads the samples before the stretch, which make the tails; tells by their number how long a
     /// slice may be, or that the SLOs are too many.
     async fn warm_up(&mut self, members: usize) -> Result<bool, SourceError> {
-        let to = self.stretch.from.start_millis().min(self.stretch.to);
+        // A sample at the first minute's beginning belongs to it.
+        let to = (self.stretch.from.start_millis() - 1).min(self.stretch.to);
         let length = to - self.at;
         if length <= 0 {
             return Ok(true);

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::routing::get;
 use headroom_bench::traffic::name;
 
@@ -34,7 +34,10 @@ const SERIES: [(&str, &str, &str); 10] = [
 /// Series of one service.
 pub(super) const SERIES_EACH: u32 = SERIES.len() as u32;
 
-/// The page.
+/// Targets: services share a page by their number. Their scrapes are spread over the interval.
+const TARGETS: usize = 8;
+
+/// The pages.
 #[derive(Clone)]
 pub(super) struct Exporter(Arc<Mutex<Page>>);
 
@@ -42,34 +45,62 @@ struct Page {
     begun: Instant,
     /// For each service, from when on all its requests fail.
     fails: Vec<Option<Instant>>,
-    /// When the page was read, where that is noted.
-    reads: Vec<Instant>,
+    /// When each target's page was read, where that is noted.
+    reads: [Vec<Instant>; TARGETS],
     /// From when on nothing grows.
     ended: Option<Instant>,
 }
 
+/// What a Prometheus needs to scrape the pages `watched` or `idle`.
+pub(super) fn scraped(page: &str, from: SocketAddr, seconds: u32) -> String {
+    let targets: String = (0..TARGETS)
+        .map(|target| {
+            format!(
+                "      - {{targets: ['{from}'], labels: {{__metrics_path__: /{page}/{target}}}}}\n"
+            )
+        })
+        .collect();
+    format!(
+        "scrape_configs:\n  - job_name: bench\n    scrape_interval: {seconds}s\n    \
+         static_configs:\n{targets}"
+    )
+}
+
 impl Exporter {
-    /// Serves the page of so many services at `/watched`, where reads are noted, and at `/idle`.
+    /// Serves the pages of so many services at `/watched/0` and on, where reads are noted, and at
+    /// `/idle/0` and on.
     pub(super) async fn serve(services: u32) -> anyhow::Result<(Self, SocketAddr)> {
         let page = Page {
             begun: Instant::now(),
             fails: vec![None; services as usize],
-            reads: Vec::new(),
+            reads: std::array::from_fn(|_| Vec::new()),
             ended: None,
         };
         let exporter = Self(Arc::new(Mutex::new(page)));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr().context("the exporter has no address")?;
-        let watched = |State(exporter): State<Self>| async move { exporter.read(true) };
-        let idle = |State(exporter): State<Self>| async move { exporter.read(false) };
-        let routes = Router::new().route("/watched", get(watched)).route("/idle", get(idle));
-        let routes = routes.with_state(exporter.clone());
+        let watched = |State(exporter): State<Self>, Path(target): Path<usize>| async move {
+            exporter.read(target, true)
+        };
+        let idle = |State(exporter): State<Self>, Path(target): Path<usize>| async move {
+            exporter.read(target, false)
+        };
+        let routes = Router::new()
+            .route("/watched/{target}", get(watched))
+            .route("/idle/{target}", get(idle))
+            .with_state(exporter.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         Ok((exporter, address))
     }
 
     fn page(&self) -> MutexGuard<'_, Page> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The addresses of the watched pages, as a list.
+    pub(super) fn pages(address: SocketAddr) -> String {
+        let pages = (0..TARGETS).map(|target| format!("\"http://{address}/watched/{target}\""));
+        format!("[{}]", pages.collect::<Vec<_>>().join(","))
     }
 
     /// Lets all requests of a service fail from now on.
@@ -90,7 +121,8 @@ impl Exporter {
             let (good, bad) = page.counts(service, at);
             ((good * 7 + bad * 3) as f64, (bad * 3) as f64)
         };
-        let (first, last) = (counts(*page.reads.first()?), counts(page.ended?));
+        let first = *page.reads[service % TARGETS].first()?;
+        let (first, last) = (counts(first), counts(page.ended?));
         Some((last.0 - first.0, last.1 - first.1))
     }
 
@@ -98,15 +130,15 @@ impl Exporter {
     pub(super) fn seen(&self, service: usize) -> Option<Instant> {
         let page = self.page();
         let fails = page.fails[service]?;
-        page.reads.iter().find(|read| **read > fails).copied()
+        page.reads[service % TARGETS].iter().find(|read| **read > fails).copied()
     }
 
-    fn read(&self, is_noted: bool) -> String {
+    fn read(&self, target: usize, is_noted: bool) -> String {
         let mut page = self.page();
         let now = page.ended.unwrap_or_else(Instant::now);
-        let text = page.text(now);
-        if is_noted {
-            page.reads.push(now);
+        let text = page.text(target, now);
+        if let Some(reads) = page.reads.get_mut(target).filter(|_| is_noted) {
+            reads.push(now);
         }
         text
     }
@@ -122,9 +154,9 @@ impl Page {
         ((good / 7.0) as u64, (bad / 3.0) as u64)
     }
 
-    fn text(&self, now: Instant) -> String {
+    fn text(&self, target: usize, now: Instant) -> String {
         let mut text = "# TYPE http_requests_total counter\n".to_owned();
-        for service in 0..self.fails.len() {
+        for service in (target..self.fails.len()).step_by(TARGETS) {
             let (good, bad) = self.counts(service, now);
             let service = name(service as u32);
             for (method, route, code) in SERIES {

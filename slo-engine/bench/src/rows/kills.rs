@@ -12,7 +12,7 @@ use headroom_bench::server::Tools;
 use headroom_bench::traffic;
 use slo_core::view::BudgetView;
 
-use super::exporter::Exporter;
+use super::exporter::{Exporter, scraped};
 use crate::http::Http;
 use crate::output;
 use crate::report::{Figure, Must, Outcome};
@@ -35,18 +35,15 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     let (services, kills) = (world.sizes.services(SERVICES), world.sizes.repeat(KILLS));
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let (exporter, address) = runtime.block_on(Exporter::serve(services))?;
-    let config = format!(
-        "scrape_configs:\n  - job_name: bench\n    scrape_interval: 1s\n    \
-         metrics_path: /idle\n    static_configs: [{{targets: ['{address}']}}]\n"
-    );
+    let config = scraped("idle", address, 1);
     let prometheus = Tools::default().start_with(&world.fresh("server")?, &config)?;
     let fast = world.engine.with("HEADROOM__SCHEDULE__TICK", "1s");
     let fast = fast.with("HEADROOM__SOURCES__0__SCRAPEINTERVAL", "1s");
     let scraping = fast.with("HEADROOM__SOURCES__0__KIND", "scrape");
-    let page = format!("http://{address}/watched");
+    let pages = Exporter::pages(address);
     let mut victims = [
         victim(world, "Prometheus", fast.reading(prometheus.url()), services)?,
-        victim(world, "scrape", scraping.with("HEADROOM__SOURCES__0__TARGETS", &page), services)?,
+        victim(world, "scrape", scraping.with("HEADROOM__SOURCES__0__TARGETS", &pages), services)?,
     ];
     // Every other service fails from early on, so that there is something bad to count.
     std::thread::sleep(Duration::from_secs(10));

@@ -16,7 +16,7 @@ use headroom_bench::server::{Server, Tools, Traffic, cpu_of};
 use headroom_bench::traffic;
 use slo_engine::clock::{Clock, SystemClock};
 
-use super::exporter::{Exporter, SERIES_EACH};
+use super::exporter::{Exporter, SERIES_EACH, scraped};
 use crate::http::Http;
 use crate::output;
 use crate::report::{Figure, Must, Outcome};
@@ -101,11 +101,7 @@ fn remember(world: &World, server: &Path, services: u32) -> anyhow::Result<()> {
 }
 
 fn scraping(dir: &Path, page: &str, from: SocketAddr, every: u32) -> anyhow::Result<Server> {
-    let config = format!(
-        "scrape_configs:\n  - job_name: bench\n    scrape_interval: {every}s\n    \
-         metrics_path: /{page}\n    static_configs: [{{targets: ['{from}']}}]\n"
-    );
-    Tools::default().start_with(dir, &config)
+    Tools::default().start_with(dir, &scraped(page, from, every))
 }
 
 fn prepare(folder: &Path, services: u32) -> anyhow::Result<()> {

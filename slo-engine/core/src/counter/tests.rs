@@ -36,7 +36,13 @@ fn counted(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> BTreeMap<Minute,
         let known = ids.iter().zip(&slices);
         let batch: Vec<SeriesBatch<'_>> = known
             .filter_map(|(id, samples)| {
-                Some(SeriesBatch { series: (*id)?, samples, created: None, tail: None, counts: true })
+                Some(SeriesBatch {
+                    series: (*id)?,
+                    samples,
+                    created: None,
+                    tail: None,
+                    counts: true,
+                })
             })
             .collect();
         let read_to = cut.min(1_200_000_000);
@@ -137,7 +143,13 @@ fn duplicates_and_older_samples_are_ignored() {
     for samples in [[(60, 5.0), (120, 9.0)], [(60, 1.0), (120, 9.0)], [(90, 7.0), (180, 10.0)]] {
         let samples = samples.map(|(s, value)| Sample { at: s * 1_000, value });
         counter.fold(
-            &[SeriesBatch { series: id, samples: &samples, created: None, tail: None, counts: true }],
+            &[SeriesBatch {
+                series: id,
+                samples: &samples,
+                created: None,
+                tail: None,
+                counts: true,
+            }],
             &|_, _| None,
             200_000,
         );
@@ -182,12 +194,24 @@ fn pruning_forgets_old_series_and_renumbers_the_rest() {
         ["a", "b"].iter().map(|t| counter.register(&target(t), GOOD, Kind::Counter)).collect();
     let sample = |s: i64| [Sample { at: s * 1_000, value: 1.0 }];
     counter.fold(
-        &[SeriesBatch { series: ids[0], samples: &sample(60), created: None, tail: None, counts: true }],
+        &[SeriesBatch {
+            series: ids[0],
+            samples: &sample(60),
+            created: None,
+            tail: None,
+            counts: true,
+        }],
         &|_, _| None,
         0,
     );
     counter.fold(
-        &[SeriesBatch { series: ids[1], samples: &sample(600), created: None, tail: None, counts: true }],
+        &[SeriesBatch {
+            series: ids[1],
+            samples: &sample(600),
+            created: None,
+            tail: None,
+            counts: true,
+        }],
         &|_, _| None,
         0,
     );

@@ -3,8 +3,9 @@
 use headroom_bench::openmetrics::Series;
 use slo_core::view::{BudgetView, State};
 
+use crate::live::{self, Run};
 use crate::native::tick_over;
-use crate::support::lab::{END, Lab, slo, steady};
+use crate::support::lab::{END, Lab, service, slo, steady};
 
 /// A minute's requests below each boundary; 100 in all.
 fn histogram(spelled: &[(&str, i64)]) -> Vec<Series> {
@@ -142,6 +143,36 @@ async fn a_running_server_counts_on_when_a_deploy_changes_the_buckets() {
     tick_over(lab.server.url(), &["400ms", "300ms", "50ms"]).await;
     let lab = Lab::holding("latency-live-redeployed-back", &redeployed(&after, &before));
     tick_over(lab.server.url(), &["400ms", "300ms", "50ms"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_buckets_while_nothing_was_read_for_days_leaves_no_hole() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let part = |minutes: std::ops::Range<i64>, le: &str, first: i64, growth: i64| {
+        let labels = [("job", "shop"), ("instance", "a"), ("le", le)];
+        let mut series = steady(&labels, minutes, first, growth);
+        series.name = "request_duration_seconds_bucket".to_owned();
+        series
+    };
+    let mut total = part(-7_200..-1_500, "+Inf", 0, 100);
+    total.samples.extend(part(-1_500..0, "+Inf", 100, 100).samples);
+    let history = [part(-7_200..-1_500, "0.25", 0, 98), part(-1_500..0, "0.3", 97, 97), total];
+    let lab = Lab::holding("latency-downtime", &history);
+    let folder = tempfile::tempdir().unwrap();
+    let indicator = "{latency: {histogram: 'request_duration_seconds{}', under: 400ms}}";
+    let text = service(&slo("latency", indicator).replace("window: 1d", "window: 4d"));
+    std::fs::write(folder.path().join("slos.yaml"), text).unwrap();
+    let mut run = Run::in_folder(lab.server.url(), &folder);
+    // It has read for a minute, then not for three days.
+    run.start(live::at(END - 3 * 86_400)).await;
+    for now in [END - 3 * 86_400, END - 3 * 86_400 + 60, END].map(live::at) {
+        run.engine.as_mut().unwrap().tick(now).await;
+        run.fill(now).await;
+    }
+    run.compare(live::at(END)).await;
+    let window = run.views()[0].windows[0].clone();
+    assert_eq!((window.total, window.coverage), (Some(576_000.0), Some(1.0)));
+    assert_eq!(window.bad, Some(4_260.0 * 2.0 + 1_500.0 * 3.0));
 }
 
 #[test]

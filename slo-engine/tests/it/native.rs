@@ -1,10 +1,14 @@
 //! Latency on native histograms of a real Prometheus.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use headroom_bench::server::{Server, Tools};
 use slo_core::view::{BudgetView, WindowView};
 
 use crate::live::{self, Run};
 use crate::support::Dice;
+use crate::support::faulty::{Answer, Faulty};
 use crate::support::lab::{END, ask, at, engine, folder, service, slo};
 use crate::support::remote::{Native, Written, boundary, bucket_of, write};
 
@@ -229,4 +233,33 @@ async fn a_running_server_follows_histograms_that_change() {
     tick_over(lab.server.url(), &["500ms", "300ms"]).await;
     let lab = Lab::holding("native-live-eventful", &eventful(9).0).await;
     tick_over(lab.server.url(), &["500ms", "300ms"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_fails_now_and_then_while_histograms_change_costs_no_event() {
+    let lab = Lab::holding("native-flaky", &switched()).await;
+    let flaky = Arc::new(AtomicBool::new(false));
+    let now = flaky.clone();
+    let proxy = Faulty::before(lab.server.url(), move |nth| {
+        match now.load(Ordering::SeqCst) && nth % 3 == 1 {
+            true => Answer::Reply(500, "", "ill"),
+            false => Answer::Forward,
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let slos = one("500ms") + &one("300ms");
+    std::fs::write(folder.path().join("slos.yaml"), service(&slos)).unwrap();
+    let mut run = Run::in_folder(&proxy.url, &folder);
+    run.start(live::at(END - 4_800)).await;
+    for minute in -80..=3 {
+        // The past has been read, and the last ticks go well.
+        flaky.store((-70..0).contains(&minute), Ordering::SeqCst);
+        let now = live::at(END + minute * 60);
+        run.engine.as_mut().unwrap().tick(now).await;
+        if minute < -75 {
+            run.fill(now).await;
+        }
+    }
+    run.compare(live::at(END + 180)).await;
+    assert!(run.views().iter().all(|view| view.windows[0].total == Some(700.0)));
 }

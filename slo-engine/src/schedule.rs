@@ -84,7 +84,7 @@ impl Ticks {
     }
 
     /// Whether a tick is due at `now`; then the next one is due a whole number of ticks later. Triggers
-    /// come on whole multiples of the grid, and ticks are due there.
+    /// come on whole multiples of the grid; where ticks are multiples of it, too, they are due there.
     pub fn is_due(&mut self, now: DateTime<Utc>) -> bool {
         let due = self.due.unwrap_or(now);
         // A clock that was set back does not stop the ticks.
@@ -93,7 +93,9 @@ impl Ticks {
             let late = (now - due).num_milliseconds().max(0) / self.every.num_milliseconds().max(1);
             let base = if due - now > self.every { now } else { due };
             let next = base + self.every * i32::try_from(late + 1).unwrap_or(i32::MAX);
-            let beyond = next.timestamp_millis().rem_euclid(self.grid.as_millis() as i64);
+            let grid = self.grid.as_millis() as i64;
+            let fits = self.every.num_milliseconds() % grid == 0;
+            let beyond = if fits { next.timestamp_millis().rem_euclid(grid) } else { 0 };
             self.due = Some(next - TimeDelta::milliseconds(beyond));
         }
         is_due
@@ -180,6 +182,13 @@ mod tests {
             .map(|s| ticks.is_due(at(*s)))
             .collect();
         assert_eq!(due, [true, false, false, true, false, true, false, false, true, true]);
+    }
+
+    #[tokio::test]
+    async fn ticks_of_a_second_and_a_half_come_two_in_three_seconds() {
+        let mut ticks = Ticks::start(Span::millis(1_500)).await.unwrap();
+        let due = (100..130).filter(|second| ticks.is_due(at(*second))).count();
+        assert_eq!(due, 20);
     }
 
     #[test]

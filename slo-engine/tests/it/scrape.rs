@@ -176,3 +176,37 @@ async fn a_page_that_breaks_makes_the_slo_stale_with_the_reason_and_nothing_is_g
     assert_eq!(run.tick(810).await.state, State::Healthy);
     assert_eq!(run.counts().0, healthy.0 + 5);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_histogram_that_is_missing_because_its_target_is_down_keeps_nobody_else_from_counting() {
+    const SLOW: &str = "{latency: {histogram: 'wait_seconds{}', under: 500ms}}";
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(&folder);
+    let slow = SLO.replace("service: a", "service: b");
+    let slow = format!("{}indicator: {SLOW}\n", slow.split("indicator").next().unwrap());
+    std::fs::write(folder.path().join("b.yaml"), slow).unwrap();
+    run.config.sources[0].targets.push(TargetConfig::Address("127.0.0.1:1".to_owned()));
+    run.start(0).await;
+    for now in (0..200).step_by(10) {
+        run.tick(now).await;
+        run.page.good.fetch_add(10, Ordering::SeqCst);
+    }
+    assert_eq!(run.counts(), (190, 0));
+    let slow = |run: &Run| run.latest.get().unwrap().all().nth(1).unwrap().clone();
+    assert_eq!(slow(&run).state, State::NoData);
+    assert!(slow(&run).sources[0].last_error.as_ref().unwrap().contains("127.0.0.1:1"));
+    // The histogram comes: it is found within a minute, and the counter goes on.
+    let page = |nth: u64| {
+        let bucket = |le, by: u64| format!("wait_seconds_bucket{{le=\"{le}\"}} {}\n", nth * by);
+        format!("t_total{{code=\"200\"}} {}\n{}{}", 207 + nth, bucket("0.5", 3), bucket("+Inf", 4))
+    };
+    for nth in 0..20 {
+        *run.page.answer.lock().unwrap() = Some(page(nth));
+        run.tick(200 + i64::try_from(nth).unwrap() * 10).await;
+    }
+    assert_eq!(run.counts(), (219, 0));
+    let window = slow(&run).windows[0].clone();
+    let total = window.total.unwrap();
+    assert!(total > 40.0, "{window:?}");
+    assert_eq!(window.bad, Some(total / 4.0));
+}

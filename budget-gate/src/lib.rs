@@ -7,8 +7,11 @@
 //! combines what they say, [`Decision`] is what callers read.
 #![deny(missing_docs)]
 
+pub mod calendar;
 pub mod decide;
 pub mod decision;
+pub mod exclusion;
+mod fault;
 pub mod harmless;
 pub mod policy;
 pub mod select;

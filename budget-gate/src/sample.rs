@@ -9,6 +9,7 @@ use slo_core::spec::yaml;
 use slo_core::spec::{SpecError, load};
 use slo_core::view::{BudgetView, BudgetingName, BurnView, State, Unit, WindowView};
 
+use crate::calendar::{self, Calendar};
 use crate::policy::{self, Policy};
 
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
@@ -126,6 +127,20 @@ pub(crate) fn try_policy(body: &str) -> Result<Policy, SpecError> {
     let text = format!("apiVersion: headroom/v1\nkind: Policy\n{body}");
     let mut documents = yaml::documents("policies/p.yaml", text.as_bytes());
     policy::read(&documents.remove(0)?)
+}
+
+/// Reads a calendar; the head is put in front.
+pub(crate) fn try_calendar(body: &str) -> Result<Calendar, SpecError> {
+    let text = format!("apiVersion: headroom/v1\nkind: Calendar\n{body}");
+    let mut documents = yaml::documents("policies/c.yaml", text.as_bytes());
+    calendar::read(&documents.remove(0)?)
+}
+
+/// A calendar of a zone with entries, one YAML flow mapping each.
+pub(crate) fn calendar(zone: &str, closed: &[&str], only: &[&str]) -> Calendar {
+    let (closed, only) = (closed.join(", "), only.join(", "));
+    let body = format!("calendar: c\nzone: {zone}\nclosed: [{closed}]\nonly: [{only}]\n");
+    try_calendar(&body).unwrap()
 }
 
 /// An enforced policy `p` with rules, one YAML flow mapping each, that denies what is unknown.

@@ -15,7 +15,7 @@ pub mod rule;
 pub mod scalar;
 
 pub use document::{read, schema, shipped};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_beside};
 pub use rule::Rule;
 
 use crate::decision::{Kind, Verdict};

@@ -1,10 +1,12 @@
-//! What the user's files declare: services, policies, and what policies need to know. The one way
-//! to read the files, for the server and for every command.
+//! What the user's files declare: services, policies with their calendars, exclusions, and what
+//! policies need to know. The one way to read the files, for the server and for every command.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use budget_gate::calendar::Calendar;
+use budget_gate::exclusion::Exclusion;
 use budget_gate::policy::{self, Policy, asks, burn_windows};
 use slo_core::slo::Service;
 use slo_core::spec::yaml::{Document, documents};
@@ -23,6 +25,10 @@ pub struct Declared {
     pub services: Vec<Arc<Service>>,
     /// The policies; the shipped one when the files have none.
     pub policies: Vec<Policy>,
+    /// The calendars that policies name.
+    pub calendars: Vec<Calendar>,
+    /// Times that do not count, as far as files say it.
+    pub exclusions: Vec<Exclusion>,
     /// Whether the shipped policy is used.
     pub is_shipped: bool,
     /// What is allowed but cannot be meant, or has no effect in this version.
@@ -109,7 +115,7 @@ pub fn check(paths: &[PathBuf], scrape_interval: Option<Span>) -> Result<Declare
     Declared::of(&set, scrape_interval)
 }
 
-/// The policies that these files hold, instead of those of `declared`.
+/// The policies that these files hold, instead of those of `declared`; calendars of both.
 ///
 /// # Errors
 /// Everything that is wrong with them; also that there is no policy.
@@ -123,7 +129,7 @@ pub fn with_policies_of(declared: Declared, paths: &[PathBuf]) -> Result<Declare
         return Err(errors);
     }
     let found: Vec<Document> = found.into_iter().filter_map(Result::ok).collect();
-    let loaded = policy::load(&found, &declared.services)?;
+    let loaded = policy::load_beside(&found, &declared.services, &declared.calendars)?;
     if loaded.is_shipped {
         let remedy = "write a document with `kind: Policy`";
         return Err(vec![nothing(paths, "there is no policy in these files").with_remedy(remedy)]);
@@ -132,6 +138,7 @@ pub fn with_policies_of(declared: Declared, paths: &[PathBuf]) -> Result<Declare
         asks: asks(&loaded.policies),
         burns: burn_windows(&loaded.policies),
         policies: loaded.policies,
+        calendars: loaded.calendars,
         is_shipped: false,
         warnings: loaded.warnings,
         ..declared
@@ -151,6 +158,8 @@ impl Declared {
             burns: burn_windows(&loaded.policies),
             services: set.services.clone(),
             policies: loaded.policies,
+            calendars: loaded.calendars,
+            exclusions: loaded.exclusions,
             is_shipped: loaded.is_shipped,
             warnings,
             index: Index::default(),

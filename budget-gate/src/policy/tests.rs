@@ -160,13 +160,79 @@ fn the_shipped_policy_loads_and_uses_only_what_this_version_evaluates() {
 fn the_shipped_policy_is_used_only_when_no_policy_was_found() {
     let loaded = load(&[], &[]).unwrap();
     assert!(loaded.is_shipped && loaded.policies == [shipped()]);
-    let documents = |text: &str| -> Vec<_> {
-        yaml::documents("p.yaml", text.as_bytes()).into_iter().map(Result::unwrap).collect()
-    };
-    let calendar = "apiVersion: headroom/v1\nkind: Calendar\n";
-    let loaded = load(&documents(&format!("{WHOLE}---\n{calendar}")), &[]).unwrap();
+    let loaded = load(&documents(&format!("{WHOLE}---\n{YEAR_END}")), &[]).unwrap();
     assert!(!loaded.is_shipped);
     assert_eq!((loaded.policies.len(), loaded.warnings.len()), (1, 3));
+}
+
+fn documents(text: &str) -> Vec<yaml::Document> {
+    yaml::documents("p.yaml", text.as_bytes()).into_iter().map(Result::unwrap).collect()
+}
+
+const YEAR_END: &str = "apiVersion: headroom/v1\nkind: Calendar\ncalendar: year-end\nzone: UTC\n\
+    closed: [{from: Fri 16:00, until: Mon 08:00, reason: weekends}]\n";
+const EXCLUSION: &str = "apiVersion: headroom/v1\nkind: Exclusion\nslos: [order/*, orders/*]\n\
+    from: 2026-11-20T02:00Z\nuntil: 2026-11-20T02:40Z\nreason: upgrade\nauthor: ana\n";
+const FROZEN: &str = "apiVersion: headroom/v1\nkind: Policy\npolicy: p\nonUnknown: deny\n\
+    noSlo: deny\nrules: [{freeze: {calendar: year-end}}]\n";
+
+#[test]
+fn calendars_and_exclusions_are_read_beside_policies() {
+    let text = format!("{FROZEN}---\n{YEAR_END}---\n{EXCLUSION}");
+    let loaded = load(&documents(&text), &[]).unwrap();
+    assert_eq!(loaded.calendars[0].name.as_str(), "year-end");
+    assert_eq!(loaded.exclusions[0].reason, "upgrade");
+    let errors = load(&documents(&text.replace("Mon 08:00", "Mon 8:00")), &[]).unwrap_err();
+    assert_eq!(errors.len(), 1, "a calendar that cannot be read is declared: {errors:?}");
+}
+
+#[test]
+fn a_freeze_of_an_unknown_calendar_is_refused_with_the_one_that_was_meant() {
+    for (others, remedy) in [
+        (YEAR_END.replace("year-end", "yearend"), "did you mean `yearend`?"),
+        (YEAR_END.replace("year-end", "summer"), "declared calendars: summer"),
+        (EXCLUSION.to_owned(), "declare it in a document with `kind: Calendar`"),
+    ] {
+        let errors = load(&documents(&format!("{FROZEN}---\n{others}")), &[]).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0].place.to_string(), "p.yaml:3:9");
+        assert!(errors[0].message.ends_with("not declared: `year-end`"), "{}", errors[0]);
+        assert!(errors[0].remedy.as_ref().unwrap().starts_with(remedy), "{}", errors[0]);
+    }
+}
+
+#[test]
+fn a_calendar_that_is_known_from_elsewhere_may_be_named_and_replaced() {
+    let known = load(&documents(YEAR_END), &[]).unwrap().calendars;
+    let loaded = load_beside(&documents(FROZEN), &[], &known).unwrap();
+    assert_eq!(loaded.calendars, known);
+    let new = YEAR_END.replace("weekends", "replaced");
+    let loaded = load_beside(&documents(&format!("{FROZEN}---\n{new}")), &[], &known).unwrap();
+    let reasons: Vec<&str> = loaded.calendars.iter().map(|c| c.closed[0].reason.as_str()).collect();
+    assert_eq!(reasons, ["replaced"]);
+}
+
+#[test]
+fn two_calendars_of_one_name_are_refused_at_the_second() {
+    let errors = load(&documents(&format!("{YEAR_END}---\n{YEAR_END}")), &[]).unwrap_err();
+    assert_eq!(errors.len(), 1);
+    assert!(
+        errors[0]
+            .to_string()
+            .starts_with("p.yaml:9:11: the calendar `year-end` is already declared at p.yaml:3:11")
+    );
+}
+
+#[test]
+fn a_pattern_of_an_exclusion_that_matches_no_slo_is_a_warning() {
+    let services = [crate::sample::declaring(&["availability"])];
+    let loaded = load(&documents(EXCLUSION), &services).unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+    let said = loaded.warnings[0].to_string();
+    assert!(
+        said.starts_with("p.yaml:3:7: warning[exclusion-idle]: `order/*` matches no SLO"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `slo-engine validate`: errors and warnings of SLO and policy files.
+//! `slo-engine validate`: errors and warnings of the files that a user writes.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +32,8 @@ struct Report {
     services: usize,
     slos: usize,
     policies: usize,
+    calendars: usize,
+    exclusions: usize,
     /// The shipped policy decides, because the files hold none.
     shipped_policy: bool,
     errors: Vec<Finding>,
@@ -74,6 +76,8 @@ impl Validate {
             services: declared.services.len(),
             slos: declared.slos(),
             policies: if declared.is_shipped { 0 } else { declared.policies.len() },
+            calendars: declared.calendars.len(),
+            exclusions: declared.exclusions.len(),
             shipped_policy: declared.is_shipped,
             errors: Vec::new(),
             warnings: declared.warnings,
@@ -106,13 +110,19 @@ impl Validate {
 }
 
 fn contents(report: &Report) -> String {
-    let policies = counted(report.policies, "policy");
-    if report.services == 0 {
-        return policies;
+    let mut parts = Vec::new();
+    if report.services > 0 {
+        let (slos, services) = (counted(report.slos, "SLO"), counted(report.services, "service"));
+        parts.push(format!("{slos} of {services}"));
     }
-    let (slos, services) = (counted(report.slos, "SLO"), counted(report.services, "service"));
-    if report.shipped_policy {
-        return format!("{slos} of {services}, no policy (so the shipped one decides)");
+    parts.push(match report.shipped_policy && report.services > 0 {
+        true => "no policy (so the shipped one decides)".to_owned(),
+        false => counted(report.policies, "policy"),
+    });
+    for (count, noun) in [(report.calendars, "calendar"), (report.exclusions, "exclusion")] {
+        if count > 0 {
+            parts.push(counted(count, noun));
+        }
     }
-    format!("{slos} of {services}, {policies}")
+    parts.join(", ")
 }

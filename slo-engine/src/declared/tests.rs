@@ -5,7 +5,10 @@ const SERVICE: &str = "apiVersion: headroom/v1\nkind: Service\nservice: orders\n
     {ratio: {total: hits_total, bad: '{code=~\"5..\"}'}}\n";
 const POLICY: &str = "apiVersion: headroom/v1\nkind: Policy\npolicy: mine\nrules: []\n\
     onUnknown: deny\nnoSlo: deny\n";
-const CALENDAR: &str = "apiVersion: headroom/v1\nkind: Calendar\ncalendar: year-end\n";
+const CALENDAR: &str = "apiVersion: headroom/v1\nkind: Calendar\ncalendar: year-end\nzone: UTC\n\
+    closed: [{from: Fri 16:00, until: Mon 08:00, reason: weekends}]\n";
+const EXCLUSION: &str = "apiVersion: headroom/v1\nkind: Exclusion\nslos: [orders/*]\n\
+    from: 2026-11-20T02:00Z\nuntil: 2026-11-20T02:40Z\nreason: upgrade\nauthor: ana\n";
 
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -13,10 +16,6 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     folder
-}
-
-fn codes(declared: &Declared) -> Vec<&str> {
-    declared.warnings.iter().map(|w| w.code).collect()
 }
 
 #[test]
@@ -36,13 +35,26 @@ fn a_folder_without_any_declaration_is_refused() {
 }
 
 #[test]
-fn calendars_and_exclusions_are_named_as_without_effect() {
-    let folder = folder(&[("a.yaml", SERVICE), ("c.yaml", CALENDAR)]);
+fn calendars_and_exclusions_are_carried_with_the_policies() {
+    let folder = folder(&[("a.yaml", SERVICE), ("c.yaml", CALENDAR), ("x.yaml", EXCLUSION)]);
     let declared = read(&[folder.path().to_owned()], None).unwrap();
-    assert_eq!(codes(&declared), ["not-built"]);
-    let finding = &declared.warnings[0].finding;
-    assert_eq!(finding.message, "kind Calendar is not acted upon by this version");
-    assert_eq!((finding.place.line, finding.place.column), (2, 7));
+    assert!(declared.warnings.is_empty(), "{:?}", declared.warnings);
+    assert_eq!((declared.calendars.len(), declared.exclusions.len()), (1, 1));
+}
+
+#[test]
+fn policies_on_the_command_line_may_name_calendars_of_the_files() {
+    let folder = folder(&[("a.yaml", SERVICE), ("c.yaml", CALENDAR), ("x.yaml", EXCLUSION)]);
+    let declared = read(&[folder.path().to_owned()], None).unwrap();
+    let other = folder.path().join("other.yaml");
+    let freeze = "rules: [{freeze: {calendar: year-end}}]";
+    std::fs::write(&other, POLICY.replace("rules: []", freeze)).unwrap();
+    let declared = with_policies_of(declared, std::slice::from_ref(&other)).unwrap();
+    assert_eq!((declared.calendars.len(), declared.exclusions.len()), (1, 1));
+    std::fs::write(&other, POLICY.replace("rules: []", &freeze.replace("year", "tax-year")))
+        .unwrap();
+    let errors = with_policies_of(declared, &[other]).unwrap_err();
+    assert!(errors[0].message.contains("not declared"), "{errors:?}");
 }
 
 #[test]

@@ -2,24 +2,12 @@
 
 use slo_core::plan::feeds;
 use slo_core::slo::Slo;
-use slo_core::spec::yaml::Document;
 use slo_core::spec::{Set, SpecError, Warning};
 
-/// Kinds of documents that are recognised and have no effect yet.
-const KINDS: [&str; 2] = ["Calendar", "Exclusion"];
-
 pub(super) fn warnings(set: &Set) -> Vec<Warning> {
-    let documents = set.others.iter().filter_map(of_document);
     let slos = set.services.iter().flat_map(|service| &service.slos);
-    let slos = slos.flat_map(|slo| of_slo(set, slo));
-    documents.chain(slos).map(|finding| Warning { code: "not-built", finding }).collect()
-}
-
-fn of_document(document: &Document) -> Option<SpecError> {
-    let kind = document.kind.as_ref().filter(|kind| KINDS.contains(&kind.value.as_str()))?;
-    let said = format!("kind {} is not acted upon by this version", kind.value);
-    let remedy = "remove it, so that nobody relies on it";
-    Some(document.error(kind.spot, said).with_remedy(remedy))
+    let found = slos.flat_map(|slo| of_slo(set, slo));
+    found.map(|finding| Warning { code: "not-built", finding }).collect()
 }
 
 fn of_slo(set: &Set, slo: &Slo) -> Vec<SpecError> {

@@ -66,19 +66,28 @@ fn a_policy_that_asks_for_a_window_that_an_slo_lacks_is_a_warning_and_strict_fai
 }
 
 #[test]
-fn calendars_and_exclusions_are_not_ignored_in_silence() {
-    let calendar = "apiVersion: headroom/v1\nkind: Calendar\ncalendar: year-end\n";
-    let desk = Desk::with(&[("policies/c.yaml", calendar), ("policies/p.yaml", POLICY)]);
-    let said = desk.run(&["validate", "policies"]);
-    assert_eq!(said.code, 0);
-    let expected = "policies/c.yaml:2:7: warning[not-built]: \
-        kind Calendar is not acted upon by this version";
+fn calendars_and_exclusions_are_checked_with_the_policies() {
+    let calendar = "apiVersion: headroom/v1\nkind: Calendar\ncalendar: year-end\nzone: UTC\n\
+        closed: [{from: Fri 16:00, until: Mon 08:00, reason: weekends}]\n";
+    let exclusion = "apiVersion: headroom/v1\nkind: Exclusion\nslos: [order/*]\n\
+        from: 2026-11-20T02:00Z\nuntil: 2026-11-20T02:40Z\nreason: upgrade\nauthor: ana\n";
+    let desk = Desk::with(&[("o.yaml", ORDERS), ("c.yaml", calendar), ("x.yaml", exclusion)]);
+    let said = desk.run(&["validate", "."]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let expected = "./x.yaml:3:7: warning[exclusion-idle]: `order/*` matches no SLO";
     assert!(said.err.contains(expected), "{}", said.err);
-    let report = desk.run(&["validate", "policies", "--json"]).json();
+    let counts = "no policy (so the shipped one decides), 1 calendar, 1 exclusion; no errors";
+    assert!(said.out.contains(counts), "{}", said.out);
+    let report = desk.run(&["validate", ".", "--json"]).json();
+    assert_eq!((&report["calendars"], &report["exclusions"]), (&1.into(), &1.into()));
     let warning = &report["warnings"][0];
     for key in ["file", "line", "column", "code", "message", "remedy"] {
         assert!(!warning[key].is_null(), "{key}: {warning}");
     }
+    let wrong = calendar.replace("Mon 08:00", "Mno 08:00");
+    let said = Desk::with(&[("c.yaml", &wrong)]).run(&["validate", "."]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("./c.yaml:5:35: there is no day `Mno`"), "{}", said.err);
 }
 
 #[test]

@@ -20,6 +20,10 @@ enum Kind {
     Service,
     /// When one may deploy
     Policy,
+    /// When nothing is deployed
+    Calendar,
+    /// Times that do not count
+    Exclusion,
 }
 
 impl Schema {
@@ -27,6 +31,8 @@ impl Schema {
         output::json(&match self.kind {
             Kind::Service => slo_core::spec::schema(),
             Kind::Policy => budget_gate::policy::schema(),
+            Kind::Calendar => budget_gate::calendar::schema(),
+            Kind::Exclusion => budget_gate::exclusion::schema(),
         })?;
         Ok(ExitCode::SUCCESS)
     }

@@ -27,15 +27,23 @@ fn every_command_explains_itself_in_lines_that_fit_a_terminal() {
 }
 
 #[test]
-fn schemas_of_both_kinds_are_those_of_the_repository() {
+fn schemas_of_all_kinds_are_those_of_the_repository() {
     let desk = Desk::with(&[]);
     for (arguments, committed) in [
         (&["schema"][..], include_str!("../../../../docs/schema/service.v1.json")),
         (&["schema", "--kind", "policy"], include_str!("../../../../docs/schema/policy.v1.json")),
+        (
+            &["schema", "--kind", "calendar"],
+            include_str!("../../../../docs/schema/calendar.v1.json"),
+        ),
+        (
+            &["schema", "--kind", "exclusion"],
+            include_str!("../../../../docs/schema/exclusion.v1.json"),
+        ),
     ] {
         assert!(desk.run(arguments).out == committed, "{arguments:?}");
     }
-    assert_eq!(desk.run(&["schema", "--kind", "calendar"]).code, 2);
+    assert_eq!(desk.run(&["schema", "--kind", "season"]).code, 2);
 }
 
 #[test]

@@ -11,7 +11,12 @@ use slo_core::spec::yaml::documents;
 use slo_core::time::Span;
 use thiserror::Error;
 
+use crate::record::signing::Signing;
 use crate::source::config::{SourceConfig, span_text};
+
+mod gate;
+
+pub use gate::{Gate, RateLimit};
 
 /// The reference of all keys.
 pub const DEFAULTS: &str = include_str!("../config.default.yaml");
@@ -24,6 +29,10 @@ pub struct Config {
     pub server: Server,
     /// The ledger's database.
     pub store: Store,
+    /// The keys of signatures.
+    pub signing: Signing,
+    /// The gate.
+    pub gate: Gate,
     /// The SLO files.
     pub specs: Specs,
     /// The policy files.
@@ -106,6 +115,8 @@ impl Default for Config {
         Self {
             server: Server::default(),
             store: Store::default(),
+            signing: Signing::default(),
+            gate: Gate::default(),
             specs: Specs::default(),
             policies: Paths::default(),
             sources: vec![SourceConfig::default()],

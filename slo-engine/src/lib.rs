@@ -9,6 +9,7 @@ pub mod declared;
 pub mod evaluate;
 pub mod files;
 pub mod http;
+pub mod record;
 pub mod schedule;
 pub mod source;
 pub mod store;

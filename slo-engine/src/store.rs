@@ -19,10 +19,14 @@ use thiserror::Error;
 mod chunk;
 mod commit;
 mod copy;
+mod durable;
 mod load;
+mod version;
 
+pub(crate) use commit::damaged;
 pub use commit::{Commit, Tail, Watermark};
 pub use copy::{Held, Restored, holders, restore};
+pub(crate) use durable::Durable;
 pub use load::Registered;
 
 /// The migrations that this version knows.
@@ -110,6 +114,16 @@ pub enum StoreError {
         /// The newest one that is known.
         known: i64,
     },
+    /// An older version wrote it.
+    #[error("the database {} is of an older version (migration {found} of {known}); the next `slo-engine serve` brings it up to date", path.display())]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Its newest migration.
+        found: i64,
+        /// The newest one that is known.
+        known: i64,
+    },
     /// A statement failed.
     #[error("the database could not {step}: {reason}")]
     Failed {
@@ -130,7 +144,7 @@ pub enum StoreError {
     },
 }
 
-fn failed(step: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+pub(crate) fn failed(step: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
     move |reason| StoreError::Failed { step, reason }
 }
 
@@ -168,30 +182,6 @@ impl Store {
         Ok(store)
     }
 
-    async fn refuse_newer(&self) -> Result<(), StoreError> {
-        let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
-        let unusable =
-            |e: sqlx::Error| StoreError::Unusable { path: self.path.clone(), reason: said(&e) };
-        let table: Option<i64> =
-            sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'")
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(unusable)?;
-        if table.is_none() {
-            return Ok(());
-        }
-        let found: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(unusable)?;
-        match found {
-            Some(found) if found > known => {
-                Err(StoreError::Newer { path: self.path.clone(), found, known })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Takes the database for one server: the lock holds until what is returned is dropped or the
     /// process ends, however it ends. Commands that read need none.
     ///
@@ -220,6 +210,11 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Connections for statements that may wait a while.
+    pub(crate) const fn pool(&self) -> &SqlitePool {
+        &self.pool
     }
 
     /// What SQLite's own check finds; empty when all is well.

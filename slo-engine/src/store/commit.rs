@@ -303,6 +303,6 @@ async fn write_tails(connection: &mut SqliteConnection, tails: &[Tail]) -> Resul
     Ok(())
 }
 
-pub(super) fn damaged<R: Into<String>>(table: &'static str) -> impl Fn(R) -> StoreError {
+pub(crate) fn damaged<R: Into<String>>(table: &'static str) -> impl Fn(R) -> StoreError {
     move |reason| StoreError::Damaged { table, reason: reason.into() }
 }

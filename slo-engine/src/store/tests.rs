@@ -65,7 +65,8 @@ async fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
 async fn a_database_of_a_newer_version_is_refused_with_both_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&url(&folder)).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999").execute(&store.pool).await.unwrap();
+    let newest = "UPDATE _sqlx_migrations SET version = 9999 WHERE version = 2";
+    sqlx::query(newest).execute(&store.pool).await.unwrap();
     store.close().await;
     let error = Store::open(&url(&folder)).await.unwrap_err().to_string();
     assert!(error.contains("9999") && error.contains("newer"), "{error}");
@@ -131,4 +132,27 @@ async fn commits_go_on_when_a_full_disk_has_room_again() {
         last = store.commit(&commit).await;
     }
     last.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    store.register(&[key("a")]).await.unwrap();
+    // As version 1 left it.
+    for sql in [
+        "DROP TABLE records",
+        "DROP TABLE heads",
+        "DROP TABLE tokens",
+        "DROP TABLE incidents",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+    ] {
+        sqlx::query(sql).execute(&store.pool).await.unwrap();
+    }
+    store.close().await;
+    let store = Store::open(&url(&folder)).await.unwrap();
+    assert_eq!(store.register(&[key("a")]).await.unwrap()[0].id, 1);
+    let records: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM records").fetch_one(&store.pool).await.unwrap();
+    assert_eq!(records, 0);
 }

@@ -8,6 +8,7 @@ mod faults;
 mod latency;
 mod live;
 mod native;
+mod records;
 mod refinements;
 mod scenarios;
 mod scrape;

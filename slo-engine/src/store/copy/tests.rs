@@ -128,3 +128,26 @@ async fn a_damaged_database_is_moved_away_with_its_log() {
     assert!(!beside(&database, "-wal").exists());
     assert!(Store::open(&format!("sqlite://{}", database.display())).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_backup_has_the_records_heads_tokens_and_incidents() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, backup) = (folder.path().join("a.db"), folder.path().join("b.db"));
+    let running = store(&database, &["one"]).await;
+    for sql in [
+        "INSERT INTO records VALUES (1, 'decision', 'd', 0, 's', 'e', NULL, NULL, NULL, zeroblob(32), x'7b7d')",
+        "INSERT INTO heads VALUES (1, zeroblob(32), 0, zeroblob(32), zeroblob(64))",
+        "INSERT INTO tokens VALUES ('i', 'n', zeroblob(32), '[]', '[]', '[]', 0, NULL, NULL, NULL)",
+        "INSERT INTO incidents VALUES ('i', 'k', 's', NULL, 'major', 't', 0, 0, NULL)",
+    ] {
+        sqlx::query(sql).execute(&running.pool).await.unwrap();
+    }
+    running.backup(&backup).await.unwrap();
+    running.close().await;
+    restore(&backup, &folder.path().join("c.db"), now()).await.unwrap();
+    let restored = Store::open_to_read(&folder.path().join("c.db")).await.unwrap();
+    let counted = "SELECT (SELECT count(*) FROM records) + (SELECT count(*) FROM heads) \
+        + (SELECT count(*) FROM tokens) + (SELECT count(*) FROM incidents)";
+    let rows: i64 = sqlx::query_scalar(counted).fetch_one(&restored.pool).await.unwrap();
+    assert_eq!(rows, 4);
+}

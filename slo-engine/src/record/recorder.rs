@@ -1,0 +1,156 @@
+//! Records durably: an answer says that what was given is on the disk. Callers that wait at the
+//! same time share a transaction.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use budget_gate::decision::Recorded;
+use thiserror::Error;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::signing::SigningKey;
+use super::writer::{QUEUE, Writer};
+use super::{Entry, Records};
+use crate::clock::Clock;
+use crate::store::{Store, StoreError};
+
+/// How often it is checked whether a head is due.
+const CHECK: Duration = Duration::from_secs(60);
+
+/// The one that writes records; clones write to the same chain.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    queue: mpsc::Sender<Waiting>,
+    records: Records,
+    running: Arc<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    stop: watch::Sender<bool>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Why something was not recorded.
+#[derive(Debug, Clone, Error)]
+pub enum Unrecorded {
+    /// Too many wait already.
+    #[error("{QUEUE} others wait to be recorded already")]
+    Full,
+    /// The time was over.
+    #[error("it was not recorded within {} ms{}", within.as_millis(), if *under_way { "; it may still be, because writing had begun" } else { "" })]
+    Slow {
+        /// The time.
+        within: Duration,
+        /// Whether its transaction had begun: then it may be recorded all the same. Else it is not.
+        under_way: bool,
+    },
+    /// The transaction failed.
+    #[error("it could not be recorded: {0}")]
+    Failed(Arc<StoreError>),
+    /// The server ends.
+    #[error("the recorder has stopped")]
+    Stopped,
+}
+
+/// An entry whose caller waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) entry: Entry,
+    pub(super) claim: Claim,
+    pub(super) reply: oneshot::Sender<Result<Recorded, Unrecorded>>,
+}
+
+/// Who gets to an entry first: the writer, or a caller that gives up.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    /// Whether this is the first to take it.
+    pub(super) fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn is_taken(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A caller that goes away has given up.
+struct Asking(Claim);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.take();
+    }
+}
+
+impl Recorder {
+    /// Continues the chain of a database.
+    ///
+    /// # Errors
+    /// When its end cannot be read.
+    pub async fn start(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        key: SigningKey,
+    ) -> Result<Self, StoreError> {
+        Self::checking(store, clock, key, CHECK).await
+    }
+
+    /// The same, with another time between checks whether a head is due.
+    pub(super) async fn checking(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        key: SigningKey,
+        check: Duration,
+    ) -> Result<Self, StoreError> {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let (stop, stopped) = watch::channel(false);
+        let records = Records::of(store.clone());
+        let writer = Writer::start(store, clock, key, waiting).await?;
+        let task = Mutex::new(Some(tokio::spawn(writer.run(stopped, check))));
+        Ok(Self { queue, records, running: Arc::new(Running { stop, task }) })
+    }
+
+    /// Records an entry; the answer comes when it is on the disk, or when the time is over.
+    ///
+    /// # Errors
+    /// Why it is not recorded. An entry whose caller gave up (or went away) before its transaction
+    /// began is never written.
+    pub async fn record(&self, entry: Entry, within: Duration) -> Result<Recorded, Unrecorded> {
+        let (reply, answer) = oneshot::channel();
+        let asking = Asking(Claim::default());
+        let waiting = Waiting { entry, claim: asking.0.clone(), reply };
+        self.queue.try_send(waiting).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Unrecorded::Full,
+            mpsc::error::TrySendError::Closed(_) => Unrecorded::Stopped,
+        })?;
+        match tokio::time::timeout(within, answer).await {
+            Ok(answered) => answered.unwrap_or(Err(Unrecorded::Stopped)),
+            Err(_) => Err(Unrecorded::Slow { within, under_way: !asking.0.take() }),
+        }
+    }
+
+    /// What was recorded.
+    #[must_use]
+    pub const fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Takes nothing more, writes what waits, signs the end when something was written since the
+    /// last signed one, and returns when that is done.
+    pub async fn stop(&self) {
+        self.running.stop.send_replace(true);
+        if let Some(task) = self.running.task.lock().await.take()
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the recorder broke off");
+        }
+    }
+}
+
+#[cfg(test)]
+pub(in crate::record) mod tests;

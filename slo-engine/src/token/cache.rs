@@ -1,0 +1,246 @@
+//! The tokens in memory, read on the way of every request: a database that is slow or gone keeps
+//! nobody out who was known before.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::bucket::Bucket;
+use super::stored::{self, StoredToken, note_use};
+use super::{Principal, Token, TokenHash};
+use crate::config::RateLimit;
+use crate::store::{Store, StoreError};
+
+/// How soon a running server follows a change.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Unknown ids make the tokens be read no more often than this, and for no longer.
+const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+/// How exactly the last use is known, in milliseconds.
+const USE_EVERY: i64 = 60_000;
+
+/// All tokens of a database; clones share them.
+#[derive(Debug, Clone)]
+pub struct Tokens(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    limit: RateLimit,
+    known: RwLock<Arc<Known>>,
+    /// When they were read last because of an unknown id.
+    asked: tokio::sync::Mutex<Option<Instant>>,
+}
+
+type Known = HashMap<String, Arc<One>>;
+
+/// A token and what has become of it here.
+#[derive(Debug)]
+struct One {
+    hash: TokenHash,
+    principal: Arc<Principal>,
+    expires_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    live: Arc<Live>,
+}
+
+/// What outlives reading the tokens again.
+#[derive(Debug, Default)]
+struct Live {
+    bucket: Mutex<Option<Bucket>>,
+    /// Unix milliseconds; 0 is never.
+    used: AtomicI64,
+    /// The last use that the database knows.
+    noted: AtomicI64,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// There is none like that.
+    #[error("the token is not known")]
+    Unknown,
+    /// It was revoked.
+    #[error("the token was revoked at {0}")]
+    Revoked(DateTime<Utc>),
+    /// Its time is over.
+    #[error("the token expired at {0}")]
+    Expired(DateTime<Utc>),
+    /// It asks too often.
+    #[error("the token asks too often; ask again in {} ms", retry_after.as_millis())]
+    TooOften {
+        /// When it may ask again.
+        retry_after: Duration,
+    },
+}
+
+impl Tokens {
+    /// Reads the tokens, and follows what changes until the last clone is dropped.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn start(store: Store, limit: RateLimit) -> Result<Self, StoreError> {
+        let shared = Shared { store, limit, known: RwLock::default(), asked: None.into() };
+        let tokens = Self(Arc::new(shared));
+        tokens.0.read().await?;
+        tokio::spawn(follow(Arc::downgrade(&tokens.0)));
+        Ok(tokens)
+    }
+
+    /// Who sends a token. Accepting one counts against its rate.
+    ///
+    /// # Errors
+    /// Why it is not accepted.
+    pub async fn check(&self, bearer: &str, now: DateTime<Utc>) -> Result<Arc<Principal>, Refused> {
+        let token = Token::parse(bearer).ok_or(Refused::Unknown)?;
+        let found = match self.0.find(token.id()) {
+            Some(found) => Some(found),
+            None => {
+                self.0.read_for_unknown().await;
+                self.0.find(token.id())
+            }
+        };
+        let one = found.filter(|one| one.hash.is_of(&token)).ok_or(Refused::Unknown)?;
+        one.admit(self.0.limit, now)?;
+        Ok(one.principal.clone())
+    }
+
+    /// Writes down uses that the database does not know yet; for the end of a server.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.0.note_uses(0).await
+    }
+}
+
+impl One {
+    fn admit(&self, limit: RateLimit, now: DateTime<Utc>) -> Result<(), Refused> {
+        if let Some(at) = self.revoked_at {
+            return Err(Refused::Revoked(at));
+        }
+        if let Some(at) = self.expires_at.filter(|at| *at <= now) {
+            return Err(Refused::Expired(at));
+        }
+        let mut bucket = self.live.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = bucket.get_or_insert_with(|| Bucket::full(limit, now)).take(limit, now);
+        let too_often = |wait: TimeDelta| {
+            let retry_after = wait.to_std().unwrap_or(Duration::ZERO);
+            Refused::TooOften { retry_after }
+        };
+        taken.map_err(too_often)?;
+        self.live.used.fetch_max(now.timestamp_millis(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn known(&self) -> Arc<Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn find(&self, id: &str) -> Option<Arc<One>> {
+        self.known().get(id).cloned()
+    }
+
+    async fn read(&self) -> Result<(), StoreError> {
+        let all = stored::list(&self.store).await?;
+        let before = self.known();
+        let known = all.into_iter().map(|token| {
+            let live = before.get(&token.id).map_or_else(Arc::default, |one| one.live.clone());
+            (token.id.clone(), Arc::new(one(token, live)))
+        });
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known.collect());
+        Ok(())
+    }
+
+    /// A token may have been made a moment ago. Whoever sends many unknown ones costs one read a second.
+    async fn read_for_unknown(&self) {
+        let mut asked = self.asked.lock().await;
+        if asked.is_some_and(|at| at.elapsed() < AT_MOST_EVERY) {
+            return;
+        }
+        match tokio::time::timeout(AT_MOST_EVERY, self.read()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the tokens cannot be read for an unknown one");
+            }
+            Err(_) => tracing::debug!("reading the tokens for an unknown one takes too long"),
+        }
+        *asked = Some(Instant::now());
+    }
+
+    /// Notes uses that are newer by so many milliseconds than those that the database knows.
+    async fn note_uses(&self, newer_by: i64) -> Result<(), StoreError> {
+        let known = self.known();
+        let times =
+            |live: &Live| (live.used.load(Ordering::Relaxed), live.noted.load(Ordering::Relaxed));
+        let mut fresh = Vec::new();
+        for (id, one) in known.iter() {
+            let (used, noted) = times(&one.live);
+            if used > noted
+                && used - noted >= newer_by
+                && let Some(at) = DateTime::from_timestamp_millis(used)
+            {
+                fresh.push((id.clone(), at));
+            }
+        }
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        note_use(&self.store, &fresh).await?;
+        for (id, at) in fresh {
+            if let Some(one) = known.get(&id) {
+                one.live.noted.fetch_max(at.timestamp_millis(), Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn one(token: StoredToken, live: Arc<Live>) -> One {
+    let noted = token.last_used_at.map_or(0, |at| at.timestamp_millis());
+    live.noted.fetch_max(noted, Ordering::Relaxed);
+    let principal = Principal {
+        name: format!("token:{}", token.name),
+        id: token.id,
+        scopes: token.scopes,
+        services: token.services,
+        environments: token.environments,
+    };
+    let (hash, expires_at, revoked_at) = (token.hash, token.expires_at, token.revoked_at);
+    One { hash, principal: Arc::new(principal), expires_at, revoked_at, live }
+}
+
+/// Reads the tokens again and again, and notes their uses, as long as somebody has them.
+async fn follow(tokens: Weak<Shared>) {
+    let mut is_failing = false;
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let Some(tokens) = tokens.upgrade() else { return };
+        let done = match tokens.read().await {
+            Ok(()) => tokens.note_uses(USE_EVERY).await,
+            failed => failed,
+        };
+        match done {
+            Err(error) if !is_failing => {
+                tracing::error!(%error, "the tokens cannot be read or noted, those known go on");
+                is_failing = true;
+            }
+            Ok(()) if is_failing => {
+                tracing::info!("the tokens are read again");
+                is_failing = false;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

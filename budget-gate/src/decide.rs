@@ -1,37 +1,94 @@
 //! The verdict: each rule of the selected policy is asked about each SLO that gates, the worst of
 //! what they say is `computed`, and a few steps lead from there to `verdict`. Pure: the same input
-//! gives the same decision, in whatever order SLOs, rules and policies are listed.
+//! gives the same decision, in whatever order SLOs, rules and policies are listed. What would open the
+//! gate is found by asking again at later instants.
 
 use std::borrow::Borrow;
 
 use chrono::{DateTime, Utc};
 use slo_core::slo::{Gate, Service};
+use slo_core::time::Span;
 use slo_core::view::{BudgetView, WindowView};
 
-use crate::decision::{Decision, DryRun, PolicyRef, Request, Unblocks, Verdict};
+use crate::calendar::Calendar;
+use crate::decision::{Claim, Decision, DryRun, PolicyRef, Request, Standing, Unblocks, Verdict};
+use crate::deployment::Deployment;
+use crate::incident::Incident;
+use crate::overriding::{Overridden, Override};
 use crate::policy::{Answer, Policy, Rule};
 use crate::select::{Selection, Subject, on_trial, select};
 use row::{Asked, Row};
+use steps::Course;
 
 mod budget;
+mod claim;
 mod data;
 mod pace;
 mod remaining;
 mod row;
+mod service;
 mod steps;
 mod unblock;
 
+/// What is known of a service in an environment when somebody asks.
+#[derive(Clone, Copy)]
+pub struct Facts<'a, V> {
+    /// The declared service that the request names, in its environment; `None` when it is not
+    /// declared.
+    pub service: Option<&'a Service>,
+    /// Its views; those of other services are left out.
+    pub views: &'a [V],
+    /// The views of another service in the same environment; `None` when it is not declared there.
+    pub dependencies: &'a dyn Fn(&str) -> Option<&'a [V]>,
+    /// All calendars.
+    pub calendars: &'a [Calendar],
+    /// Incidents of the service; closed ones and those of other environments are left out.
+    pub incidents: &'a [Incident],
+    /// An incident that nothing confirms for so long is closed.
+    pub incidents_close_after: Span,
+    /// What was told and asked before.
+    pub known: Known<'a>,
+}
+
+/// What was told and asked before about a service in an environment.
+#[derive(Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// What ran, oldest first.
+    pub deployments: &'a [Deployment],
+    /// Overrides.
+    pub overrides: &'a [Override],
+    /// When claims were made that count against the quota.
+    pub claims: &'a [DateTime<Utc>],
+    /// When a decision on the same question was made, which this one may repeat: its claim is not held
+    /// against itself.
+    pub asked_before: Option<DateTime<Utc>>,
+}
+
+impl<'a, V> Facts<'a, V> {
+    /// Nothing but budgets.
+    #[must_use]
+    pub fn of(service: Option<&'a Service>, views: &'a [V]) -> Self {
+        Self {
+            service,
+            views,
+            dependencies: &|_| None,
+            calendars: &[],
+            incidents: &[],
+            incidents_close_after: Span::minutes(240),
+            known: Known::default(),
+        }
+    }
+}
+
 /// Decides on a request at `now`.
 ///
-/// `service` is the declared service that the request names, in its environment; `None` when it is
-/// not declared. `views` may hold views of other services; they are left out. Only SLOs that gate
-/// take part: those that inform only are not listed either, and a grouped SLO is read as its parent.
-/// A declared SLO that gates and has no view is unknown. All ages are taken at `now`.
+/// Only SLOs that gate take part: those that inform only are not listed either, and a grouped SLO is
+/// read as its parent. A declared SLO that gates and has no view is unknown. All ages are taken at
+/// `now`.
 #[must_use]
 pub fn decide<V: Borrow<BudgetView>>(
     request: &Request,
-    service: Option<&Service>,
-    views: &[V],
+    facts: &Facts<'_, V>,
     policies: &[Policy],
     now: DateTime<Utc>,
 ) -> Decision {
@@ -40,17 +97,15 @@ pub fn decide<V: Borrow<BudgetView>>(
         environment: request.environment.as_deref(),
         declared: None,
     };
-    let subject = service.map_or(undeclared, Subject::from);
-    let case = Case { service, views: gating(&subject, views), now };
-    let mut decision = blank(request, &subject, &case);
+    let subject = facts.service.map_or(undeclared, Subject::from);
+    let case = Case { facts, subject, views: gating(&subject, facts.views), now };
+    let mut decision = blank(request, &case);
     for policy in on_trial(policies, &subject) {
         let computed = worst(&case.rows(policy, request));
         decision.dry_run.push(DryRun { policy: policy.name.as_str().to_owned(), computed });
     }
     match select(policies, &subject) {
-        Selection::One(policy) => {
-            answer(&mut decision, policy, case.rows(policy, request), request);
-        }
+        Selection::One(policy) => answer(&mut decision, &case, policy, request),
         Selection::Nothing => refuse(
             &mut decision,
             &format!("no policy applies to {}", named(&subject)),
@@ -69,7 +124,22 @@ pub fn decide<V: Borrow<BudgetView>>(
             "name the service or its environment in one of the two policies",
         ),
     }
+    if decision.policy.is_none() {
+        let claim = claim::of(request, None, &facts.known, now);
+        pass_proven(&mut decision, claim);
+    }
     decision
+}
+
+/// A proven rollback goes also where no policy says so: nothing may keep a broken version running.
+fn pass_proven(decision: &mut Decision, claim: Option<Claim>) {
+    let proven = claim.filter(|claim| claim.standing == Standing::Proven);
+    if let Some(claim) = proven {
+        let reason = &claim.reason;
+        decision.because.push(format!("kind: a proven rollback passes as a warning: {reason}"));
+        (decision.verdict, decision.allow, decision.unblocks) = (Verdict::Warn, true, None);
+        decision.claim = Some(claim);
+    }
 }
 
 fn named(subject: &Subject<'_>) -> String {
@@ -91,16 +161,17 @@ fn gating<'a, V: Borrow<BudgetView>>(subject: &Subject<'_>, views: &'a [V]) -> V
 }
 
 /// What the rules are asked about.
-struct Case<'a> {
-    service: Option<&'a Service>,
+struct Case<'f, 'a, V> {
+    facts: &'f Facts<'a, V>,
+    subject: Subject<'f>,
     views: Vec<&'a BudgetView>,
     now: DateTime<Utc>,
 }
 
-impl Case<'_> {
+impl<'a, V: Borrow<BudgetView>> Case<'_, 'a, V> {
     /// What the rules of a policy say, worst first.
-    fn rows(&self, policy: &Policy, request: &Request) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.unseen().collect();
+    fn rows(&self, policy: &Policy, request: &Request) -> Vec<Row<'a>> {
+        let mut rows: Vec<Row<'a>> = self.unseen().collect();
         if rows.is_empty() && self.views.is_empty() {
             return vec![no_slo(policy.no_slo, &request.service)];
         }
@@ -108,14 +179,14 @@ impl Case<'_> {
             let (now, evidence) = (self.now, &row::evidence(view, self.now).into());
             rows.extend(of_slo(&Asked { policy, view, now, evidence }));
         }
-        rows.extend(policy.rules.iter().filter_map(of_service));
+        rows.extend(policy.rules.iter().flat_map(|rule| service::rows(self, policy, rule)));
         row::sort(&mut rows);
         rows
     }
 
     /// Declared SLOs that gate and have no view.
-    fn unseen(&self) -> impl Iterator<Item = Row> {
-        let declared = self.service.into_iter().flat_map(|service| &service.slos);
+    fn unseen(&self) -> impl Iterator<Item = Row<'a>> {
+        let declared = self.facts.service.into_iter().flat_map(|service| &service.slos);
         let unseen = declared.filter(|slo| {
             let is_seen = self.views.iter().any(|view| *view.slo == *slo.id.slo.as_str());
             slo.gate != Gate::Informs && !is_seen
@@ -124,7 +195,7 @@ impl Case<'_> {
     }
 }
 
-fn no_slo(answer: Answer, service: &str) -> Row {
+fn no_slo<'a>(answer: Answer, service: &str) -> Row<'a> {
     let verdict = answer.verdict();
     let reason = format!("{service} has no SLO that gates; for that the policy says {verdict}");
     let row = Row::of_service("noSlo").says(verdict, &reason);
@@ -132,7 +203,7 @@ fn no_slo(answer: Answer, service: &str) -> Row {
 }
 
 /// What the rules say of one SLO; whether there is fresh data is asked under every policy.
-fn of_slo(asked: &Asked<'_>) -> Vec<Row> {
+fn of_slo<'c>(asked: &Asked<'_>) -> Vec<Row<'c>> {
     let mut rows = vec![data::freshness(asked)];
     for rule in &asked.policy.rules {
         match rule {
@@ -166,38 +237,37 @@ fn windows<'a>(asked: &Asked<'a>) -> impl Iterator<Item = &'a WindowView> {
     all.filter(move |(at, w)| *at == 0 || named(&w.window)).map(|(_, w)| w)
 }
 
-/// What a rule says of the service as a whole. Rules that this version cannot answer are unknown:
-/// to leave out a freeze would be to allow what it forbids.
-fn of_service(rule: &Rule) -> Option<Row> {
-    if rule.is_evaluated() {
-        return None;
-    }
-    let name = rule.name();
-    let reason = format!("rule `{name}` is not evaluated by this version");
-    let row = Row::of_service(name).says(Verdict::Unknown, &reason);
-    Some(row.opens(None, format_args!("a version that evaluates `{name}`, or a policy without it")))
-}
-
-fn worst(rows: &[Row]) -> Verdict {
+fn worst(rows: &[Row<'_>]) -> Verdict {
     rows.iter().map(|row| row.result.verdict).max().unwrap_or(Verdict::Allow)
 }
 
 /// Fills in what a policy decides.
-fn answer(decision: &mut Decision, policy: &Policy, rows: Vec<Row>, request: &Request) {
+fn answer<V: Borrow<BudgetView>>(
+    decision: &mut Decision,
+    case: &Case<'_, '_, V>,
+    policy: &Policy,
+    request: &Request,
+) {
+    let rows = case.rows(policy, request);
     decision.policy = Some(PolicyRef {
         name: policy.name.as_str().to_owned(),
         hash: policy.hash.clone(),
         mode: policy.mode,
     });
     decision.computed = worst(&rows);
-    let course = steps::from(decision.computed, policy, request.kind);
-    decision.verdict = course.verdict;
-    decision.allow = course.verdict.allows();
-    decision.because = course.because;
+    let course = Course { policy, request, known: case.facts.known };
+    let mut way = course.from(decision.computed, case.now);
+    decision.verdict = way.verdict;
+    decision.allow = way.verdict.allows();
+    decision.because.clone_from(&way.because);
+    decision.overridden = way.overridden.map(Overridden::from);
     if !decision.allow {
-        decision.unblocks = Some(unblock::unblocks(&rows, policy, request));
+        decision.unblocks = Some(unblock::unblocks(&rows, &course, decision.computed, case.now));
     }
     decision.rules = rows.into_iter().map(|row| row.result).collect();
+    let claim = way.claim.take();
+    let counts = |claim: &Claim| way.is_by_kind && claim.standing.is_limited();
+    decision.claim = claim.map(|claim| Claim { counts: counts(&claim), ..claim });
     let speaking = decision.rules.iter().filter(|rule| rule.verdict != Verdict::Allow);
     decision.reasons = speaking.map(|rule| rule.reason.clone()).collect();
 }
@@ -213,13 +283,13 @@ fn refuse(decision: &mut Decision, reason: &str, needed: &str, act: &str) {
 }
 
 /// A peek that denies, to be filled in.
-fn blank(request: &Request, subject: &Subject<'_>, case: &Case<'_>) -> Decision {
+fn blank<V>(request: &Request, case: &Case<'_, '_, V>) -> Decision {
     let oldest = case.views.iter().map(|view| view.evaluated_at).min();
     Decision {
         id: None,
         at: case.now,
         service: request.service.clone(),
-        environment: subject.environment.map(str::to_owned),
+        environment: case.subject.environment.map(str::to_owned),
         version: request.version.clone(),
         commit: request.commit.clone(),
         kind: request.kind,
@@ -238,6 +308,7 @@ fn blank(request: &Request, subject: &Subject<'_>, case: &Case<'_>) -> Decision 
         policy: None,
         dry_run: Vec::new(),
         overridden: None,
+        claim: None,
         recorded: None,
         snapshot_age_seconds: oldest.map(|at| (case.now - at).num_seconds()),
         permalink: None,
@@ -247,5 +318,7 @@ fn blank(request: &Request, subject: &Subject<'_>, case: &Case<'_>) -> Decision 
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use slo_core::view::Group;
 
+use crate::overriding::Overridden;
 use crate::policy::Mode;
 
 /// What a deploy claims to be.
@@ -180,17 +181,54 @@ pub struct Decision {
     pub policy: Option<PolicyRef>,
     /// What policies on trial say.
     pub dry_run: Vec<DryRun>,
-    /// The override that changed the verdict; null in this version.
+    /// The override that changed the verdict.
     #[serde(rename = "override")]
-    pub overridden: Option<serde_json::Value>,
-    /// Its place in the record; null for a peek.
+    pub overridden: Option<Overridden>,
+    /// What became of the claim to be a rollback, hotfix or security fix; null for other kinds.
+    #[serde(default)]
+    pub claim: Option<Claim>,
+    /// Where a person can read it; null for a peek.
+    pub permalink: Option<String>,
+    /// Its place in the record; null for a peek, and when it could not be recorded.
     pub recorded: Option<Recorded>,
     /// The age of the oldest view that it was made from, in seconds; null without SLOs.
     pub snapshot_age_seconds: Option<i64>,
-    /// Where a person can read it; null for a peek.
-    pub permalink: Option<String>,
-    /// The signed verdict; null for a peek.
+    /// The signed verdict; null in this version.
     pub token: Option<String>,
+}
+
+/// What became of the kind that a deploy claims to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// Whether it is believed.
+    pub standing: Standing,
+    /// Why.
+    pub reason: String,
+    /// Whether it counts against the quota of overrides: it changed the verdict, and is not proven.
+    pub counts: bool,
+}
+
+/// Whether a claimed kind is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+    /// What ran here proves it.
+    Proven,
+    /// Nothing is known that could prove or disprove it.
+    Unproven,
+    /// The caller may claim it.
+    Accepted,
+    /// It is disproved, or there were too many: the deploy is treated as a release.
+    Refused,
+}
+
+impl Standing {
+    /// Whether such claims are limited in number.
+    #[must_use]
+    pub const fn is_limited(self) -> bool {
+        matches!(self, Self::Unproven | Self::Accepted)
+    }
 }
 
 /// What one rule says of one SLO.
@@ -267,6 +305,31 @@ pub struct Recorded {
     pub hash: String,
 }
 
+/// What stands last in a decision's JSON and is no part of its record.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Unrecorded<'a> {
+    recorded: &'a Option<Recorded>,
+    snapshot_age_seconds: &'a Option<i64>,
+    token: &'a Option<String>,
+}
+
+impl Decision {
+    /// The JSON that is recorded and chained: all but `recorded`, `snapshotAgeSeconds` and `token`.
+    ///
+    /// # Errors
+    /// When a number in it has no JSON.
+    pub fn record(&self) -> serde_json::Result<Vec<u8>> {
+        let Self { recorded, snapshot_age_seconds, token, .. } = self;
+        let rest = serde_json::to_vec(&Unrecorded { recorded, snapshot_age_seconds, token })?;
+        let mut record = serde_json::to_vec(self)?;
+        // `rest` begins with a brace where the whole has a comma.
+        record.truncate(record.len() - rest.len());
+        record.push(b'}');
+        Ok(record)
+    }
+}
+
 impl Request {
     /// A question about a release of a service.
     #[must_use]
@@ -284,6 +347,22 @@ mod tests {
         let order = [Verdict::Allow, Verdict::Warn, Verdict::Unknown, Verdict::Deny];
         assert!(order.is_sorted());
         assert_eq!(order.map(Verdict::allows), [true, true, false, false]);
+    }
+
+    #[test]
+    fn a_record_is_the_decision_without_what_is_only_known_later() {
+        let mut decision: Decision =
+            serde_json::from_str(include_str!("../tests/it/denied.json")).unwrap();
+        decision.token = Some("eyJ".to_owned());
+        decision.recorded = Some(Recorded { seq: 812, hash: "sha256:ab".to_owned() });
+        let mut whole = serde_json::to_value(&decision).unwrap();
+        for key in ["recorded", "snapshotAgeSeconds", "token"] {
+            assert!(whole.as_object_mut().unwrap().remove(key).is_some(), "{key}");
+        }
+        let record = decision.record().unwrap();
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&record).unwrap(), whole);
+        let again: Decision = serde_json::from_slice(&record).unwrap();
+        assert_eq!((again.recorded, again.rules), (None, decision.rules));
     }
 
     #[test]

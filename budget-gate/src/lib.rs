@@ -10,15 +10,19 @@
 pub mod calendar;
 pub mod decide;
 pub mod decision;
+pub mod deployment;
 pub mod exclusion;
 mod fault;
 pub mod harmless;
+pub mod incident;
+pub mod overriding;
 pub mod policy;
+pub mod repeat;
 pub mod select;
 pub mod text;
 pub mod words;
 
-pub use decide::decide;
+pub use decide::{Facts, Known, decide};
 pub use decision::{Decision, Kind, Request, Verdict};
 pub use policy::Policy;
 

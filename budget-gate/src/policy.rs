@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use slo_core::spec::{Place, Warning};
+use slo_core::spec::Place;
 use slo_core::time::Span;
 use slo_core::view::Ask;
 
@@ -20,7 +20,7 @@ pub use rule::Rule;
 
 use crate::decision::{Kind, Verdict};
 use crate::select::Applies;
-use rule::{BudgetRule, BurnRule};
+use rule::{BudgetRule, BurnRule, DependenciesRule, WatchRule};
 use scalar::{Length, Word};
 
 /// When one may deploy. Built by [`read`], so that what it holds has been checked.
@@ -150,20 +150,23 @@ impl Policy {
         self.mode == Mode::Enforce
     }
 
-    /// What a person who loads it should know.
+    /// The most overrides and claims that count in 7 days, per service and environment; `None` where
+    /// its author takes overrides without number. A policy that takes none takes a few claims.
     #[must_use]
-    pub fn warnings(&self) -> Vec<Warning> {
-        let dead = self.rules.iter().filter(|rule| !rule.is_evaluated());
-        dead.map(|rule| {
-            let (policy, rule) = (self.name.as_str(), rule.name());
-            let finding = self.error(format!(
-                "rule `{rule}` of policy `{policy}` is not evaluated by this version, which makes \
-                 its verdicts unknown"
-            ));
-            let remedy = "remove the rule until it is";
-            Warning { code: "rule-not-evaluated", finding: finding.with_remedy(remedy) }
+    pub fn per_week(&self) -> Option<u32> {
+        match &self.overriding {
+            Some(terms) if terms.allowed => terms.per_week,
+            Some(terms) => terms.per_week.or(Some(FEW)),
+            None => Some(FEW),
+        }
+    }
+
+    /// The watch rules.
+    pub fn watch_rules(&self) -> impl Iterator<Item = &WatchRule> {
+        self.rules.iter().filter_map(|rule| match rule {
+            Rule::Watch(rule) => Some(rule),
+            _ => None,
         })
-        .collect()
     }
 
     /// The budget rules.
@@ -183,6 +186,9 @@ impl Policy {
     }
 }
 
+/// The claims in 7 days that a policy takes which takes no overrides.
+const FEW: u32 = 2;
+
 /// What the policies want forecast for each SLO, each question once: when their rules will no
 /// longer deny. The evaluator answers in [`slo_core::view::BudgetView::answers`].
 #[must_use]
@@ -190,7 +196,11 @@ pub fn asks(policies: &[Policy]) -> Vec<Ask> {
     let mut asks = Vec::new();
     let wanted = policies.iter().flat_map(|policy| {
         let budgets = policy.budget_rules().map(BudgetRule::ask);
-        budgets.chain(policy.burn_rules().filter_map(BurnRule::ask))
+        let dependencies = policy.rules.iter().filter_map(|rule| match rule {
+            Rule::Dependencies(rule) => rule.ask(),
+            _ => None,
+        });
+        budgets.chain(policy.burn_rules().filter_map(BurnRule::ask)).chain(dependencies)
     });
     for ask in wanted {
         if !asks.contains(&ask) {
@@ -216,6 +226,14 @@ impl BudgetRule {
     pub fn ask(&self) -> Ask {
         let window = self.window.as_ref().map(|name| name.as_str().to_owned());
         Ask::Remaining { window, at_least: self.deny_below.share() }
+    }
+}
+
+impl DependenciesRule {
+    /// When will the rule no longer deny an SLO? `None` when it never does.
+    #[must_use]
+    pub fn ask(&self) -> Option<Ask> {
+        self.deny_below.map(|limit| Ask::Remaining { window: None, at_least: limit.share() })
     }
 }
 

@@ -10,7 +10,12 @@ use slo_core::spec::{SpecError, load};
 use slo_core::view::{BudgetView, BudgetingName, BurnView, State, Unit, WindowView};
 
 use crate::calendar::{self, Calendar};
+use crate::decision::{Decision, Request};
+use crate::incident::Incident;
+use crate::overriding::Override;
+use crate::policy::rule::Severity;
 use crate::policy::{self, Policy};
+use crate::{Facts, decide};
 
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -154,4 +159,42 @@ pub(crate) fn policy(name: &str, keys: &str, rules: &[&str]) -> Policy {
     let rules =
         if rules.is_empty() { "rules: []\n".to_owned() } else { format!("rules:\n{rules}") };
     try_policy(&format!("policy: {name}\n{keys}{rules}")).unwrap()
+}
+
+/// Asks about budgets alone.
+pub(crate) fn decided(request: &Request, views: &[BudgetView], policies: &[Policy]) -> Decision {
+    decide(request, &Facts::of(None, views), policies, now())
+}
+
+/// An open incident of `orders` in production.
+pub(crate) fn incident(key: &str, severity: Severity) -> Incident {
+    Incident {
+        id: format!("id-{key}"),
+        key: key.to_owned(),
+        service: "orders".to_owned(),
+        environment: Some("production".to_owned()),
+        severity,
+        title: "the database is gone".to_owned(),
+        opened_at: now() - Duration::hours(2),
+        confirmed_at: now() - Duration::minutes(5),
+        closed_at: None,
+    }
+}
+
+/// An override of ana's that nobody approved, made an hour ago for so many hours.
+pub(crate) fn override_of(id: &str, hours: i64) -> Override {
+    let at = now() - Duration::hours(1);
+    Override {
+        id: id.to_owned(),
+        service: "orders".to_owned(),
+        environment: "production".to_owned(),
+        commit: None,
+        reason: "the queue has to move".to_owned(),
+        author: "token:ana".to_owned(),
+        at,
+        until: at + Duration::hours(hours),
+        approvals: Vec::new(),
+        revoked_by: None,
+        revoked_at: None,
+    }
 }

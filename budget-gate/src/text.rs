@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::decision::{Decision, Kind, RuleResult, Unblocks, Verdict};
 use crate::harmless::harmless;
+use crate::words::instant;
 
 /// `DENY orders 1.4.2 in production`
 #[must_use]
@@ -96,10 +97,6 @@ fn policy(decision: &Decision) -> String {
         let _ = write!(line, "; {} on trial says {}", harmless(&trial.policy), trial.computed);
     }
     line
-}
-
-fn instant(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// `3d 4h`, `40m`: the two largest units, rounded up to a minute.

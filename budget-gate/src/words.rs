@@ -1,6 +1,13 @@
 //! Numbers as people read them.
 
+use chrono::{DateTime, Utc};
 use slo_core::time::Span;
+
+/// `2026-11-24 14:10 UTC`
+#[must_use]
+pub fn instant(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
 
 /// `112 %`, `8.4 %`: one decimal at most.
 #[must_use]

@@ -1,10 +1,11 @@
 //! Starts everything and stops it again. The listener and the stop signal come from the caller.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use slo_core::spec::SpecError;
 use slo_core::time::Span;
 use tokio::net::TcpListener;
@@ -17,9 +18,12 @@ use crate::declared::{self, Declared};
 use crate::evaluate::backfill::{self, Filled};
 use crate::evaluate::engine::Engine;
 use crate::evaluate::snapshot::Latest;
+use crate::gate::Gate;
 use crate::http;
+use crate::record::Recorder;
 use crate::schedule::Ticks;
 use crate::store::Store;
+use crate::token::Tokens;
 
 /// Asks a running server to read its files again.
 #[derive(Debug, Clone)]
@@ -39,22 +43,6 @@ impl Reload {
     }
 }
 
-/// Refuses addresses beyond this machine: until there are tokens, whoever reaches the port may ask.
-///
-/// # Errors
-/// A sentence with the remedy.
-pub fn check_listener(listener: &TcpListener) -> anyhow::Result<()> {
-    let address = listener.local_addr().context("the listener has no address")?;
-    if !address.ip().is_loopback() {
-        bail!(
-            "{address} can be reached from other machines, and this version has no tokens yet; \
-             set server.listen to 127.0.0.1:{} and put an authenticating proxy in front",
-            address.port()
-        );
-    }
-    Ok(())
-}
-
 /// Serves until `stop` is set.
 ///
 /// # Errors
@@ -66,21 +54,16 @@ pub async fn run(
     mut reload: mpsc::Receiver<()>,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    check_listener(&listener)?;
     let declared = read(&config).map_err(|errors| told(&errors))?;
     let store = Store::open(&config.store.url).await?;
     let _only = store.lock()?;
     let latest = Latest::default();
     let engine =
         Engine::start(&config, declared, store.clone(), latest.clone(), clock.now()).await?;
-    let shared = http::Shared {
-        latest: latest.clone(),
-        store: store.clone(),
-        clock: clock.clone(),
-        tick: config.schedule.tick,
-    };
-    let router = http::router(Arc::new(shared));
     let at = listener.local_addr().context("the listener has no address")?;
+    let (shared, recorder) = share(&config, &store, &clock, latest.clone(), at).await?;
+    let tokens = shared.tokens.clone();
+    let router = http::router(Arc::new(shared));
     tracing::info!("listening on http://{at}");
     let server = serve(listener, router, stop.clone());
     let mut running = Running { config, clock, store, latest, engine, filling: None };
@@ -88,9 +71,43 @@ pub async fn run(
     running.stop_filling();
     // Connections that stay open do not hold up the end.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(3), server).await;
+    recorder.stop().await;
+    if let Err(error) = tokens.flush().await {
+        tracing::warn!(%error, "cannot write when tokens were used last");
+    }
     running.store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What the routes answer from, and who writes the records.
+async fn share(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    latest: Latest,
+    at: SocketAddr,
+) -> anyhow::Result<(http::Shared, Recorder)> {
+    let key = config.signing.key(store)?;
+    let recorder = Recorder::start(store.clone(), clock.clone(), key).await?;
+    let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{at}"));
+    let gate = Gate::open(
+        recorder.clone(),
+        store.clone(),
+        config.gate.incidents_close_after,
+        base.trim_end_matches('/').to_owned(),
+        clock.now(),
+    );
+    let shared = http::Shared {
+        latest,
+        store: store.clone(),
+        clock: clock.clone(),
+        gate: Arc::new(gate.await?),
+        tokens: Tokens::start(store.clone(), config.gate.rate_limit).await?,
+        reads_are_open: at.ip().is_loopback() && config.server.public_url.is_none(),
+        tick: config.schedule.tick,
+    };
+    Ok((shared, recorder))
 }
 
 fn serve(

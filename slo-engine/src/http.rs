@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use serde::Deserialize;
 use serde_json::Value;
 use slo_core::time::Span;
@@ -12,14 +13,20 @@ use utoipa_axum::routes;
 
 use crate::clock::Clock;
 use crate::evaluate::snapshot::Latest;
+use crate::gate::Gate;
 use crate::store::Store;
+use crate::token::Tokens;
 use app::App;
 
 mod app;
+mod body;
+mod caller;
+mod deployments;
 mod described;
 mod gate;
 mod health;
 mod history;
+mod incidents;
 mod metrics;
 mod observe;
 mod openapi;
@@ -29,6 +36,7 @@ mod problem;
 mod query;
 mod services;
 mod slos;
+mod ui;
 #[cfg(test)]
 mod world;
 
@@ -40,6 +48,12 @@ pub struct Shared {
     pub store: Store,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// What is known beside budgets, and the record.
+    pub gate: Arc<Gate>,
+    /// Who may ask.
+    pub tokens: Tokens,
+    /// Whether whoever reaches the server may read.
+    pub reads_are_open: bool,
     /// How often there should be a new snapshot.
     pub tick: Span,
 }
@@ -58,13 +72,26 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(slos::show))
         .routes(routes!(history::show))
         .routes(routes!(gate::peek))
+        .routes(routes!(gate::watch::watch))
+        .routes(routes!(gate::decisions::decide, gate::decisions::list))
+        .routes(routes!(gate::decisions::show))
+        .routes(routes!(gate::overrides::create, gate::overrides::list))
+        .routes(routes!(gate::overrides::approve))
+        .routes(routes!(gate::overrides::revoke))
+        .routes(routes!(deployments::create, deployments::list))
+        .routes(routes!(deployments::show))
+        .routes(routes!(incidents::report, incidents::list))
+        .routes(routes!(incidents::close))
+        .routes(routes!(ui::decisions::list))
+        .routes(routes!(ui::decisions::show))
 }
 
 /// The whole server.
 pub fn router(shared: Arc<Shared>) -> Router {
     let app = Arc::new(App::new(shared));
     let (routes, _) = routes().split_for_parts();
-    observe::layered(routes, &app, observe::LIMITS).with_state(app)
+    let guarded = routes.layer(from_fn_with_state(Arc::clone(&app), caller::guard));
+    observe::layered(guarded, &app, observe::LIMITS).with_state(app)
 }
 
 /// The description of all routes, OpenAPI 3.1.

@@ -8,6 +8,7 @@ pub mod config;
 pub mod declared;
 pub mod evaluate;
 pub mod files;
+pub mod gate;
 pub mod http;
 pub mod record;
 pub mod schedule;

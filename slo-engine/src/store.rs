@@ -20,6 +20,7 @@ mod chunk;
 mod commit;
 mod copy;
 mod durable;
+mod incidents;
 mod load;
 mod version;
 

@@ -5,7 +5,7 @@ use slo_core::time::Span;
 use slo_core::view::{Unit, WindowView};
 
 use super::remaining::Remaining;
-use super::row::{Asked, Row};
+use super::row::{Asked, Later, Row};
 use crate::decision::Verdict;
 use crate::policy::rule::{BudgetRule, Needs};
 use crate::policy::scalar::Share;
@@ -13,7 +13,7 @@ use crate::words;
 
 /// An SLO that lacks the window, or whose budget is not known, gives unknown; while `needs` is not
 /// met `otherwise` holds; a spent budget denies; the thresholds are strict.
-pub(super) fn budget(asked: &Asked<'_>, rule: &BudgetRule) -> Row {
+pub(super) fn budget<'a>(asked: &Asked<'_>, rule: &BudgetRule) -> Row<'a> {
     let row = asked.row("budget");
     let Some(window) = find(asked, rule) else {
         return lacks(asked, row, rule);
@@ -26,11 +26,7 @@ pub(super) fn budget(asked: &Asked<'_>, rule: &BudgetRule) -> Row {
     };
     let at = recovery(asked, rule, window);
     if let Some(unmet) = rule.needs.and_then(|needs| Unmet::of(needs, window)) {
-        let at = match level(rule, remaining).verdict {
-            Verdict::Deny => unmet.until.zip(at).map(|(met, recovered)| met.max(recovered)),
-            _ => unmet.until,
-        };
-        return not_yet(row, rule, remaining, &unmet, at.map(|at| at.max(asked.now)));
+        return not_yet(asked, row, rule, remaining, &unmet, at);
     }
     let level = level(rule, remaining);
     row.saw(Some(remaining.share()), Some(level.threshold.share()))
@@ -45,7 +41,7 @@ fn find<'a>(asked: &Asked<'a>, rule: &BudgetRule) -> Option<&'a WindowView> {
     }
 }
 
-fn lacks(asked: &Asked<'_>, row: Row, rule: &BudgetRule) -> Row {
+fn lacks<'a>(asked: &Asked<'_>, row: Row<'a>, rule: &BudgetRule) -> Row<'a> {
     let has: Vec<&str> = asked.view.windows.iter().map(|w| &*w.window).collect();
     let Some(name) = &rule.window else {
         return row.says(Verdict::Unknown, "the SLO has no window");
@@ -156,13 +152,15 @@ fn grown(window: &WindowView, least: Share) -> Option<DateTime<Utc>> {
     window.to.checked_add_signed(Duration::milliseconds(missing.ceil() as i64))
 }
 
-fn not_yet(
-    row: Row,
+/// Until `needs` is met `otherwise` holds; from then on what remains decides, until it has recovered.
+fn not_yet<'a>(
+    asked: &Asked<'_>,
+    row: Row<'a>,
     rule: &BudgetRule,
     remaining: Remaining,
     unmet: &Unmet,
-    at: Option<DateTime<Utc>>,
-) -> Row {
+    recovers: Option<DateTime<Utc>>,
+) -> Row<'a> {
     let verdict = rule.otherwise.unwrap_or(Verdict::Unknown);
     let then = match verdict {
         Verdict::Allow => "it allows",
@@ -172,7 +170,20 @@ fn not_yet(
     };
     let reason =
         format!("too little is known for the budget rule: {}; until then {then}", unmet.words);
-    row.saw(Some(remaining.share()), Some(rule.deny_below.share()))
+    let mut changes = Vec::new();
+    if let Some(met) = unmet.until.map(|at| at.max(asked.now)) {
+        let later = level(rule, remaining).verdict;
+        let has_recovered = recovers.is_some_and(|at| at <= met);
+        changes.push((met, if has_recovered { Verdict::Allow } else { later }));
+        if let (Verdict::Deny, false) = (later, has_recovered) {
+            changes.extend(recovers.map(|at| (at, Verdict::Allow)));
+        }
+    }
+    let opens = changes.iter().find(|(_, verdict)| verdict.allows()).map(|(at, _)| *at);
+    let mut row = row
+        .saw(Some(remaining.share()), Some(rule.deny_below.share()))
         .says(verdict, &reason)
-        .opens(at, "enough is known for the budget rule")
+        .opens(opens, "enough is known for the budget rule");
+    row.later = Later::Changes(changes);
+    row
 }

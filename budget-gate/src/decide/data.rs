@@ -1,5 +1,6 @@
 //! Whether the numbers can be relied on: they are there, young enough and without large holes.
 
+use chrono::{DateTime, Utc};
 use slo_core::slo::Slo;
 use slo_core::view::{BudgetView, State, WindowView};
 
@@ -14,7 +15,7 @@ const SKEW_SECONDS: f64 = 60.0;
 
 /// Missing and stale numbers are unknown under every policy. The age is taken now, because a view
 /// does not grow older by itself; a freshness rule can only lower the SLO's own limit.
-pub(super) fn freshness(asked: &Asked<'_>) -> Row {
+pub(super) fn freshness<'a>(asked: &Asked<'_>) -> Row<'a> {
     let row = asked.row("freshness");
     let view = asked.view;
     let is_missing = view.conditions.contains(&State::NoData) || view.windows.is_empty();
@@ -27,7 +28,7 @@ pub(super) fn freshness(asked: &Asked<'_>) -> Row {
     let limit = tightest(asked.policy).map_or(own, |max| max.min(own));
     let row = row.saw(Some(age), Some(limit));
     let seen = words::length(age);
-    let reason = if age < -SKEW_SECONDS {
+    let reason = if is_ahead(view, asked.now) {
         let ahead = words::length(-age);
         format!("the numbers are from {ahead} in the future; a clock is wrong")
     } else if age > own {
@@ -47,8 +48,13 @@ pub(super) fn freshness(asked: &Asked<'_>) -> Row {
     row.says(Verdict::Unknown, &reason).opens(None, "there is fresh data")
 }
 
+/// Whether the numbers come from further in the future than clocks differ.
+pub(super) fn is_ahead(view: &BudgetView, now: DateTime<Utc>) -> bool {
+    view.data_until.is_some_and(|until| (until - now).as_seconds_f64() > SKEW_SECONDS)
+}
+
 /// An SLO that gates and has no view yet.
-pub(super) fn not_evaluated(slo: &Slo) -> Row {
+pub(super) fn not_evaluated<'a>(slo: &Slo) -> Row<'a> {
     let mut row = Row::of_service("freshness");
     row.result.slo = Some(slo.id.slo.shared());
     row.says(Verdict::Unknown, "no data: it has not been evaluated yet")
@@ -75,7 +81,7 @@ fn because(view: &BudgetView) -> String {
 }
 
 /// Holes since the first data: below the least share the window is unknown.
-pub(super) fn coverage(asked: &Asked<'_>, rule: &CoverageRule, window: &WindowView) -> Row {
+pub(super) fn coverage<'a>(asked: &Asked<'_>, rule: &CoverageRule, window: &WindowView) -> Row<'a> {
     let name = &window.window;
     let least = rule.min.share();
     let row = asked.row("coverage").over(name).saw(window.coverage, Some(least));

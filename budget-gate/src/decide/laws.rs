@@ -5,7 +5,7 @@ use slo_core::view::State;
 
 use super::*;
 use crate::decision::Kind;
-use crate::sample::{aged, no_data, now, policy, view};
+use crate::sample::{self, aged, no_data, policy, view};
 
 #[derive(Debug, Clone)]
 struct Numbers {
@@ -80,7 +80,7 @@ fn made(rules: &[&str], on_unknown: &str) -> Policy {
 }
 
 fn ask(policies: &[Policy], views: &[BudgetView]) -> Decision {
-    decide(&Request::of("orders"), None, views, policies, now())
+    sample::decided(&Request::of("orders"), views, policies)
 }
 
 fn views(all: &[Numbers]) -> Vec<BudgetView> {
@@ -188,7 +188,7 @@ proptest! {
         let keys = format!("onUnknown: deny\nnoSlo: deny\nkinds: {{{}: {held}}}\n", kind.as_str());
         let policies = [policy("p", &keys, &rules)];
         let request = Request { kind, ..Request::of("orders") };
-        let decision = decide(&request, None, &views(&some), &policies, now());
+        let decision = sample::decided(&request, &views(&some), &policies);
         prop_assert!(decision.allow);
         prop_assert!(decision.verdict <= decision.computed);
     }

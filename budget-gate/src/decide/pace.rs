@@ -15,7 +15,7 @@ use crate::words;
 /// A rate that is not known is unknown, whatever the SLO's age: a young SLO's rate is taken over its
 /// life, so a rate is null only where less than half was measured or where a lump of events came over
 /// a gap longer than the window.
-pub(super) fn burn(asked: &Asked<'_>, rule: &BurnRule) -> Row {
+pub(super) fn burn<'a>(asked: &Asked<'_>, rule: &BurnRule) -> Row<'a> {
     let name: Arc<str> = rule.window.to_string().into();
     let row = asked.row("burn").over(&name);
     let is_meant =
@@ -71,7 +71,11 @@ fn burn_reason(
 }
 
 /// Warns when the forecast sees the budget gone within the rule's length, or when it is gone.
-pub(super) fn exhaustion(asked: &Asked<'_>, rule: &ExhaustionRule, window: &WindowView) -> Row {
+pub(super) fn exhaustion<'a>(
+    asked: &Asked<'_>,
+    rule: &ExhaustionRule,
+    window: &WindowView,
+) -> Row<'a> {
     let name = &window.window;
     let row = asked.row("exhaustion").over(name);
     let Some(remaining) = Remaining::of(asked.view, window) else {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 use slo_core::view::{Ask, BudgetView};
 
+use crate::calendar::Calendar;
 use crate::decision::{RuleResult, Verdict};
 use crate::policy::Policy;
 
@@ -21,15 +22,29 @@ pub(super) struct Asked<'a> {
     pub(super) evidence: &'a Arc<str>,
 }
 
-/// A rule's result, and what will have happened (or must happen) when it no longer stands in the way.
-pub(super) struct Row {
+/// A rule's result, and how it will go on.
+pub(super) struct Row<'a> {
     pub(super) result: RuleResult,
+    /// What will have happened (or must happen) when it no longer stands in the way.
     pub(super) opening: String,
+    /// What a person can do about it.
+    pub(super) act: Option<String>,
+    pub(super) later: Later<'a>,
+}
+
+/// What a rule will say later, as far as anybody knows.
+pub(super) enum Later<'a> {
+    /// What it says now.
+    Same,
+    /// From each instant on another verdict; in their order.
+    Changes(Vec<(DateTime<Utc>, Verdict)>),
+    /// What the calendar says then.
+    Calendar(&'a Calendar),
 }
 
 impl Asked<'_> {
     /// A rule that allows, to be said more of.
-    pub(super) fn row(&self, rule: &'static str) -> Row {
+    pub(super) fn row<'c>(&self, rule: &'static str) -> Row<'c> {
         let mut row = Row::of_service(rule);
         row.result.slo = Some(self.view.slo.clone());
         row.result.group.clone_from(&self.view.group);
@@ -51,7 +66,7 @@ pub(super) fn evidence(view: &BudgetView, now: DateTime<Utc>) -> String {
     format!("/slos/{}/{}?at={at}&environment={}", view.service, view.slo, view.environment)
 }
 
-impl Row {
+impl Row<'_> {
     /// A rule of the service that allows, to be said more of.
     pub(super) fn of_service(rule: &'static str) -> Self {
         let result = RuleResult {
@@ -66,7 +81,7 @@ impl Row {
             unblocks: None,
             evidence: None,
         };
-        Self { result, opening: String::new() }
+        Self { result, opening: String::new(), act: None, later: Later::Same }
     }
 
     pub(super) fn over(mut self, window: &Arc<str>) -> Self {
@@ -93,8 +108,31 @@ impl Row {
         if !self.result.verdict.allows() {
             self.result.unblocks = at;
             self.opening = self.named(when);
+            self.later = at.map_or(Later::Same, |at| Later::Changes(vec![(at, Verdict::Allow)]));
         }
         self
+    }
+
+    /// What the rule will say at an instant that is not before now.
+    pub(super) fn verdict_at(&self, at: DateTime<Utc>) -> Verdict {
+        let now = self.result.verdict;
+        match &self.later {
+            Later::Same => now,
+            Later::Changes(all) => {
+                all.iter().rfind(|(from, _)| *from <= at).map_or(now, |(_, verdict)| *verdict)
+            }
+            Later::Calendar(calendar) if calendar.closed_at(at).is_some() => Verdict::Deny,
+            Later::Calendar(_) => Verdict::Allow,
+        }
+    }
+
+    /// The next instant at which it may say something else.
+    pub(super) fn changes_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match &self.later {
+            Later::Same => None,
+            Later::Changes(all) => all.iter().map(|(from, _)| *from).find(|from| *from > at),
+            Later::Calendar(calendar) => calendar.next_change(at),
+        }
     }
 
     fn named(&self, text: impl Display) -> String {
@@ -119,7 +157,7 @@ const ORDER: [&str; 9] = [
 ];
 
 /// Worst first, in an order that does not depend on how SLOs, rules or policies were listed.
-pub(super) fn sort(rows: &mut [Row]) {
+pub(super) fn sort(rows: &mut [Row<'_>]) {
     rows.sort_by(|a, b| key(&a.result).cmp(&key(&b.result)));
 }
 

@@ -16,7 +16,7 @@ fn ask(policy: &Policy, views: &[BudgetView]) -> Decision {
 fn ask_as(kind: Kind, policy: &Policy, views: &[BudgetView]) -> Decision {
     let request =
         Request { environment: Some("production".to_owned()), kind, ..Request::of("orders") };
-    decide(&request, None, views, std::slice::from_ref(policy), now())
+    sample::decided(&request, views, std::slice::from_ref(policy))
 }
 
 fn result<'a>(decision: &'a Decision, rule: &str) -> &'a crate::decision::RuleResult {
@@ -316,7 +316,8 @@ fn deny_beats_unknown_beats_warn_beats_allow_over_slos() {
     let (warn, allow) = (view("warn", 900.0, 1e6), view("allow", 0.0, 1e6));
     let policy = rules(&[BUDGET]);
     let computed = |views: &[&BudgetView]| {
-        decide(&Request::of("orders"), None, views, std::slice::from_ref(&policy), now()).computed
+        let facts = Facts::of(None, views);
+        decide(&Request::of("orders"), &facts, std::slice::from_ref(&policy), now()).computed
     };
     assert_eq!(computed(&[&allow, &warn, &unknown, &deny]), Verdict::Deny);
     assert_eq!(computed(&[&allow, &warn, &unknown]), Verdict::Unknown);
@@ -367,7 +368,9 @@ fn a_service_without_an_slo_that_gates_gets_what_no_slo_says() {
 fn a_declared_slo_that_was_never_evaluated_is_unknown() {
     let service = declaring(&["availability", "latency"]);
     let policies = [rules(&[BUDGET])];
-    let decision = decide(&Request::of("orders"), Some(&service), &[healthy()], &policies, now());
+    let views = [healthy()];
+    let facts = Facts::of(Some(&service), &views);
+    let decision = decide(&Request::of("orders"), &facts, &policies, now());
     assert_eq!((decision.verdict, decision.allow), (Verdict::Unknown, false));
     assert_eq!(decision.reasons, ["latency: no data: it has not been evaluated yet"]);
     assert_eq!(decision.environment.as_deref(), Some("production"));
@@ -389,15 +392,7 @@ fn groups_and_other_services_do_not_decide() {
 }
 
 #[test]
-fn rules_that_are_not_evaluated_yet_are_unknown_and_watch_takes_no_part() {
-    let later = ["incidents: {deny: [critical]}", "freeze: {calendar: c}", "dependencies: {}"];
-    for rule in later {
-        let decision = ask(&rules(&[BUDGET, rule]), &[healthy()]);
-        let name = rule.split_once(':').unwrap().0;
-        assert_eq!((decision.verdict, decision.allow), (Verdict::Unknown, false), "{rule}");
-        assert_eq!(decision.reasons, [format!("rule `{name}` is not evaluated by this version")]);
-        assert_eq!(result(&decision, name).slo, None);
-    }
+fn watch_takes_no_part_in_decisions() {
     let decision = ask(&rules(&["watch: {window: 30m, burn: 10}"]), &[healthy()]);
     assert_eq!(decision.verdict, Verdict::Allow);
     assert_eq!(decision.rules.len(), 1);
@@ -451,7 +446,7 @@ fn dry_runs_are_computed_beside_the_policy_that_decides() {
     let keys = "applies: {services: [orders]}\nmode: dryRun\nonUnknown: deny\nnoSlo: deny\n";
     let stricter = sample::policy("stricter", keys, &["budget: {denyBelow: 90%}"]);
     let policies = [stricter, rules(&[BUDGET])];
-    let decision = decide(&Request::of("orders"), None, &[healthy()], &policies, now());
+    let decision = sample::decided(&Request::of("orders"), &[healthy()], &policies);
     assert_eq!(decision.verdict, Verdict::Allow);
     assert_eq!(decision.dry_run[0].computed, Verdict::Deny);
     assert_eq!(decision.policy.unwrap().name, "p");
@@ -469,7 +464,7 @@ fn where_no_policy_applies_everything_is_denied() {
 #[test]
 fn policies_that_tie_deny_and_name_both() {
     let two = [sample::policy("a", "onUnknown: allow\nnoSlo: allow\n", &[]), rules(&[])];
-    let decision = decide(&Request::of("orders"), None, &[healthy()], &two, now());
+    let decision = sample::decided(&Request::of("orders"), &[healthy()], &two);
     assert_eq!(decision.verdict, Verdict::Deny);
     assert_eq!(decision.reasons, ["policies `a` and `p` are equally specific for orders"]);
 }
@@ -526,34 +521,11 @@ fn the_json_is_that_of_the_interface() {
     let json = serde_json::to_value(&decision).unwrap();
     let mut keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    let mut all = [
-        "id",
-        "at",
-        "service",
-        "environment",
-        "version",
-        "commit",
-        "kind",
-        "digest",
-        "identifier",
-        "reason",
-        "actor",
-        "principal",
-        "verdict",
-        "allow",
-        "computed",
-        "because",
-        "reasons",
-        "rules",
-        "unblocks",
-        "policy",
-        "dryRun",
-        "override",
-        "recorded",
-        "snapshotAgeSeconds",
-        "permalink",
-        "token",
-    ];
+    let mut all: Vec<&str> = "id at service environment version commit kind digest identifier reason \
+        actor principal verdict allow computed because reasons rules unblocks policy dryRun override \
+        claim recorded snapshotAgeSeconds permalink token"
+        .split_whitespace()
+        .collect();
     all.sort_unstable();
     assert_eq!(keys, all);
     assert_eq!(json["at"], "2026-11-21T10:00:00Z");

@@ -98,8 +98,8 @@ impl Found {
             self.policies.push(shipped());
         }
         let Self { policies, calendars, exclusions, .. } = self;
-        let mut warnings: Vec<Warning> = policies.iter().flat_map(Policy::warnings).collect();
-        warnings.extend(missing_windows(&policies, services).iter().map(MissingWindow::warning));
+        let missing = missing_windows(&policies, services);
+        let mut warnings: Vec<Warning> = missing.iter().map(MissingWindow::warning).collect();
         warnings.extend(links::idle_patterns(&exclusions, services));
         Ok(Loaded { policies, calendars, exclusions, warnings, is_shipped })
     }

@@ -47,12 +47,6 @@ impl Rule {
         }
     }
 
-    /// Whether this version can answer the rule; where it cannot, decisions say `unknown`.
-    #[must_use]
-    pub const fn is_evaluated(&self) -> bool {
-        !matches!(self, Self::Incidents(_) | Self::Freeze(_) | Self::Dependencies(_))
-    }
-
     /// What holds between the parts of the rule.
     ///
     /// # Errors
@@ -184,6 +178,18 @@ pub enum Severity {
     Major,
     /// Users hardly notice.
     Minor,
+}
+
+impl Severity {
+    /// The severity as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Major => "major",
+            Self::Minor => "minor",
+        }
+    }
 }
 
 /// Denies and warns while incidents are open.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use budget_gate::harmless::harmless_json;
-use budget_gate::{Decision, Kind, Request, decide, text};
+use budget_gate::{Decision, Facts, Kind, Request, decide, text};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use slo_core::slo::{Gate, Name, Service, Slo};
@@ -66,7 +66,7 @@ impl Decide {
             ..Request::of(&self.service)
         };
         let service = service.map(Arc::as_ref);
-        let decision = decide(&request, service, &views, &declared.policies, at);
+        let decision = decide(&request, &Facts::of(service, &views), &declared.policies, at);
         self.show(&decision)?;
         Ok(ExitCode::from(decision.verdict.exit_code()))
     }

@@ -40,7 +40,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(&address).await.with_context(|| {
         format!("cannot listen on {address}; is another server running there? Set server.listen")
     })?;
-    app::check_listener(&listener)?;
     let (reload, asked) = Reload::channel();
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(signals(stop, reload));

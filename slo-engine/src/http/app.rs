@@ -12,6 +12,7 @@ use super::metrics::Metrics;
 use super::problem::Problem;
 use super::{Shared, described};
 use crate::evaluate::snapshot::Snapshot;
+use crate::record::Records;
 
 /// What all handlers share.
 pub(super) struct App {
@@ -47,6 +48,13 @@ impl App {
             let soon = u64::try_from(self.shared.tick.as_millis() / 1_000).unwrap_or(1);
             Problem::unavailable("nothing has been evaluated yet").again_after(soon)
         })
+    }
+}
+
+impl App {
+    /// What was recorded.
+    pub(super) fn records(&self) -> Records {
+        Records::of(self.shared.gate.store().clone())
     }
 }
 

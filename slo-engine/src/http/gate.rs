@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use budget_gate::{Kind, Request, decide};
+use budget_gate::{Kind, Request};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::app::{App, json};
-use super::openapi::{BadRequest, KindKey, Unavailable};
+use super::openapi::KindKey;
 use super::place;
 use super::problem::Problem;
 use super::query::{Asked, Named};
+
+pub(super) mod decisions;
+pub(super) mod overrides;
+pub(super) mod watch;
 
 /// What is to be deployed.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -23,6 +27,10 @@ pub(super) struct Peek {
     environment: Option<String>,
     /// The version to be deployed.
     version: Option<String>,
+    /// Its commit.
+    commit: Option<String>,
+    /// The digest of its image.
+    digest: Option<String>,
     /// What the deploy claims to be; a release when nothing is said.
     #[serde(default)]
     #[param(value_type = KindKey, required = false)]
@@ -36,8 +44,6 @@ pub(super) struct Peek {
 /// declared gets what the policy's `noSlo` says.
 #[utoipa::path(get, path = "/v1/gate/{service}", tag = "gate", operation_id = "peek", responses(
     (status = 200, description = "The verdict", body = ref("#/components/schemas/Decision")),
-    BadRequest,
-    Unavailable,
 ), params(("service" = String, Path, description = "The service's name"), Peek))]
 pub(super) async fn peek(
     State(app): State<Arc<App>>,
@@ -49,12 +55,12 @@ pub(super) async fn peek(
     let request = Request {
         environment: asked.environment,
         version: asked.version,
+        commit: asked.commit,
+        digest: asked.digest,
         kind: asked.kind,
         ..Request::of(&service)
     };
-    let policies = &snapshot.declared.policies;
-    let (service, views) = found.map_or((None, &[][..]), |f| (Some(f.service.as_ref()), f.views));
-    let decision = decide(&request, service, views, policies, app.now());
+    let decision = app.shared.gate.look(&snapshot, found, &request, app.now());
     app.metrics.peeked(decision.verdict);
     json(&decision)
 }

@@ -12,7 +12,6 @@ use slo_core::time::Span;
 
 use super::Nothing;
 use super::app::{App, json};
-use super::openapi::Unavailable;
 use super::problem::Problem;
 use super::query::Asked;
 use crate::evaluate::snapshot::Snapshot;
@@ -60,7 +59,6 @@ pub(super) async fn alive(_: Asked<Nothing>) -> Result<Response, Problem> {
 /// from memory.
 #[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "ready", responses(
     (status = 200, description = "Budgets and verdicts can be used", body = ref("#/components/schemas/Ready")),
-    Unavailable,
 ))]
 pub(super) async fn ready(
     State(app): State<Arc<App>>,

@@ -14,12 +14,13 @@ use slo_core::view::{BudgetView, Unit, whole};
 use utoipa::IntoParams;
 
 use super::app::{App, json};
-use super::openapi::{BadRequest, NotFound, Unavailable};
+use super::openapi::NotFound;
 use super::place;
 use super::problem::Problem;
 use super::query::{Asked, Named};
 use crate::evaluate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
+pub(super) use fold::Counts;
 use fold::{Fold, Judged, Point};
 use range::Range;
 
@@ -77,9 +78,7 @@ pub(super) struct History {
 /// Folded from the minutes that were written to the database, so the newest tick may be missing.
 #[utoipa::path(get, path = "/v1/slos/{service}/{slo}/history", tag = "budgets", operation_id = "getHistory", responses(
     (status = 200, description = "Its history", body = ref("#/components/schemas/History")),
-    BadRequest,
     NotFound,
-    Unavailable,
 ), params(
     ("service" = String, Path, description = "The service's name"),
     ("slo" = String, Path, description = "The SLO's name"),
@@ -113,6 +112,29 @@ pub(super) async fn show(
         allowed,
         points,
     })
+}
+
+/// What an SLO counted in minutes `from..to`.
+///
+/// # Errors
+/// When it has no ledger, or the database cannot be read.
+pub(super) async fn counted(
+    app: &App,
+    (snapshot, service, view): (&Snapshot, &Service, &BudgetView),
+    (from, to): (Minute, Minute),
+) -> Result<Counts, Problem> {
+    if from >= to {
+        return Ok(Counts::default());
+    }
+    let (ledger, slo) = kept(snapshot, service, view)?;
+    let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
+    let range = Range { from, to, step: to - from };
+    let fold = fold(&app.shared.store, ledger, view, Fold::new(range, slicing)).await;
+    let fold = fold.map_err(|error| {
+        tracing::error!(%error, "cannot read what an SLO counted");
+        Problem::unavailable("the ledger cannot be read; the engine's log says why")
+    })?;
+    Ok(fold.counts())
 }
 
 /// The SLO's ledger and declaration.

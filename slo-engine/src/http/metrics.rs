@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{Method, header};
@@ -14,6 +15,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -21,6 +23,7 @@ use super::app::App;
 use super::problem::Problem;
 use super::query::Asked;
 use super::{Nothing, Shared};
+use crate::gate::Answer;
 use watched::Watched;
 
 mod watched;
@@ -42,11 +45,25 @@ struct PeekLabels {
     verdict: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    verdict: &'static str,
+    computed: &'static str,
+    kind: &'static str,
+    overridden: &'static str,
+    recorded: &'static str,
+}
+
+/// Seconds that a decision takes, its record included.
+const LATENCIES: [f64; 9] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
+
 /// The counters, and the registry that writes them.
 pub(super) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     peeks: Family<PeekLabels, Counter>,
+    decisions: Family<DecisionLabels, Counter>,
+    latency: Histogram,
 }
 
 impl Metrics {
@@ -67,8 +84,14 @@ impl Metrics {
         registry.register("headroom_http_requests", said, Family::clone(&requests));
         let said = "Verdicts given without a record";
         registry.register("headroom_gate_peeks", said, Family::clone(&peeks));
+        let decisions = Family::<DecisionLabels, Counter>::default();
+        let said = "Verdicts given with a record; repeated ones are not counted again";
+        registry.register("headroom_gate_decisions", said, Family::clone(&decisions));
+        let latency = Histogram::new(LATENCIES);
+        let said = "How long a decision took, its record included";
+        registry.register_with_unit("headroom_gate_decision", said, Unit::Seconds, latency.clone());
         registry.register_collector(Box::new(Watched(shared)));
-        Self { registry, requests, peeks }
+        Self { registry, requests, peeks, decisions, latency }
     }
 
     pub(super) fn answered(&self, method: &Method, route: Option<&str>, status: u16) {
@@ -79,6 +102,24 @@ impl Metrics {
 
     pub(super) fn peeked(&self, verdict: Verdict) {
         self.peeks.get_or_create(&PeekLabels { verdict: verdict.as_str() }).inc();
+    }
+
+    /// Counts a decision that was made now.
+    pub(super) fn decided(&self, answer: &Answer, took: Duration) {
+        self.latency.observe(took.as_secs_f64());
+        if answer.is_repeated {
+            return;
+        }
+        let decision = &answer.decision;
+        let said = |is: bool| if is { "true" } else { "false" };
+        let labels = DecisionLabels {
+            verdict: decision.verdict.as_str(),
+            computed: decision.computed.as_str(),
+            kind: decision.kind.as_str(),
+            overridden: said(decision.overridden.is_some()),
+            recorded: said(decision.recorded.is_some()),
+        };
+        self.decisions.get_or_create(&labels).inc();
     }
 
     fn text(&self) -> Result<String, fmt::Error> {

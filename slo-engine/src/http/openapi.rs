@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use budget_gate::{Decision, Kind};
+use budget_gate::deployment::Deployment;
+use budget_gate::{Decision, Kind, Request, Verdict};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
@@ -15,17 +16,21 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
+use super::caller::OPEN;
+use super::gate::{overrides, watch};
 use super::history::History;
 use super::page::Page;
 use super::problem::{self, ProblemDocument};
-use super::{health, services};
+use super::{deployments, health, incidents, services};
 
 /// Where schemas are in the document.
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// Groups of operations, in the order of the page.
-const TAGS: [(&str, &str); 3] = [
+const TAGS: [(&str, &str); 5] = [
     ("gate", "May this be deployed?"),
+    ("deployments", "What runs where, and what it cost"),
+    ("incidents", "What is wrong now"),
     ("budgets", "What is left, and where it went"),
     ("operation", "The engine itself"),
 ];
@@ -39,7 +44,24 @@ fn schemas() -> serde_json::Map<String, Value> {
     all.with::<health::Alive>().with::<health::Ready>().with::<ProblemDocument>();
     all.with::<Page<services::Summary<'_>>>().with::<services::Whole<'_>>();
     all.with::<Page<BudgetView>>().with::<State>();
-    all.with::<History>().with::<Decision>().with::<Kind>();
+    all.with::<History>().with::<Decision>().with::<Page<Decision>>().with::<Kind>();
+    all.with::<Verdict>().with::<overrides::Shown>().with::<Page<overrides::Shown>>();
+    all.with::<watch::Watch>().with::<Deployment>().with::<Page<Deployment>>();
+    all.with::<deployments::DeploymentCost>();
+    all.with::<incidents::Shown>().with::<Page<incidents::Shown>>();
+    let mut definitions = generator.take_definitions(true);
+    definitions.extend(asked());
+    definitions
+}
+
+/// The schemas of all bodies.
+fn asked() -> serde_json::Map<String, Value> {
+    let place = |settings: &mut SchemaSettings| settings.definitions_path = SCHEMAS[1..].into();
+    let settings = SchemaSettings::draft2020_12().for_deserialize().with(place);
+    let mut generator = settings.into_generator();
+    let mut all = Of(&mut generator);
+    all.with::<Request>().with::<overrides::NewOverride>();
+    all.with::<deployments::NewDeployment>().with::<incidents::NewIncident>();
     generator.take_definitions(true)
 }
 
@@ -56,8 +78,37 @@ impl Of<'_> {
 pub(super) fn document(paths: &OpenApi) -> Value {
     let mut document = serde_json::to_value(paths).expect("a document of texts serialises");
     document["components"] = serde_json::json!({ "schemas": schemas() });
+    for (path, operations) in document["paths"].as_object_mut().into_iter().flatten() {
+        for operation in operations.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+            add_common(path, &mut operation["responses"]);
+        }
+    }
     document["x-generated"] = "made by `slo-engine openapi`; do not edit".into();
     document
+}
+
+/// Answers that every operation may give.
+const COMMON: [(&str, &str); 4] = [
+    ("400", "A part of the question cannot be read; `errors` names it"),
+    ("401", "The request lacks a valid machine token"),
+    ("429", "The token asks too often"),
+    (
+        "503",
+        "There is no answer now: nothing has been evaluated lately, or the database cannot be used",
+    ),
+];
+
+fn add_common(path: &str, responses: &mut Value) {
+    let is_open = OPEN.contains(&path);
+    for (status, description) in COMMON {
+        if !is_open || !["401", "429"].contains(&status) {
+            let schema = serde_json::json!({"$ref": format!("{SCHEMAS}Problem")});
+            responses[status] = serde_json::json!({
+                "description": description,
+                "content": {(problem::CONTENT_TYPE): {"schema": schema}},
+            });
+        }
+    }
 }
 
 /// The document before there are paths.
@@ -104,20 +155,33 @@ impl ToSchema for StateKey {
     }
 }
 
-/// Answer 400.
-pub(super) struct BadRequest;
-/// Answer 404.
-pub(super) struct NotFound;
-/// Answer 503.
-pub(super) struct Unavailable;
+/// The query key `verdict`: the schema that answers have too.
+pub(super) struct VerdictKey;
 
-type Responses = BTreeMap<String, RefOr<Response>>;
-
-impl IntoResponses for BadRequest {
-    fn responses() -> Responses {
-        said(400, "A part of the question cannot be read; `errors` names it")
+impl PartialSchema for VerdictKey {
+    fn schema() -> RefOr<Schema> {
+        Ref::new(format!("{SCHEMAS}Verdict")).into()
     }
 }
+
+impl ToSchema for VerdictKey {
+    fn name() -> Cow<'static, str> {
+        "Verdict".into()
+    }
+}
+
+/// Answer 403.
+pub(super) struct Forbidden;
+/// Answer 404.
+pub(super) struct NotFound;
+/// Answer 409.
+pub(super) struct Conflict;
+/// Answers 413 and 415.
+pub(super) struct Unread;
+/// Answer 422.
+pub(super) struct Unprocessable;
+
+type Responses = BTreeMap<String, RefOr<Response>>;
 
 impl IntoResponses for NotFound {
     fn responses() -> Responses {
@@ -125,9 +189,29 @@ impl IntoResponses for NotFound {
     }
 }
 
-impl IntoResponses for Unavailable {
+impl IntoResponses for Forbidden {
     fn responses() -> Responses {
-        said(503, "Nothing has been evaluated yet, or not lately")
+        said(403, "The token lacks the scope for this")
+    }
+}
+
+impl IntoResponses for Conflict {
+    fn responses() -> Responses {
+        said(409, "It cannot be done as things are now")
+    }
+}
+
+impl IntoResponses for Unread {
+    fn responses() -> Responses {
+        let mut both = said(413, "The body is larger than 1 MiB");
+        both.extend(said(415, "The body is not application/json"));
+        both
+    }
+}
+
+impl IntoResponses for Unprocessable {
+    fn responses() -> Responses {
+        said(422, "The body contradicts what is known")
     }
 }
 

@@ -67,6 +67,53 @@ impl<const N: usize> Wanted<N> {
     }
 }
 
+/// Which page of a list that begins with the newest item; keys of newer items are greater.
+pub(super) struct Newest {
+    limit: usize,
+    after: Option<String>,
+}
+
+impl Newest {
+    /// # Errors
+    /// When the limit is out of range, or the cursor is none that this list gave.
+    pub(super) fn new(limit: Option<usize>, cursor: Option<&str>) -> Result<Self, Problem> {
+        let Wanted { limit, after } = Wanted::<1>::new(limit, cursor)?;
+        Ok(Self { limit, after: after.map(|[key]| key) })
+    }
+
+    /// The number of the item that the page comes after, where keys are numbers.
+    pub(super) fn after_number(&self) -> Result<Option<i64>, Problem> {
+        self.after.as_deref().map(|key| key.parse().map_err(|_| foreign())).transpose()
+    }
+
+    /// One item more than the page takes: whether there is one says whether a page follows.
+    pub(super) fn one_more(&self) -> u32 {
+        self.limit as u32 + 1
+    }
+
+    /// The page, from items with their keys, newest first.
+    pub(super) fn page<T>(&self, items: impl Iterator<Item = (String, T)>) -> Page<T> {
+        let is_after = |key: &str| self.after.as_deref().is_none_or(|after| key != after);
+        let mut taken: Vec<(String, T)> =
+            items.filter(|(key, _)| is_after(key)).take(self.limit + 1).collect();
+        let follows = taken.len() > self.limit;
+        taken.truncate(self.limit);
+        let next = taken.last().filter(|_| follows).map(|(key, _)| written(&[key]));
+        Page { items: taken.into_iter().map(|(_, item)| item).collect(), next }
+    }
+
+    /// The page of a list in memory.
+    pub(super) fn page_of<T>(&self, mut all: Vec<(String, T)>) -> Page<T> {
+        all.sort_by(|(a, _), (b, _)| b.cmp(a));
+        let after = self.after.as_deref();
+        self.page(all.into_iter().filter(|(key, _)| after.is_none_or(|after| **key < *after)))
+    }
+}
+
+fn foreign() -> Problem {
+    Problem::bad("cursor", "this list gave no such cursor; take it from `next`")
+}
+
 /// Names hold no `/`.
 fn written(key: &[&str]) -> String {
     URL_SAFE_NO_PAD.encode(key.join("/"))
@@ -77,7 +124,7 @@ fn read<const N: usize>(cursor: &str) -> Result<[String; N], Problem> {
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let names = text.map(|text| text.split('/').map(str::to_owned).collect::<Vec<_>>());
     let key = names.and_then(|names| <[String; N]>::try_from(names).ok());
-    key.ok_or_else(|| Problem::bad("cursor", "this list gave no such cursor; take it from `next`"))
+    key.ok_or_else(foreign)
 }
 
 #[cfg(test)]
@@ -117,6 +164,18 @@ mod tests {
         let wanted = Wanted::<2>::new(None, Some(&gone)).unwrap();
         let page = wanted.page(KEYS.iter().map(|key| (*key, key)), |key| key[1].to_owned());
         assert_eq!((page.items, page.next), (vec!["s".into(), "p".into(), "p".into()], None));
+    }
+
+    #[test]
+    fn pages_of_the_newest_go_back_in_time() {
+        let all = || ["1", "2", "3", "4", "5"].map(|key| (key.to_owned(), key)).to_vec();
+        let first = Newest::new(Some(2), None).unwrap().page_of(all());
+        assert_eq!(first.items, ["5", "4"]);
+        let second = Newest::new(Some(2), first.next.as_deref()).unwrap().page_of(all());
+        assert_eq!(second.items, ["3", "2"]);
+        let third = Newest::new(Some(2), second.next.as_deref()).unwrap().page_of(all());
+        assert_eq!((third.items, third.next), (vec!["1"], None));
+        assert!(Newest::new(None, Some(&written(&["x"]))).unwrap().after_number().is_err());
     }
 
     #[test]

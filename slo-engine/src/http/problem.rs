@@ -53,12 +53,17 @@ pub(crate) struct ProblemDocument {
 pub(super) type Kind = (u16, &'static str, &'static str, &'static str);
 
 /// All kinds.
-pub(super) const KINDS: [Kind; 7] = [
+pub(super) const KINDS: [Kind; 12] = [
     (400, "bad-request", "The question cannot be answered as it is asked", "see /docs"),
+    (401, "unauthorized", "It is not known who asks", "send a machine token"),
+    (403, "forbidden", "The caller may not do this", "ask for a token with the scope it needs"),
     (404, "not-found", "There is no such thing", "no route has this path; /docs lists them"),
     (405, "method-not-allowed", "The method is not offered here", "the header Allow names those"),
+    (409, "conflict", "This cannot be done as things are now", "look at how they are"),
     (413, "too-large", "The body is too large", "a body may have 1 MiB"),
     (415, "unsupported-media-type", "The body's type is not read here", "send application/json"),
+    (422, "unprocessable", "The body contradicts what is known", "see the detail"),
+    (429, "too-many-requests", "Too many requests", "ask again after Retry-After"),
     (500, "internal", "The engine failed", "its log says more, under the answer's x-request-id"),
     (503, "unavailable", "There is no answer yet", "there was no answer in time; ask again"),
 ];
@@ -79,6 +84,33 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    /// It is not known who asks.
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    /// The caller may not do this.
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// It cannot be done as things are now.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    /// The body contradicts what is known.
+    pub(super) fn unprocessable(field: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field}: {detail}"));
+        problem.and(field, detail)
+    }
+
+    /// The caller asks too often.
+    pub(super) fn too_many(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+    }
+
     /// There is no answer yet.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
@@ -90,7 +122,7 @@ impl Problem {
     }
 
     /// A problem of which the status is all that is known.
-    fn plain(status: StatusCode) -> Self {
+    pub(super) fn plain(status: StatusCode) -> Self {
         Self::new(status, kind(status).3)
     }
 
@@ -130,6 +162,10 @@ impl IntoResponse for Problem {
         let mut response = self.status.into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"headroom\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
         response.extensions_mut().insert(self);
         response

@@ -13,7 +13,7 @@ use slo_core::view::{BudgetView, State as SloState};
 use utoipa::IntoParams;
 
 use super::app::{App, json};
-use super::openapi::{BadRequest, NotFound, Unavailable};
+use super::openapi::NotFound;
 use super::page::Wanted;
 use super::place;
 use super::problem::Problem;
@@ -92,8 +92,6 @@ pub(super) struct Whole<'a> {
 /// One item for each environment of a service, by name and environment.
 #[utoipa::path(get, path = "/v1/services", tag = "budgets", operation_id = "listServices", params(Listing), responses(
     (status = 200, description = "One page", body = ref("#/components/schemas/ServiceSummaryPage")),
-    BadRequest,
-    Unavailable,
 ))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -127,9 +125,7 @@ fn worst(views: &[Arc<BudgetView>], now: DateTime<Utc>) -> Option<SloState> {
 /// A service with its SLOs
 #[utoipa::path(get, path = "/v1/services/{service}", tag = "budgets", operation_id = "getService", responses(
     (status = 200, description = "The service", body = ref("#/components/schemas/Service")),
-    BadRequest,
     NotFound,
-    Unavailable,
 ), params(("service" = String, Path, description = "The service's name"), Where))]
 pub(super) async fn show(
     State(app): State<Arc<App>>,

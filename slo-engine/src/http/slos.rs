@@ -11,7 +11,7 @@ use slo_core::view::{BudgetView, State as SloState};
 use utoipa::IntoParams;
 
 use super::app::{App, json};
-use super::openapi::{BadRequest, NotFound, StateKey, Unavailable};
+use super::openapi::{NotFound, StateKey};
 use super::page::Wanted;
 use super::place;
 use super::problem::Problem;
@@ -68,8 +68,6 @@ impl Listing {
 /// asked: numbers that nothing renews turn stale by themselves.
 #[utoipa::path(get, path = "/v1/slos", tag = "budgets", operation_id = "listSlos", params(Listing), responses(
     (status = 200, description = "One page", body = ref("#/components/schemas/BudgetViewPage")),
-    BadRequest,
-    Unavailable,
 ))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -97,9 +95,7 @@ fn sorted(found: Found<'_>) -> impl Iterator<Item = ([&str; 3], &Arc<BudgetView>
 /// The budget of one SLO
 #[utoipa::path(get, path = "/v1/slos/{service}/{slo}", tag = "budgets", operation_id = "getSlo", responses(
     (status = 200, description = "Its budget", body = ref("#/components/schemas/BudgetView")),
-    BadRequest,
     NotFound,
-    Unavailable,
 ), params(
     ("service" = String, Path, description = "The service's name"),
     ("slo" = String, Path, description = "The SLO's name"),

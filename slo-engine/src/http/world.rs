@@ -14,10 +14,15 @@ use slo_core::view::{BudgetView, SourceView};
 use tempfile::TempDir;
 
 use super::{Shared, router};
-use crate::clock::FixedClock;
+use crate::clock::{Clock, FixedClock};
+use crate::config::RateLimit;
 use crate::declared::Declared;
 use crate::evaluate::snapshot::{Latest, Snapshot};
+use crate::gate::Gate;
+use crate::record::signing::Signing;
+use crate::record::{Recorder, Records};
 use crate::store::Store;
+use crate::token::{self, Scope, Tokens};
 
 /// Each service's availability is named by what it is like.
 const SPEC: &str = r#"
@@ -146,7 +151,7 @@ pub(super) struct World {
     pub(super) clock: Arc<FixedClock>,
     client: Client,
     address: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What it answered.
@@ -166,16 +171,49 @@ impl World {
 
     pub(super) async fn before_the_first_snapshot() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self::over(folder, now()).await
+    }
+
+    /// A server over the database in a folder.
+    async fn over(folder: TempDir, at: DateTime<Utc>) -> Self {
         let store = Store::open(&format!("sqlite://{}/h.db", folder.path().display())).await;
-        let clock = Arc::new(FixedClock::at(now()));
+        let (store, clock) = (store.unwrap(), Arc::new(FixedClock::at(at)));
+        let key = Signing::default().key(&store).unwrap();
+        let recorder = Recorder::start(store.clone(), clock.clone(), key).await.unwrap();
+        let after = Span::minutes(240);
+        let base = "https://headroom.example".to_owned();
+        let gate = Gate::open(recorder, store.clone(), after, base, at).await.unwrap();
+        let limit = RateLimit { per_second: 0, burst: 1 };
         let shared = Arc::new(Shared {
             latest: Latest::default(),
-            store: store.unwrap(),
+            tokens: Tokens::start(store.clone(), limit).await.unwrap(),
+            store,
             clock: clock.clone(),
+            gate: Arc::new(gate),
+            reads_are_open: true,
             tick: Span::seconds(15),
         });
         let address = serve(router(shared.clone())).await;
-        Self { shared, clock, client: client(), address, _folder: folder }
+        Self { shared, clock, client: client(), address, folder }
+    }
+
+    /// Another server over the same database, at the same time.
+    pub(super) async fn restarted(self) -> Self {
+        let at = self.clock.now();
+        self.shared.gate.recorder().stop().await;
+        let world = Self::over(self.folder, at).await;
+        world.shared.latest.publish(snapshot());
+        world
+    }
+
+    /// What was recorded.
+    pub(super) fn records(&self) -> Records {
+        Records::of(self.shared.store.clone())
+    }
+
+    /// Keeps everybody else from writing to the database while what is returned lives.
+    pub(super) async fn block(&self) -> sqlx::Transaction<'static, sqlx::Sqlite> {
+        self.shared.store.pool().begin_with("BEGIN IMMEDIATE").await.unwrap()
     }
 
     /// Lets time pass after the snapshot was made.
@@ -189,6 +227,48 @@ impl World {
 
     pub(super) async fn ask(&self, method: Method, path: &str) -> Answer {
         ask(&self.client, method, &format!("{}{path}", self.address)).await
+    }
+
+    /// A new token that may do this everywhere.
+    pub(super) async fn token(&self, name: &str, scopes: &[Scope]) -> String {
+        let asked = token::Asked {
+            name: name.to_owned(),
+            scopes: scopes.to_vec(),
+            services: Vec::new(),
+            environments: Vec::new(),
+            lasts: None,
+        };
+        let made = token::create(&self.shared.store, &asked, self.clock.now()).await.unwrap();
+        self.shared.tokens.refresh().await.unwrap();
+        made.token.reveal()
+    }
+
+    /// Sends a body with a token.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> Answer {
+        self.send_with(method, path, token, body, &[]).await
+    }
+
+    /// The same with further headers.
+    pub(super) async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let url = format!("{}{path}", self.address);
+        let mut request = self.client.request(method, url).bearer_auth(token).json(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request).await
     }
 
     /// The JSON of a success.

@@ -111,6 +111,14 @@ impl Tokens {
         Ok(one.principal.clone())
     }
 
+    /// Reads the tokens now.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.0.read().await
+    }
+
     /// Writes down uses that the database does not know yet; for the end of a server.
     ///
     /// # Errors

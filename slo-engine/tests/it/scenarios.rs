@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use budget_gate::{Decision, Request, decide};
+use budget_gate::{Decision, Facts, Request, decide};
 use chrono::{DateTime, Utc};
 use headroom_bench::openmetrics::Series;
 use slo_core::selector::Selector;
@@ -146,7 +146,7 @@ async fn run(file: &Path) {
             let gate = |service: &str| {
                 let found = declared.services.iter().find(|s| s.name.as_str() == service);
                 let found = found.map(Arc::as_ref);
-                decide(&Request::of(service), found, &views, &declared.policies, now)
+                decide(&Request::of(service), &Facts::of(found, &views), &declared.policies, now)
             };
             for line in lines {
                 check(line, &views, &gate);

@@ -29,7 +29,7 @@ reference() {
 Written by `make generate`; changes belong in the programs.
 
 - The HTTP API: [openapi.json](openapi.json), as a page at `/docs` of a running server.
-- SLO files: [schema/service.v1.json](schema/service.v1.json). Policies: [schema/policy.v1.json](schema/policy.v1.json). Calendars: [schema/calendar.v1.json](schema/calendar.v1.json). Exclusions: [schema/exclusion.v1.json](schema/exclusion.v1.json). An editor that knows JSON Schema completes and checks them.
+- SLO files: [schema/service.v1.json](schema/service.v1.json). Policies: [schema/policy.v1.json](schema/policy.v1.json). Calendars: [schema/calendar.v1.json](schema/calendar.v1.json). Exclusions: [schema/exclusion.v1.json](schema/exclusion.v1.json). An editor that knows JSON Schema completes and checks both.
 - What the numbers mean: [concepts.md](concepts.md). What to do when something fails: [operations.md](operations.md).
 
 ## Exit codes

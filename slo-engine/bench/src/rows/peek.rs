@@ -12,7 +12,14 @@ use anyhow::{Context, bail};
 use axum::routing::get;
 use slo_core::time::Span;
 use slo_engine::clock::{Clock, SystemClock};
+use slo_engine::config::RateLimit;
+use slo_engine::evaluate::snapshot::Latest;
+use slo_engine::gate::Gate;
 use slo_engine::http::{Shared, router};
+use slo_engine::record::Recorder;
+use slo_engine::record::signing::Signing;
+use slo_engine::store::Store;
+use slo_engine::token::Tokens;
 
 use super::ticks::{Rig, rig};
 use crate::output;
@@ -59,13 +66,24 @@ fn median(mut all: Vec<f64>) -> f64 {
     all[all.len() / 2]
 }
 
+/// What the routes answer from.
+async fn share(latest: Latest, store: Store, clock: Arc<SystemClock>) -> anyhow::Result<Shared> {
+    let key = Signing::default().key(&store)?;
+    let recorder = Recorder::start(store.clone(), clock.clone(), key).await?;
+    let (after, base) = (Span::minutes(240), String::new());
+    let gate = Gate::open(recorder, store.clone(), after, base, clock.now()).await?;
+    let tokens = Tokens::start(store.clone(), RateLimit::default()).await?;
+    let (gate, tick) = (Arc::new(gate), Span::seconds(15));
+    Ok(Shared { latest, store, clock, gate, tokens, reads_are_open: true, tick })
+}
+
 /// The engine's routes and a trivial one, and a tick every few seconds.
 async fn serve(folder: &Path, slos: usize, stop: Arc<AtomicBool>) -> anyhow::Result<SocketAddr> {
     let now = SystemClock.now();
     let Rig { mut engine, store, latest } = rig(folder, slos, 1, 1_000, now).await?;
     engine.tick(now).await;
     let clock = Arc::new(SystemClock);
-    let shared = Shared { latest, store, clock, tick: Span::seconds(15) };
+    let shared = share(latest, store, clock).await?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let length = Arc::new(AtomicUsize::new(0));

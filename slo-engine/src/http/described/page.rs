@@ -168,12 +168,20 @@ impl Operation {
                 })
                 .collect(),
         };
+        let body = &operation["requestBody"];
+        let bodies = fields(&body["content"]).map(|(media, content)| Parameter {
+            name: "body".to_owned(),
+            place: media.clone(),
+            required: body["required"] != false,
+            kind: kind(&content["schema"]),
+            description: text(&body["description"]),
+        });
         Self {
             method: method.to_uppercase(),
             path: path.to_owned(),
             summary: text(&operation["summary"]),
             description: text(&operation["description"]),
-            parameters: items(&operation["parameters"]).map(parameter).collect(),
+            parameters: items(&operation["parameters"]).map(parameter).chain(bodies).collect(),
             responses: fields(&operation["responses"]).map(answer).collect(),
         }
     }

@@ -51,6 +51,15 @@ pub(super) struct Judged {
     pub(super) until: Minute,
 }
 
+/// What a stretch holds: events or slices.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(in crate::http) struct Counts {
+    pub(in crate::http) bad: f64,
+    pub(in crate::http) total: f64,
+    /// Minutes that were measured.
+    pub(in crate::http) measured: i64,
+}
+
 /// Points while they are filled.
 #[derive(Debug)]
 pub(super) struct Fold {
@@ -116,6 +125,21 @@ impl Fold {
                 self.points[point].sums.add(&bucket);
             }
         }
+    }
+
+    /// All points together.
+    pub(super) fn counts(mut self) -> Counts {
+        if let Some(slices) = &mut self.slices {
+            slices.close_before(self.range.to, &self.range, &mut self.points);
+        }
+        let whole = self.slices.as_ref().map_or(1, |slices| slices.slicing.whole()) as f64;
+        let mut counts = Counts::default();
+        for point in &self.points {
+            counts.bad += point.sums.bad() as f64 / whole;
+            counts.total += point.sums.total as f64 / whole;
+            counts.measured += point.measured;
+        }
+        counts
     }
 
     /// What the objective allows over the whole stretch, and the points.

@@ -1,0 +1,240 @@
+//! What ran where, as pipelines told it, and what that proves about a rollback. A decision alone
+//! never proves a run.
+
+use chrono::{DateTime, Duration, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::decision::Request;
+use crate::words;
+
+/// A version that has run in an environment since an instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// Its id.
+    pub id: String,
+    /// The service.
+    pub service: String,
+    /// The environment.
+    pub environment: String,
+    /// The version.
+    pub version: String,
+    /// The digest of its image.
+    pub digest: Option<String>,
+    /// Its commit.
+    pub commit: Option<String>,
+    /// Since when it runs.
+    pub at: DateTime<Utc>,
+    /// Who said so, as the engine knows.
+    pub principal: String,
+}
+
+/// What the deployments of a service in an environment say of a claimed rollback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rollback {
+    /// It is one.
+    Proven {
+        /// The version that runs now.
+        from: String,
+    },
+    /// It is none, and why.
+    Disproved(String),
+    /// No deployment is known here at all.
+    Unknowable,
+}
+
+/// For so long a version that was rolled back from is none to roll back to.
+const SHUNNED: Duration = Duration::days(30);
+
+impl Deployment {
+    fn is(&self, version: &str, digest: Option<&str>) -> bool {
+        match digest {
+            Some(digest) => self.digest.as_deref() == Some(digest),
+            None => self.version == version,
+        }
+    }
+
+    /// Whether both are the same build: by digest where both have one.
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.digest, &other.digest) {
+            (Some(a), Some(b)) => a == b,
+            _ => self.version == other.version,
+        }
+    }
+}
+
+/// Whether a request goes back to what ran here before the running version, and was not itself rolled
+/// back from in the last 30 days. `history` is that of one service in one environment, oldest first;
+/// what runs later than `now` is left out.
+#[must_use]
+pub fn rollback(history: &[Deployment], request: &Request, now: DateTime<Utc>) -> Rollback {
+    let history = until(history, now);
+    let Some(running) = history.last() else {
+        return Rollback::Unknowable;
+    };
+    let (version, digest) = (request.version.as_deref(), request.digest.as_deref());
+    let named = match (version, digest) {
+        (None, None) => {
+            return Rollback::Disproved("it names neither a version nor a digest".to_owned());
+        }
+        (Some(version), _) => version,
+        (None, Some(digest)) => digest,
+    };
+    let wanted = |d: &Deployment| d.is(named, digest);
+    // Of a running build whose digest nobody told, its version is all that is known.
+    let is_untold = running.digest.is_none() && Some(running.version.as_str()) == version;
+    if wanted(running) || is_untold {
+        return Rollback::Disproved(format!("{named} is what runs"));
+    }
+    if !history.iter().any(wanted) {
+        return Rollback::Disproved(match digest {
+            Some(digest) => format!("no run of {digest} is known here"),
+            None => format!("{named} never ran here"),
+        });
+    }
+    match left(history).into_iter().rfind(|(was, at)| wanted(was) && now - *at < SHUNNED) {
+        Some((_, at)) => {
+            let ago = words::length((now - at).num_seconds() as f64);
+            Rollback::Disproved(format!("{named} was itself rolled back from {ago} ago"))
+        }
+        None => Rollback::Proven { from: running.version.clone() },
+    }
+}
+
+/// When builds that were rolled back from may be gone back to again.
+pub(crate) fn forgiven(history: &[Deployment]) -> impl Iterator<Item = DateTime<Utc>> {
+    left(history).into_iter().filter_map(|(_, at)| at.checked_add_signed(SHUNNED))
+}
+
+/// The version that a rollback would go to: the newest one before the running one that proves a
+/// rollback.
+#[must_use]
+pub fn last_good(history: &[Deployment], now: DateTime<Utc>) -> Option<&Deployment> {
+    let history = until(history, now);
+    let (running, before) = history.split_last()?;
+    let left = left(history);
+    let is_shunned =
+        |d: &Deployment| left.iter().any(|(was, at)| was.is_same(d) && now - *at < SHUNNED);
+    before.iter().rfind(|d| !d.is_same(running) && !is_shunned(d))
+}
+
+fn until(history: &[Deployment], now: DateTime<Utc>) -> &[Deployment] {
+    &history[..history.partition_point(|d| d.at <= now)]
+}
+
+/// What was rolled back from, and when: a run that ended by going to a build that had run before it
+/// and had not been rolled back from within 30 days itself.
+fn left(history: &[Deployment]) -> Vec<(&Deployment, DateTime<Utc>)> {
+    let mut left: Vec<(&Deployment, DateTime<Utc>)> = Vec::new();
+    for (at, next) in history.iter().enumerate().skip(1) {
+        let was = &history[at - 1];
+        let is_shunned = left.iter().any(|(d, when)| d.is_same(next) && next.at - *when < SHUNNED);
+        let ran = history[..at - 1].iter().any(|d| d.is_same(next));
+        if ran && !next.is_same(was) && !is_shunned {
+            left.push((was, next.at));
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Kind;
+    use crate::sample::now;
+
+    /// Versions, each with the days ago since which it ran.
+    fn history(runs: &[(&str, i64)]) -> Vec<Deployment> {
+        runs.iter().map(|(version, ago)| run(version, *ago)).collect()
+    }
+
+    fn run(version: &str, ago: i64) -> Deployment {
+        Deployment {
+            id: version.to_owned(),
+            service: "orders".to_owned(),
+            environment: "production".to_owned(),
+            version: version.to_owned(),
+            digest: None,
+            commit: None,
+            at: now() - Duration::days(ago),
+            principal: "token:ci".to_owned(),
+        }
+    }
+
+    fn claim(history: &[Deployment], version: &str) -> Rollback {
+        let request = Request {
+            version: Some(version.to_owned()),
+            kind: Kind::Rollback,
+            ..Request::of("orders")
+        };
+        rollback(history, &request, now())
+    }
+
+    fn disproof(history: &[Deployment], version: &str) -> String {
+        match claim(history, version) {
+            Rollback::Disproved(why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_version_that_ran_before_the_running_one_is_a_rollback() {
+        let runs = history(&[("1", 9), ("2", 5), ("3", 1)]);
+        let proven = Rollback::Proven { from: "3".to_owned() };
+        assert_eq!((claim(&runs, "1"), claim(&runs, "2")), (proven.clone(), proven));
+        assert_eq!(disproof(&runs, "3"), "3 is what runs");
+        assert_eq!(disproof(&runs, "4"), "4 never ran here");
+        assert_eq!(claim(&[], "1"), Rollback::Unknowable);
+    }
+
+    #[test]
+    fn a_version_that_was_rolled_back_from_is_shunned_for_30_days() {
+        let runs = history(&[("1", 40), ("2", 30), ("1", 29)]);
+        assert_eq!(disproof(&runs, "2"), "2 was itself rolled back from 29d ago");
+        let runs = history(&[("1", 40), ("2", 31), ("1", 30)]);
+        assert_eq!(claim(&runs, "2"), Rollback::Proven { from: "1".to_owned() });
+    }
+
+    #[test]
+    fn going_forward_again_after_a_rollback_is_no_rollback_of_the_good_version() {
+        // 2 was rolled back from, mended and deployed again under its name.
+        let runs = history(&[("1", 9), ("2", 8), ("1", 7), ("2", 3)]);
+        assert_eq!(claim(&runs, "1"), Rollback::Proven { from: "2".to_owned() });
+    }
+
+    #[test]
+    fn a_digest_tells_builds_of_one_version_apart() {
+        let mut runs = history(&[("latest", 9), ("latest", 1)]);
+        runs[0].digest = Some("sha256:a".to_owned());
+        runs[1].digest = Some("sha256:b".to_owned());
+        let with = |digest: &str| {
+            let request = Request {
+                version: Some("latest".to_owned()),
+                digest: Some(digest.to_owned()),
+                ..Request::of("orders")
+            };
+            rollback(&runs, &request, now())
+        };
+        assert_eq!(with("sha256:a"), Rollback::Proven { from: "latest".to_owned() });
+        assert!(matches!(with("sha256:b"), Rollback::Disproved(_)));
+        assert!(matches!(with("sha256:c"), Rollback::Disproved(_)));
+        assert_eq!(disproof(&runs, "latest"), "latest is what runs");
+    }
+
+    #[test]
+    fn the_version_to_go_back_to_is_the_newest_that_would_prove_it() {
+        let last =
+            |runs: &[(&str, i64)]| last_good(&history(runs), now()).map(|d| d.version.clone());
+        assert_eq!(last(&[("1", 9), ("2", 5), ("3", 1)]).as_deref(), Some("2"));
+        assert_eq!(last(&[("1", 9), ("2", 8), ("1", 7), ("3", 1)]).as_deref(), Some("1"));
+        assert_eq!(last(&[("1", 9)]), None);
+        assert_eq!(last(&[("1", 9), ("2", 8), ("1", 7)]), None);
+    }
+
+    #[test]
+    fn a_run_that_is_announced_for_later_is_not_running_yet() {
+        let runs = history(&[("1", 9), ("2", -1)]);
+        assert_eq!(disproof(&runs, "1"), "1 is what runs");
+    }
+}

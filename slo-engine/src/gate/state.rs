@@ -1,0 +1,238 @@
+//! What is known of services beside their budgets, in memory: what runs where, overrides, claims and
+//! incidents. Built from the records at start, then kept up by what is recorded.
+
+use std::collections::HashMap;
+
+use budget_gate::deployment::Deployment;
+use budget_gate::incident::Incident;
+use budget_gate::overriding::{Override, WEEK};
+use budget_gate::{Decision, Known};
+use chrono::{DateTime, Duration, Utc};
+
+use super::event::{Event, Step};
+
+/// Everything that is known beside budgets.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    places: HashMap<String, Vec<Place>>,
+    incidents: HashMap<String, Vec<Incident>>,
+}
+
+/// A service in an environment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Place {
+    /// The environment.
+    pub environment: String,
+    /// What ran, oldest first.
+    pub deployments: Vec<Deployment>,
+    /// Overrides that may still matter.
+    pub overrides: Vec<Override>,
+    /// When claims were made that count against the quota.
+    pub claims: Vec<DateTime<Utc>>,
+}
+
+impl Place {
+    /// What a decision goes by.
+    #[must_use]
+    pub fn known(&self, asked_before: Option<DateTime<Utc>>) -> Known<'_> {
+        Known {
+            deployments: &self.deployments,
+            overrides: &self.overrides,
+            claims: &self.claims,
+            asked_before,
+        }
+    }
+}
+
+/// Overrides that ended before this are history only.
+const KEPT: Duration = Duration::days(8);
+/// Closed incidents are listed for so long.
+const LISTED: Duration = Duration::days(7);
+
+impl State {
+    /// What is known of a service in an environment.
+    #[must_use]
+    pub fn place(&self, service: &str, environment: &str) -> Option<&Place> {
+        self.places.get(service)?.iter().find(|place| place.environment == environment)
+    }
+
+    fn place_mut(&mut self, service: &str, environment: &str) -> &mut Place {
+        let places = self.places.entry(service.to_owned()).or_default();
+        let at = places.iter().position(|place| place.environment == environment);
+        let at = at.unwrap_or_else(|| {
+            places.push(Place { environment: environment.to_owned(), ..Place::default() });
+            places.len() - 1
+        });
+        &mut places[at]
+    }
+
+    /// Incidents of a service, open and lately closed.
+    #[must_use]
+    pub fn incidents(&self, service: &str) -> &[Incident] {
+        self.incidents.get(service).map_or(&[], Vec::as_slice)
+    }
+
+    /// All incidents, open and lately closed.
+    pub fn all_incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values().flatten()
+    }
+
+    /// All places with their services.
+    pub fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.places.iter().flat_map(|(name, all)| all.iter().map(move |p| (name.as_str(), p)))
+    }
+
+    /// An override by its id.
+    #[must_use]
+    pub fn overriding(&self, id: &str) -> Option<&Override> {
+        self.places().flat_map(|(_, place)| &place.overrides).find(|one| one.id == id)
+    }
+
+    /// A deployment by its id.
+    #[must_use]
+    pub fn deployment(&self, id: &str) -> Option<&Deployment> {
+        self.places().flat_map(|(_, place)| &place.deployments).find(|one| one.id == id)
+    }
+
+    /// Takes what happened.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Deployed { deployment: one } => {
+                let all = &mut self.place_mut(&one.service, &one.environment).deployments;
+                let after = all.partition_point(|other| other.at <= one.at);
+                all.insert(after, one);
+            }
+            Event::OverrideCreated { one } => {
+                let all = &mut self.place_mut(&one.service, &one.environment).overrides;
+                all.retain(|old| one.at - old.until < KEPT);
+                all.push(one);
+            }
+            Event::OverrideApproved(step) => {
+                if let Some(one) = self.overriding_mut(&step) {
+                    one.approvals.push(step.by);
+                }
+            }
+            Event::OverrideRevoked(step) => {
+                if let Some(one) = self.overriding_mut(&step) {
+                    (one.revoked_by, one.revoked_at) = (Some(step.by), Some(step.at));
+                }
+            }
+        }
+    }
+
+    fn overriding_mut(&mut self, step: &Step) -> Option<&mut Override> {
+        let place = self.place_mut(&step.service, &step.environment);
+        place.overrides.iter_mut().find(|one| one.id == step.id)
+    }
+
+    /// Takes a recorded decision: its claim may count.
+    pub fn decided(&mut self, decision: &Decision) {
+        let environment = decision.environment.as_deref().unwrap_or_default();
+        if decision.allow && decision.claim.as_ref().is_some_and(|claim| claim.counts) {
+            let claims = &mut self.place_mut(&decision.service, environment).claims;
+            claims.retain(|at| decision.at - *at < WEEK);
+            claims.push(decision.at);
+        }
+    }
+
+    /// Takes an incident as it is now.
+    pub fn reported(&mut self, incident: Incident, now: DateTime<Utc>) {
+        let all = self.incidents.entry(incident.service.clone()).or_default();
+        let is_listed = |one: &Incident| one.closed_at.is_none_or(|at| now - at < LISTED);
+        all.retain(|old| old.id != incident.id && is_listed(old));
+        all.push(incident);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        "2026-11-21T10:00:00Z".parse::<DateTime<Utc>>().unwrap() + Duration::minutes(minute)
+    }
+
+    fn deployed(version: &str, minute: i64) -> Event {
+        Event::Deployed {
+            deployment: Deployment {
+                id: format!("d{version}"),
+                service: "orders".to_owned(),
+                environment: "production".to_owned(),
+                version: version.to_owned(),
+                digest: None,
+                commit: None,
+                at: at(minute),
+                principal: "token:ci".to_owned(),
+            },
+        }
+    }
+
+    fn created(id: &str) -> Event {
+        Event::OverrideCreated {
+            one: Override {
+                id: id.to_owned(),
+                service: "orders".to_owned(),
+                environment: "production".to_owned(),
+                commit: None,
+                reason: "the queue has to move".to_owned(),
+                author: "token:ana".to_owned(),
+                at: at(0),
+                until: at(60),
+                approvals: Vec::new(),
+                revoked_by: None,
+                revoked_at: None,
+            },
+        }
+    }
+
+    fn step(by: &str) -> Step {
+        Step {
+            id: "o1".to_owned(),
+            service: "orders".to_owned(),
+            environment: "production".to_owned(),
+            by: by.to_owned(),
+            at: at(5),
+        }
+    }
+
+    #[test]
+    fn deployments_are_in_the_order_of_time_whenever_they_are_told() {
+        let mut state = State::default();
+        for event in [deployed("2", 10), deployed("1", 0), deployed("3", 20)] {
+            state.apply(event);
+        }
+        let place = state.place("orders", "production").unwrap();
+        let versions: Vec<&str> = place.deployments.iter().map(|d| d.version.as_str()).collect();
+        assert_eq!(versions, ["1", "2", "3"]);
+        assert_eq!(state.deployment("d2").unwrap().at, at(10));
+        assert!(state.place("orders", "staging").is_none());
+    }
+
+    #[test]
+    fn an_override_is_approved_and_revoked_by_those_who_did_it() {
+        let mut state = State::default();
+        state.apply(created("o1"));
+        state.apply(Event::OverrideApproved(step("token:ben")));
+        assert_eq!(state.overriding("o1").unwrap().approvals, ["token:ben"]);
+        state.apply(Event::OverrideRevoked(step("token:eve")));
+        let one = state.overriding("o1").unwrap();
+        assert_eq!((one.revoked_by.as_deref(), one.revoked_at), (Some("token:eve"), Some(at(5))));
+    }
+
+    #[test]
+    fn every_event_reads_back_from_its_record() {
+        for event in [
+            deployed("1", 0),
+            created("o1"),
+            Event::OverrideApproved(step("token:ben")),
+            Event::OverrideRevoked(step("token:eve")),
+        ] {
+            let entry = event.entry(at(0));
+            assert_eq!(serde_json::from_slice::<Event>(&entry.json).unwrap(), event);
+            assert_eq!(
+                (entry.service.as_str(), entry.environment.as_str()),
+                ("orders", "production")
+            );
+        }
+    }
+}

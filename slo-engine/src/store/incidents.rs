@@ -1,0 +1,72 @@
+//! Incidents: each as it is now. They are no part of the chain.
+
+use budget_gate::incident::Incident;
+use budget_gate::policy::rule::Severity;
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Store, StoreError, damaged, failed};
+
+impl Store {
+    /// Open incidents and those closed lately, oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn incidents(&self) -> Result<Vec<Incident>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, key, service, environment, severity, title, opened_at, confirmed_at, closed_at \
+             FROM incidents WHERE closed_at IS NULL \
+             OR closed_at >= (SELECT max(confirmed_at) FROM incidents) - 604800000 ORDER BY opened_at, id",
+        );
+        let rows = rows.fetch_all(self.pool()).await.map_err(failed("read incidents"))?;
+        rows.iter().map(incident).collect()
+    }
+
+    /// Writes an incident as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn put_incident(&self, one: &Incident) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO incidents (id, key, service, environment, severity, title, opened_at, \
+             confirmed_at, closed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+             severity = excluded.severity, title = excluded.title, \
+             confirmed_at = excluded.confirmed_at, closed_at = excluded.closed_at",
+        )
+        .bind(&one.id)
+        .bind(&one.key)
+        .bind(&one.service)
+        .bind(&one.environment)
+        .bind(one.severity.as_str())
+        .bind(&one.title)
+        .bind(one.opened_at.timestamp_millis())
+        .bind(one.confirmed_at.timestamp_millis())
+        .bind(one.closed_at.map(|at| at.timestamp_millis()))
+        .execute(self.pool())
+        .await
+        .map_err(failed("write an incident"))?;
+        Ok(())
+    }
+}
+
+fn incident(row: &SqliteRow) -> Result<Incident, StoreError> {
+    let instant = |millis: i64| {
+        DateTime::<Utc>::from_timestamp_millis(millis)
+            .ok_or_else(|| damaged("incidents")("an instant beyond the calendar"))
+    };
+    let severity: &str = row.get("severity");
+    let known = [Severity::Critical, Severity::Major, Severity::Minor];
+    let found = known.into_iter().find(|known| known.as_str() == severity);
+    Ok(Incident {
+        id: row.get("id"),
+        key: row.get("key"),
+        service: row.get("service"),
+        environment: row.get("environment"),
+        severity: found.ok_or_else(|| damaged("incidents")("a severity that nobody knows"))?,
+        title: row.get("title"),
+        opened_at: instant(row.get("opened_at"))?,
+        confirmed_at: instant(row.get("confirmed_at"))?,
+        closed_at: row.get::<Option<i64>, _>("closed_at").map(instant).transpose()?,
+    })
+}

@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
 
+mod audit;
 mod backfill;
 mod backup;
 mod budget;
@@ -22,6 +23,7 @@ mod restore;
 mod schema;
 mod serve;
 mod table;
+mod token;
 mod validate;
 
 /// Error budgets that are exact: reads Prometheus, counts events, answers deploy gates.
@@ -58,6 +60,10 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in the place of the ledger, which is kept; the server must be stopped.
     Restore(restore::Restore),
+    /// Whether the record of decisions is what it was.
+    Audit(audit::Audit),
+    /// Machine tokens: who may ask the gate for what.
+    Token(token::Token),
     /// Check configuration, files, database, disk and sources; one line each.
     ///
     /// Exit codes: 0 nothing failed, 1 something did.
@@ -110,6 +116,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backfill(backfill) => backfill.run(&config()?),
         Command::Backup(backup) => backup.run(&config()?),
         Command::Restore(restore) => restore.run(&config()?),
+        Command::Audit(audit) => audit.run(&config()?),
+        Command::Token(token) => token.run(&config()?),
         Command::Doctor(doctor) => doctor.run(load(), cli.config.as_deref()),
         Command::Config => {
             output::text(crate::config::DEFAULTS)?;

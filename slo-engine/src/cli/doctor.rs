@@ -13,6 +13,7 @@ use crate::config::{Config, ConfigError};
 mod database;
 mod files;
 mod listener;
+mod records;
 mod sources;
 
 /// Arguments of `doctor`.
@@ -92,6 +93,7 @@ async fn checks(config: &Config, file: Option<&Path>) -> Vec<Check> {
     let mut checks = vec![files::config(config, file), files::declared(config)];
     checks.extend(files::secrets(config));
     checks.extend(database::checks(config).await);
+    checks.extend(records::checks(config).await);
     checks.push(listener::check(config));
     checks.extend(sources::checks(config).await);
     checks

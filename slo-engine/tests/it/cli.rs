@@ -5,12 +5,14 @@ use std::process::{Command, Output};
 
 use crate::support::fake::{Fake, counter};
 
+mod audit;
 mod budget;
 mod decide;
 mod doctor;
 mod explain;
 mod files;
 mod ledger;
+mod token;
 mod validate;
 
 /// The end of the fake's traffic, Unix seconds.

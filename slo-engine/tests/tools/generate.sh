@@ -45,8 +45,9 @@ Written by `make generate`; changes belong in the programs.
 TEXT
     printf '```yaml\n%s\n```\n' "$(engine config)"
     local name
-    for name in serve validate budget decide explain backfill backup restore doctor demo config schema openapi completions; do
-        printf '\n## slo-engine %s\n```\n%s\n```\n' "$name" "$(engine "$name" --help | sed 's/ *$//')"
+    for name in serve validate budget decide explain backfill backup restore "audit verify" "audit head" \
+        "token create" "token list" "token revoke" doctor demo config schema openapi completions; do
+        printf '\n## slo-engine %s\n```\n%s\n```\n' "$name" "$(engine $name --help | sed 's/ *$//')"
     done
     printf '\n## budget-gate peek\n```\n%s\n```\n' "$("$bin/budget-gate" peek --help | sed 's/ *$//')"
 }

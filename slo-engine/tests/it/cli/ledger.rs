@@ -67,7 +67,7 @@ fn a_running_ledger_is_backed_up_and_restored_only_when_the_server_has_stopped()
     assert!(lines[0].starts_with(first), "{lines:?}");
     let kept = "the old database is kept as data/headroom.db.before-restore-";
     assert!(lines[1].starts_with(kept), "{lines:?}");
-    let is_database = |name: &&String| !name.ends_with(".lock") && !name.ends_with(".key");
+    let is_database = |name: &&String| !name.ends_with(".lock") && !name.ends_with(".pem");
     let databases = desk.names("data").iter().filter(is_database).count();
     assert_eq!(databases, 2, "{:?}", desk.names("data"));
 

@@ -7,10 +7,14 @@
 //! combines what they say, [`Decision`] is what callers read.
 #![deny(missing_docs)]
 
+pub mod annotation;
 pub mod decide;
 pub mod decision;
 pub mod harmless;
+pub mod junit;
+pub mod markdown;
 pub mod policy;
+pub mod sarif;
 pub mod select;
 pub mod text;
 pub mod words;
@@ -18,6 +22,8 @@ pub mod words;
 pub use decide::decide;
 pub use decision::{Decision, Kind, Request, Verdict};
 pub use policy::Policy;
+
+mod summary;
 
 #[cfg(test)]
 mod sample;

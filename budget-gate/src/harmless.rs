@@ -1,10 +1,12 @@
 //! Texts from elsewhere that are shown on a terminal or in a CI log: nothing in them may act.
 
 /// A text with the characters made visible that would move a cursor, change colours, start a new
-/// line or turn the reading direction.
+/// line or turn the reading direction, and without `##`: CI systems take `##[` and `##vso[` for a
+/// command wherever in a line they stand.
 #[must_use]
 pub fn harmless(text: &str) -> String {
-    text.chars().map(|c| if acts(c) { '\u{fffd}' } else { c }).collect()
+    let visible: String = text.chars().map(|c| if acts(c) { '\u{fffd}' } else { c }).collect();
+    visible.replace("##", "#\u{fffd}")
 }
 
 /// A JSON text with the same characters escaped, so that it means the same; new lines between its
@@ -15,6 +17,7 @@ pub fn harmless_json(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\n' => out.push(c),
+            '#' if out.ends_with('#') => out.push_str("\\u0023"),
             c if acts(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
@@ -36,13 +39,14 @@ mod tests {
     fn nothing_that_acts_on_a_terminal_is_left() {
         assert_eq!(harmless("a\u{1b}[31mb\nc\u{9b}d\u{202e}e"), "a�[31mb�c�d�e");
         assert_eq!(harmless("112 %, é, 漢"), "112 %, é, 漢");
+        assert_eq!(harmless("a ##[error]b ###vso[c #1"), "a #�[error]b #�#vso[c #1");
     }
 
     #[test]
     fn json_keeps_its_meaning() {
-        let json = "{\n \"a\": \"x\u{9b}\u{7f}\u{202e}\"\n}";
+        let json = "{\n \"a\": \"x\u{9b}\u{7f}\u{202e}##[b\"\n}";
         let safe = harmless_json(json);
-        assert_eq!(safe, "{\n \"a\": \"x\\u009b\\u007f\\u202e\"\n}");
+        assert_eq!(safe, "{\n \"a\": \"x\\u009b\\u007f\\u202e#\\u0023[b\"\n}");
         let read = |t: &str| serde_json::from_str::<serde_json::Value>(t).unwrap();
         assert_eq!(read(&safe), read(json));
     }

@@ -7,6 +7,7 @@
 //! combines what they say, [`Decision`] is what callers read.
 #![deny(missing_docs)]
 
+pub mod annotation;
 pub mod calendar;
 pub mod decide;
 pub mod decision;
@@ -15,9 +16,12 @@ pub mod exclusion;
 mod fault;
 pub mod harmless;
 pub mod incident;
+pub mod junit;
+pub mod markdown;
 pub mod overriding;
 pub mod policy;
 pub mod repeat;
+pub mod sarif;
 pub mod select;
 pub mod text;
 pub mod words;
@@ -25,6 +29,8 @@ pub mod words;
 pub use decide::{Facts, Known, decide};
 pub use decision::{Decision, Kind, Request, Verdict};
 pub use policy::Policy;
+
+mod summary;
 
 #[cfg(test)]
 mod sample;

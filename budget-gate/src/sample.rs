@@ -25,6 +25,40 @@ pub(crate) fn now() -> DateTime<Utc> {
     at("2026-11-21T10:00:00Z")
 }
 
+/// A peek that was denied, as the client's tests know it.
+pub(crate) fn denied() -> Decision {
+    serde_json::from_str(include_str!("../tests/it/denied.json")).unwrap()
+}
+
+/// A recorded decision that an override turned into a warning.
+pub(crate) fn recorded() -> Decision {
+    serde_json::from_str(include_str!("../tests/it/overridden.json")).unwrap()
+}
+
+/// A denied and recorded decision with a text wherever one stands that comes from elsewhere.
+pub(crate) fn evil(text: &str) -> Decision {
+    let mut decision = recorded();
+    (decision.verdict, decision.allow) = (denied().verdict, false);
+    decision.unblocks = denied().unblocks;
+    let mut json = serde_json::to_value(decision).unwrap();
+    poison(&mut json, text);
+    serde_json::from_value(json).unwrap()
+}
+
+/// Puts a text into every string that is no enum and no instant.
+fn poison(json: &mut serde_json::Value, text: &str) {
+    const READ: [&str; 7] = ["at", "until", "kind", "verdict", "computed", "unblocks", "mode"];
+    match json {
+        serde_json::Value::Object(map) => map
+            .iter_mut()
+            .filter(|(key, value)| !READ.contains(&key.as_str()) || value.is_object())
+            .for_each(|(_, value)| poison(value, text)),
+        serde_json::Value::Array(list) => list.iter_mut().for_each(|value| poison(value, text)),
+        serde_json::Value::String(said) => text.clone_into(said),
+        _ => {}
+    }
+}
+
 /// An SLO of `orders` in production at 99.9 % over 30 days, read until half a minute ago.
 pub(crate) fn view(slo: &str, bad: f64, total: f64) -> BudgetView {
     let until = now() - Duration::seconds(30);

@@ -3,70 +3,49 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, Utc};
-
-use crate::decision::{Decision, Kind, RuleResult, Unblocks, Verdict};
+use crate::decision::{Decision, RuleResult, Verdict};
 use crate::harmless::harmless;
-use crate::words::instant;
+use crate::{summary, words};
 
 /// `DENY orders 1.4.2 in production`
 #[must_use]
 pub fn headline(decision: &Decision) -> String {
-    let mut line = decision.verdict.as_str().to_uppercase();
-    line.push(' ');
-    line.push_str(&subject(decision));
-    line
-}
-
-fn subject(decision: &Decision) -> String {
-    let mut line = harmless(&decision.service);
-    if let Some(version) = &decision.version {
-        let _ = write!(line, " {}", harmless(version));
-    }
-    if let Some(environment) = &decision.environment {
-        let _ = write!(line, " in {}", harmless(environment));
-    }
-    if decision.kind != Kind::Release {
-        let _ = write!(line, " ({})", decision.kind.as_str());
-    }
-    line
+    format!("{} {}", loud(decision), harmless(&summary::subject(decision)))
 }
 
 /// The whole decision; `colours` are those of a terminal.
 #[must_use]
 pub fn text(decision: &Decision, colours: bool) -> String {
     let paint = Paint { colours };
-    let verdict = paint.verdict(decision.verdict, &decision.verdict.as_str().to_uppercase());
-    let mut out = format!("{verdict}  {}\n\n", subject(decision));
+    let verdict = paint.verdict(decision.verdict, &loud(decision));
+    let mut out = format!("{verdict}  {}\n\n", harmless(&summary::subject(decision)));
     rules(&mut out, decision, paint);
-    let mut notes: Vec<(&str, String)> = Vec::new();
-    notes.extend(decision.because.iter().map(|step| ("because", harmless(step))));
-    if let Some(unblocks) = &decision.unblocks {
-        notes.push(("opens", opening(unblocks, decision.at)));
-        notes.extend(unblocks.acts.iter().map(|act| ("you can", harmless(act))));
-    }
-    notes.push(("policy", policy(decision)));
-    if let Some(link) = &decision.permalink {
-        notes.push(("see", harmless(link)));
-    }
     out.push('\n');
-    for (label, note) in notes {
-        let _ = writeln!(out, "{label:<8} {note}");
+    for (label, note) in summary::notes(decision) {
+        let _ = writeln!(out, "{label:<8} {}", harmless(&note));
+    }
+    if let Some(link) = &decision.permalink {
+        let _ = writeln!(out, "{:<8} {}", "see", harmless(link));
     }
     out
+}
+
+fn loud(decision: &Decision) -> String {
+    decision.verdict.as_str().to_uppercase()
 }
 
 /// Rules that speak, each with when it opens; of those that allow only the budgets.
 fn rules(out: &mut String, decision: &Decision, paint: Paint) {
     let is_shown = |r: &&RuleResult| r.verdict != Verdict::Allow || r.rule == "budget";
-    for rule in decision.rules.iter().filter(is_shown) {
-        let verdict = paint.verdict(rule.verdict, &format!("{:<8}", rule.verdict));
-        let _ = writeln!(out, "  {verdict} {}", harmless(&rule.reason));
+    let (shown, quiet): (Vec<_>, Vec<_>) =
+        summary::worst_first(decision).into_iter().partition(is_shown);
+    for rule in shown {
+        line(out, rule.verdict, &rule.reason, paint);
         if let Some(at) = rule.unblocks {
-            let _ = writeln!(out, "  {:<8} opens {}", "", instant(at));
+            let _ = writeln!(out, "  {:<8} opens {}", "", words::instant(at));
         }
     }
-    match decision.rules.iter().filter(|r| !is_shown(r)).count() {
+    match quiet.len() {
         0 => {}
         1 => out.push_str("  and 1 more that allows\n"),
         quiet => {
@@ -74,40 +53,14 @@ fn rules(out: &mut String, decision: &Decision, paint: Paint) {
         }
     }
     if decision.rules.is_empty() {
-        for reason in &decision.reasons {
-            let _ = writeln!(out, "  {}", harmless(reason));
-        }
+        decision.reasons.iter().for_each(|reason| line(out, decision.computed, reason, paint));
     }
 }
 
-fn opening(unblocks: &Unblocks, now: DateTime<Utc>) -> String {
-    let because = harmless(&unblocks.because);
-    match unblocks.at {
-        Some(at) => format!("{}, in {}: {because}", instant(at), distance(at, now)),
-        None => because,
-    }
-}
-
-fn policy(decision: &Decision) -> String {
-    let mut line = match &decision.policy {
-        Some(policy) => harmless(&policy.name),
-        None => "none applies".to_owned(),
-    };
-    for trial in &decision.dry_run {
-        let _ = write!(line, "; {} on trial says {}", harmless(&trial.policy), trial.computed);
-    }
-    line
-}
-
-/// `3d 4h`, `40m`: the two largest units, rounded up to a minute.
-fn distance(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let minutes = ((at - now).num_seconds().max(0) + 59) / 60;
-    let (days, hours, minutes) = (minutes / 1_440, minutes / 60 % 24, minutes % 60);
-    match (days, hours) {
-        (0, 0) => format!("{minutes}m"),
-        (0, _) => format!("{hours}h {minutes}m"),
-        _ => format!("{days}d {hours}h"),
-    }
+/// A line never begins with a text from elsewhere: CI systems take `::` there for a command.
+fn line(out: &mut String, verdict: Verdict, reason: &str, paint: Paint) {
+    let verdict = paint.verdict(verdict, &format!("{verdict:<8}"));
+    let _ = writeln!(out, "  {verdict} {}", harmless(reason));
 }
 
 #[derive(Clone, Copy)]
@@ -133,12 +86,7 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const DENIED: &str = include_str!("../tests/it/denied.json");
-
-    fn denied() -> Decision {
-        serde_json::from_str(DENIED).unwrap()
-    }
+    use crate::sample::{denied, evil, recorded};
 
     #[test]
     fn a_denied_deploy_reads_verdict_rules_and_what_opens_the_gate() {
@@ -169,16 +117,15 @@ mod tests {
 
     #[test]
     fn nothing_in_a_decision_can_act_on_the_terminal() {
-        let mut decision = denied();
-        let evil = "x\u{1b}]0;y\u{7}\n::error::z";
-        decision.service = evil.to_owned();
-        decision.rules[0].reason = evil.to_owned();
-        decision.because.push(evil.to_owned());
-        let unblocks = decision.unblocks.as_mut().unwrap();
-        (unblocks.because, unblocks.acts) = (evil.to_owned(), vec![evil.to_owned()]);
-        let text = text(&decision, false);
-        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
-        assert!(!text.lines().any(|l| l.trim_start().starts_with("::")), "{text}");
+        let mut decision = evil("::error::x\u{1b}]0;y\u{7}\n::error::z ##[warning]");
+        for rules in [decision.rules.clone(), Vec::new()] {
+            decision.rules = rules;
+            let text = text(&decision, false);
+            assert!(text.contains("error::x"), "{text}");
+            assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
+            assert!(!text.lines().any(|l| l.trim_start().starts_with("::")), "{text}");
+            assert!(!text.contains("##"), "{text}");
+        }
     }
 
     #[test]
@@ -187,15 +134,30 @@ mod tests {
         (decision.rules, decision.policy) = (Vec::new(), None);
         decision.reasons = vec!["no policy applies to orders in production".to_owned()];
         let text = text(&decision, false);
-        assert!(text.contains("\n  no policy applies to orders in production\n"), "{text}");
+        assert!(
+            text.contains("\n  deny     no policy applies to orders in production\n"),
+            "{text}"
+        );
         assert!(text.contains("policy   none applies"), "{text}");
     }
 
     #[test]
-    fn distances_have_two_units() {
-        let now = denied().at;
-        for (minutes, words) in [(0, "0m"), (40, "40m"), (125, "2h 5m"), (4_570, "3d 4h")] {
-            assert_eq!(distance(now + chrono::Duration::minutes(minutes), now), words);
-        }
+    fn a_recorded_decision_ends_with_its_override_and_where_it_is_kept() {
+        let text = text(&recorded(), false);
+        let end = "because  the override of ana turns deny into a warning\n\
+            override by ana until 2026-11-21 12:00 UTC: the fix is in it; approved by bo (01JOVER)\n\
+            policy   production; stricter on trial says deny\n\
+            recorded 01JDECISION, number 812\n\
+            see      https://headroom.example/gate/decisions/01JDECISION\n";
+        assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn the_worst_rule_stands_first_whatever_the_order_of_the_answer() {
+        let mut decision = denied();
+        decision.rules.reverse();
+        let text = text(&decision, false);
+        let at = |words: &str| text.find(words).unwrap();
+        assert!(at("deny     avail") < at("warn     lat") && at("warn     lat") < at("allow    q"));
     }
 }

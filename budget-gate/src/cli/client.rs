@@ -1,16 +1,16 @@
-//! Asks the engine, again and again until an answer is there or the time is over.
+//! Sends a call to the engine, again and again until an answer is there or the time is over.
 
 use std::time::Duration;
 
 use budget_gate::harmless::harmless;
-use reqwest::header::{ACCEPT, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::args::{Engine, Subject};
-use super::reply::{self, Reply};
+use super::args::Engine;
+use super::call::{Call, Repeat};
+use super::problem::Problem;
 
 /// Larger answers are not read.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -26,15 +26,26 @@ pub(crate) enum Failure {
     /// The engine does not answer this caller.
     #[error("the engine refuses to answer: {0}")]
     Refused(String),
+    /// The engine cannot do it as things are; nothing of the kind is there, for example.
+    #[error("the engine declines: {0}")]
+    Declined(String),
     /// No answer that can be relied on.
     #[error("no answer from the engine: {0}")]
     Unreachable(String),
+}
+
+/// The body of an answer and what it says it is.
+pub(crate) struct Answer {
+    pub(crate) kind: String,
+    pub(crate) body: Vec<u8>,
 }
 
 /// One try that failed.
 struct Failed {
     failure: Failure,
     again: Again,
+    /// Whether the engine may have done what was asked for.
+    done: bool,
 }
 
 /// Whether another try may help.
@@ -46,27 +57,34 @@ enum Again {
 
 impl Failed {
     fn unreachable(why: impl Into<String>, again: Again) -> Self {
-        Self { failure: Failure::Unreachable(why.into()), again }
+        Self { failure: Failure::Unreachable(why.into()), again, done: true }
     }
 }
 
-/// Asks about a deploy.
+/// Sends a call and reads its answer.
 ///
 /// # Errors
 /// Why there is no answer within the time.
-pub(crate) async fn ask(engine: &Engine, subject: &Subject) -> Result<Reply, Failure> {
+pub(crate) async fn ask<T>(
+    engine: &Engine,
+    call: &Call,
+    read: impl Fn(&Answer) -> Result<T, String>,
+) -> Result<T, Failure> {
     let deadline = Instant::now() + engine.timeout;
-    let request = request(engine, subject)?;
+    let request = call.request(engine)?;
     let mut pause = PAUSES[0];
     let mut last: Option<Failure> = None;
     loop {
-        let Ok(tried) = timeout_at(deadline, attempt(&request, subject)).await else {
-            return Err(too_late(engine.timeout, last));
+        let Ok(tried) = timeout_at(deadline, attempt(&request, &read)).await else {
+            return Err(too_late(engine.timeout, last, call.repeat));
         };
         let failed = match tried {
-            Ok(reply) => return Ok(reply),
+            Ok(answer) => return Ok(answer),
             Err(failed) => failed,
         };
+        if failed.done && call.repeat == Repeat::IfNotDone {
+            return Err(perhaps_done(failed.failure));
+        }
         let wait = match failed.again {
             Again::No => return Err(failed.failure),
             Again::Soon => pause,
@@ -81,66 +99,51 @@ pub(crate) async fn ask(engine: &Engine, subject: &Subject) -> Result<Reply, Fai
     }
 }
 
-fn too_late(timeout: Duration, last: Option<Failure>) -> Failure {
+fn too_late(timeout: Duration, last: Option<Failure>, repeat: Repeat) -> Failure {
     let within = format!("nothing came within {timeout:?}");
-    Failure::Unreachable(match last {
+    let failure = Failure::Unreachable(match last {
         Some(Failure::Unreachable(before)) => format!("{within}; before that, {before}"),
         _ => within,
-    })
+    });
+    match repeat {
+        Repeat::Always => failure,
+        Repeat::IfNotDone => perhaps_done(failure),
+    }
 }
 
-fn request(engine: &Engine, subject: &Subject) -> Result<RequestBuilder, Failure> {
-    let agent = concat!("budget-gate/", env!("CARGO_PKG_VERSION"));
-    let client = Client::builder().redirect(Policy::none()).user_agent(agent).build();
-    let client = client.map_err(|e| Failure::Unreachable(reasons(&e)))?;
-    let mut request = client.get(address(&engine.url, subject)).header(ACCEPT, "application/json");
-    if let Some(token) = engine.token.as_deref().map(str::trim).filter(|token| !token.is_empty()) {
-        let bearer = HeaderValue::try_from(format!("Bearer {token}"));
-        let mut bearer = bearer.map_err(|_| {
-            Failure::WrongQuestion("the token holds letters that no token has".to_owned())
-        })?;
-        bearer.set_sensitive(true);
-        request = request.header(reqwest::header::AUTHORIZATION, bearer);
+/// What a person must know who would repeat it.
+fn perhaps_done(failure: Failure) -> Failure {
+    match failure {
+        Failure::Unreachable(why) => Failure::Unreachable(format!(
+            "{why}; it may be done all the same: look before you repeat it"
+        )),
+        other => other,
     }
-    Ok(request)
 }
 
-fn address(base: &Url, subject: &Subject) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(["v1", "gate", &subject.service]);
-    }
-    {
-        let mut query = url.query_pairs_mut();
-        query.append_pair("kind", subject.kind.as_str());
-        for (key, value) in [("environment", &subject.environment), ("version", &subject.version)] {
-            if let Some(value) = value {
-                query.append_pair(key, value);
-            }
-        }
-    }
-    url
-}
-
-async fn attempt(request: &RequestBuilder, subject: &Subject) -> Result<Reply, Failed> {
+async fn attempt<T>(
+    request: &RequestBuilder,
+    read: &impl Fn(&Answer) -> Result<T, String>,
+) -> Result<T, Failed> {
     let unsent = || Failed::unreachable("the question cannot be sent twice", Again::No);
     let request = request.try_clone().ok_or_else(unsent)?;
-    let response =
-        request.send().await.map_err(|e| Failed::unreachable(reasons(&e), Again::Soon))?;
+    let response = request.send().await.map_err(|e| Failed {
+        done: !e.is_connect(),
+        ..Failed::unreachable(reasons(&e), Again::Soon)
+    })?;
     let (status, headers) = (response.status(), response.headers().clone());
     if status.is_redirection() {
         let to = headers.get(LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("nowhere");
         let why = format!("it redirects to {}, which is not followed", harmless(to));
-        return Err(Failed::unreachable(why, Again::No));
+        return Err(Failed { done: false, ..Failed::unreachable(why, Again::No) });
     }
-    let body = body(response).await?;
-    if status == StatusCode::OK {
-        let kind = headers.get(reqwest::header::CONTENT_TYPE);
-        return reply::read(kind, &body, subject)
-            .map_err(|why| Failed::unreachable(why, Again::No));
+    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("no type");
+    let answer = Answer { kind: kind.to_owned(), body: body(response).await? };
+    if status == StatusCode::OK || status == StatusCode::CREATED {
+        return read(&answer).map_err(|why| Failed::unreachable(why, Again::No));
     }
     let pause = headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
-    Err(refusal(status, &reply::problem(status, &body), pause.map(Duration::from_secs)))
+    Err(refusal(status, &Problem::read(&answer), pause.map(Duration::from_secs)))
 }
 
 /// The whole body, when it is not too large.
@@ -158,29 +161,28 @@ async fn body(mut response: Response) -> Result<Vec<u8>, Failed> {
     Ok(body)
 }
 
-fn refusal(status: StatusCode, said: &str, pause: Option<Duration>) -> Failed {
+fn refusal(status: StatusCode, problem: &Problem, pause: Option<Duration>) -> Failed {
+    let said = problem.said(status);
     let again = pause.map_or(Again::Soon, Again::After);
+    let finally = |failure| Failed { failure, again: Again::No, done: false };
     match status.as_u16() {
-        400 | 422 => Failed { failure: Failure::WrongQuestion(said.to_owned()), again: Again::No },
-        401 => {
-            let why = format!("{said}; set HEADROOM_TOKEN to a valid token");
-            Failed { failure: Failure::Refused(why), again: Again::No }
+        400 | 422 => finally(Failure::WrongQuestion(said)),
+        401 => finally(Failure::Refused(format!("{said}; set HEADROOM_TOKEN to a valid token"))),
+        403 => finally(Failure::Refused(format!(
+            "{said}; the token may not ask this: `slo-engine token list` shows what it may"
+        ))),
+        408 | 425 | 429 | 503 => Failed { done: false, ..Failed::unreachable(said, again) },
+        500.. => Failed::unreachable(said, again),
+        404 if !problem.is_one() => {
+            finally(Failure::Declined(format!("{said}; is HEADROOM_URL the engine's address?")))
         }
-        403 => {
-            let why = format!("{said}; the token may not ask this");
-            Failed { failure: Failure::Refused(why), again: Again::No }
-        }
-        404 => {
-            let why = format!("{said}; is HEADROOM_URL the engine's address?");
-            Failed::unreachable(why, Again::No)
-        }
-        408 | 425 | 429 | 500.. => Failed::unreachable(said, again),
+        400.. => finally(Failure::Declined(said)),
         _ => Failed::unreachable(said, Again::No),
     }
 }
 
 /// The causes of an error, which say more than itself.
-fn reasons(error: &reqwest::Error) -> String {
+pub(crate) fn reasons(error: &reqwest::Error) -> String {
     let mut said: Vec<String> = Vec::new();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -36,7 +37,7 @@ impl Engine {
             for (at, stream) in listener.incoming().enumerate() {
                 let reply = replies[at.min(replies.len() - 1)].clone();
                 let mut stream = stream.unwrap();
-                if tell.send(head(&mut stream)).is_err() {
+                if tell.send(question(&mut stream)).is_err() {
                     return;
                 }
                 thread::spawn(move || send(&mut stream, &reply));
@@ -55,12 +56,30 @@ impl Engine {
     }
 }
 
-fn head(stream: &mut TcpStream) -> String {
-    let (mut head, mut byte) = (Vec::new(), [0]);
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
-        head.push(byte[0]);
+/// Head and body.
+fn question(stream: &mut TcpStream) -> String {
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    while !said.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+        said.push(byte[0]);
     }
-    String::from_utf8(head).unwrap()
+    let head = String::from_utf8(said.clone()).unwrap().to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).unwrap();
+    said.extend(body);
+    String::from_utf8(said).unwrap()
+}
+
+/// The JSON that a question carried.
+pub(crate) fn body(question: &str) -> serde_json::Value {
+    serde_json::from_str(question.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// A header of a question.
+pub(crate) fn header(question: &str, name: &str) -> Option<String> {
+    let head = question.split_once("\r\n\r\n").unwrap().0;
+    let mut lines = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
 }
 
 /// A client that hangs up early is one of the things under test.
@@ -102,19 +121,44 @@ pub(crate) fn problem(status: u16, detail: &str) -> Reply {
     reply(status, "application/problem+json", &body.to_string())
 }
 
-/// `budget-gate peek` for orders 1.4.2 in production, without anything from the environment.
-pub(crate) fn peek(url: &str, more: &[&str]) -> Output {
-    let question =
-        ["--service", "orders", "--environment", "production", "--version", "1.4.2", "--url", url];
-    gate(&[&["peek"], &question[..], more].concat(), &[])
+/// The denied decision, recorded, with another verdict.
+pub(crate) fn recorded(verdict: &str) -> String {
+    let mut json: serde_json::Value = serde_json::from_str(&decision(verdict)).unwrap();
+    json["id"] = "01JDECISION".into();
+    json["recorded"] = serde_json::json!({"seq": 812, "hash": "sha256:11"});
+    json["permalink"] = "https://headroom.example/gate/decisions/01JDECISION".into();
+    if json["allow"] == true {
+        json["unblocks"] = serde_json::Value::Null;
+    }
+    json.to_string()
 }
 
+/// The question of the tests: orders 1.4.2 in production.
+const QUESTION: [&str; 6] =
+    ["--service", "orders", "--environment", "production", "--version", "1.4.2"];
+
+/// `budget-gate peek`, without anything from the environment.
+pub(crate) fn peek(url: &str, more: &[&str]) -> Output {
+    gate(&[&["peek"], &QUESTION[..], &["--url", url], more].concat(), &[])
+}
+
+/// `budget-gate check`, without anything from the environment.
+pub(crate) fn check(url: &str, more: &[&str]) -> Output {
+    gate(&[&["check"], &QUESTION[..], &["--url", url], more].concat(), &[])
+}
+
+/// The program in an environment that has these variables and no others.
 pub(crate) fn gate(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_budget-gate"));
-    for name in ["HEADROOM_URL", "HEADROOM_TOKEN", "http_proxy", "HTTP_PROXY", "ALL_PROXY"] {
-        command.env_remove(name);
-    }
-    command.args(arguments).envs(environment.iter().copied()).output().unwrap()
+    let environment = environment.iter().copied();
+    command.env_clear().args(arguments).envs(environment).output().unwrap()
+}
+
+/// A new folder for one test.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("budget-gate-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 pub(crate) fn code(output: &Output) -> i32 {

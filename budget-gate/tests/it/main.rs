@@ -1,4 +1,9 @@
 //! The command line against an engine that is faked, byte by byte.
 
+mod check;
+mod ci;
 mod engine;
+mod manage;
 mod peek;
+mod wait;
+mod watch;

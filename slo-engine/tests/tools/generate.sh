@@ -29,16 +29,16 @@ reference() {
 Written by `make generate`; changes belong in the programs.
 
 - The HTTP API: [openapi.json](openapi.json), as a page at `/docs` of a running server.
-- SLO files: [schema/service.v1.json](schema/service.v1.json). Policies: [schema/policy.v1.json](schema/policy.v1.json). Calendars: [schema/calendar.v1.json](schema/calendar.v1.json). Exclusions: [schema/exclusion.v1.json](schema/exclusion.v1.json). An editor that knows JSON Schema completes and checks both.
+- SLO files: [schema/service.v1.json](schema/service.v1.json). Policies: [schema/policy.v1.json](schema/policy.v1.json). Calendars: [schema/calendar.v1.json](schema/calendar.v1.json). Exclusions: [schema/exclusion.v1.json](schema/exclusion.v1.json). An editor that knows JSON Schema completes and checks them.
 - What the numbers mean: [concepts.md](concepts.md). What to do when something fails: [operations.md](operations.md).
 
 ## Exit codes
 | code | `slo-engine` | `budget-gate` |
 |---|---|---|
 | 0 | done; `decide`: go | go: the verdict is allow or warn |
-| 1 | a finding or an error, told on stderr | - |
+| 1 | a finding or an error, told on stderr | the engine declines (explain, override, approve, deployed, watch) |
 | 2 | wrong usage | wrong usage |
-| 20 | `decide`: the deploy is refused | the deploy is refused |
+| 20 | `decide`: the deploy is refused | the deploy is refused; watch: roll back |
 | 30 | `decide`: not known | not known, or no answer that can be relied on |
 
 ## Configuration
@@ -49,7 +49,9 @@ TEXT
         "token create" "token list" "token revoke" doctor demo config schema openapi completions; do
         printf '\n## slo-engine %s\n```\n%s\n```\n' "$name" "$(engine $name --help | sed 's/ *$//')"
     done
-    printf '\n## budget-gate peek\n```\n%s\n```\n' "$("$bin/budget-gate" peek --help | sed 's/ *$//')"
+    for name in check peek explain override approve deployed watch; do
+        printf '\n## budget-gate %s\n```\n%s\n```\n' "$name" "$("$bin/budget-gate" $name --help | sed 's/ *$//')"
+    done
 }
 
 case "$*" in

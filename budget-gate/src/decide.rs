@@ -317,6 +317,8 @@ fn blank<V>(request: &Request, case: &Case<'_, '_, V>) -> Decision {
 }
 
 #[cfg(test)]
+mod facts_laws;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod table;

@@ -60,7 +60,10 @@ pub(crate) fn reasons(decision: &Decision) -> Vec<&str> {
 /// its label.
 pub(crate) fn notes(decision: &Decision) -> Vec<(&'static str, String)> {
     let mut notes: Vec<(&str, String)> = Vec::new();
-    notes.extend(decision.because.iter().map(|step| ("because", step.clone())));
+    // An override has a line of its own, which says more.
+    let is_told = |step: &&String| decision.overridden.is_none() || !step.starts_with("override: ");
+    let steps = decision.because.iter().filter(is_told);
+    notes.extend(steps.map(|step| ("because", step.clone())));
     notes.extend(decision.overridden.iter().map(|one| ("override", overridden(one))));
     if let Some(unblocks) = &decision.unblocks {
         notes.push(("opens", opening(unblocks, decision.at)));

@@ -123,6 +123,8 @@ pub const fn names(budgeting: Budgeting) -> (BudgetingName, Unit) {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

@@ -12,6 +12,7 @@ use super::budget::blocking;
 use crate::config::{LogFormat, Telemetry};
 
 mod children;
+mod pipeline;
 mod stage;
 mod story;
 

@@ -118,7 +118,10 @@ fn ends(audit: &Audit) -> String {
     let heads = counted(usize::try_from(audit.heads).unwrap_or(0), "signed head");
     match (audit.is_whole(), seq) {
         (true, 0) => "nothing is recorded yet".to_owned(),
-        (true, _) => format!("the chain is whole up to {seq}:{hash}; {heads} agree"),
+        (true, _) => {
+            let agree = if audit.heads == 1 { "agrees" } else { "agree" };
+            format!("the chain is whole up to {seq}:{hash}; {heads} {agree}")
+        }
         (false, 0) => "NOT WHOLE: no record holds".to_owned(),
         (false, _) => format!("NOT WHOLE; up to {seq}:{hash} each link holds"),
     }

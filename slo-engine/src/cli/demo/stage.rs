@@ -23,6 +23,8 @@ pub(super) struct Stage {
     pub(super) client: reqwest::Client,
     pub(super) catalog: String,
     pub(super) engine: String,
+    /// The address of its database.
+    pub(super) store: String,
     pub(super) counts: String,
     pub(super) prometheus: Option<String>,
     rate: u32,
@@ -51,9 +53,22 @@ impl Stage {
         answers(&client, &format!("{catalog}/healthz"), &mut children[0]).await?;
         let (source, prometheus) =
             source(from, catalog_port, folder.path(), &client, &mut children).await?;
-        let (engine, stop, work) = engine(folder.path(), source).await?;
+        let store = format!("sqlite://{}", folder.path().join("headroom.db").display());
+        let (engine, stop, work) = engine(folder.path(), &store, source).await?;
         let counts = format!("127.0.0.1:{}", port(8083, "load generator's counts")?);
-        Ok(Self { client, catalog, engine, counts, prometheus, rate, children, stop, work, folder })
+        Ok(Self {
+            client,
+            catalog,
+            engine,
+            store,
+            counts,
+            prometheus,
+            rate,
+            children,
+            stop,
+            work,
+            folder,
+        })
     }
 
     /// One request, so that the counter is there before the engine looks; then steady load.
@@ -121,6 +136,7 @@ impl Stage {
 
 async fn engine(
     folder: &Path,
+    store: &str,
     source: SourceConfig,
 ) -> anyhow::Result<(String, watch::Sender<bool>, tokio::task::JoinHandle<anyhow::Result<()>>)> {
     let specs = folder.join("slos");
@@ -130,7 +146,7 @@ async fn engine(
     let mut config = Config { sources: vec![source], ..Config::default() };
     config.schedule.tick = Span::seconds(1);
     config.specs.paths = vec![specs];
-    config.store.url = format!("sqlite://{}", folder.join("headroom.db").display());
+    config.store.url = store.to_owned();
     let listener = TcpListener::bind(("127.0.0.1", port(8080, "engine")?)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let (stop, stopped) = watch::channel(false);

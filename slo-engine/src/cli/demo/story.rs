@@ -1,4 +1,4 @@
-//! The story, with numbers: healthy, a fault, the burn, the refusal, the comparison.
+//! The story, with numbers: healthy, a fault, the burn, the refusal, the override, the comparison.
 
 use std::time::Duration;
 
@@ -6,9 +6,8 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use slo_core::time::Minute;
 use slo_core::view::{BudgetView, State};
-use tokio::process::Command;
 
-use super::sibling;
+use super::pipeline::{self, People};
 use super::stage::Stage;
 use crate::cli::output;
 
@@ -39,36 +38,43 @@ pub(super) async fn tell(stage: &mut Stage) -> anyhow::Result<bool> {
     say(
         "An objective of 95 % over 10 minutes, and a policy made for minutes, so that you need not wait for days.",
     )?;
-    title("1. The catalog is healthy, and a deploy may go")?;
+    title("1. The catalog is healthy, and a pipeline asks before each deploy")?;
     stage.load().await?;
-    let begun = stage.until("requests are counted", |v| v.windows[0].total > Some(0.0)).await?;
     let healthy = |v: &BudgetView| {
-        v.windows[0].total.is_some_and(|t| t > 2_000.0) && v.state == State::Healthy
+        v.windows[0].total.is_some_and(|t| t > 1_300.0) && v.state == State::Healthy
     };
     let view = stage.until("the catalog is healthy", healthy).await?;
     line(&view)?;
-    gate(stage, 0).await?;
-    healthy_minute(stage, &begun).await?;
+    let people = People::hire(stage).await?;
+    pipeline::deploy(stage, &people).await?;
+    healthy_minute(stage, &view).await?;
 
-    title(&format!("2. A fault: for {FAULT} s, one request in five fails"))?;
+    title(&format!("2. Version 1.1 is broken: for {FAULT} s, one request in five fails"))?;
     inject(stage).await?;
     let over = tokio::time::Instant::now() + Duration::from_secs(FAULT + 2);
     burn_down(stage).await?;
 
-    title("3. The budget is gone, and the gate refuses the next deploy")?;
-    gate(stage, 20).await?;
+    title("3. The budget is gone: the next deploy is refused, the way back is open")?;
+    pipeline::refuse(stage, &people).await?;
 
-    title("4. The fault ends")?;
+    title("4. Two people take the responsibility for a repair")?;
+    pipeline::overrule(stage, &people).await?;
+
+    title("5. The fault ends")?;
     tokio::time::sleep_until(over).await;
-    compare(stage).await
+    let equal = compare(stage).await?;
+
+    title("7. The record of all this is whole")?;
+    pipeline::audit(stage).await?;
+    Ok(equal)
 }
 
-/// The forecast goes by the usual minute: a healthy one must be over before a burning one begins,
-/// and that one must have room for the whole burn.
-async fn healthy_minute(stage: &mut Stage, begun: &BudgetView) -> anyhow::Result<()> {
+/// The forecast goes by the usual minute, and the watch by the minutes after the deploy: a healthy one
+/// must be over before a burning one begins, and that one must have room for the whole burn.
+async fn healthy_minute(stage: &mut Stage, deployed: &BudgetView) -> anyhow::Result<()> {
     let minute = |v: &BudgetView| Minute::of(v.evaluated_at);
     let over = |v: &BudgetView| {
-        minute(v) > minute(begun) && (v.evaluated_at - minute(v).start()).num_seconds() <= 30
+        minute(v) > minute(deployed) && (v.evaluated_at - minute(v).start()).num_seconds() <= 30
     };
     say("   (a whole minute of healthy traffic teaches the forecast what is usual)")?;
     stage.until("a minute is over", over).await.map(drop)
@@ -114,26 +120,6 @@ async fn inject(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks the gate as CI would, and shows what CI would see.
-async fn gate(stage: &Stage, expected: i32) -> anyhow::Result<()> {
-    say("   $ budget-gate peek --service catalog")?;
-    let mut command = Command::new(sibling("budget-gate")?);
-    command.args(["peek", "--service", "catalog", "--url", &stage.engine]);
-    let output = command.output().await.context("cannot run budget-gate")?;
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        say(&format!("   {line}"))?;
-    }
-    let code = output.status.code().unwrap_or(-1);
-    say(&format!("   exit code {code}"))?;
-    if code != expected {
-        bail!(
-            "the gate was expected to exit with {expected}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(())
-}
-
 /// The engine's count beside the load generator's. Equal to within the requests in flight.
 async fn compare(stage: &mut Stage) -> anyhow::Result<bool> {
     let url = format!("http://{}/counts", stage.counts);
@@ -144,7 +130,7 @@ async fn compare(stage: &mut Stage) -> anyhow::Result<bool> {
     let view = stage.until("the engine has read past the counts", |v| bad(v) >= seen.bad).await?;
     line(&view)?;
     let off = bad(&view) - seen.bad;
-    title("5. Two counts of the same failures")?;
+    title("6. Two counts of the same failures")?;
     say(&format!(
         "   the load generator saw {} bad answers of {} requests ({} in flight)",
         seen.bad, seen.sent, seen.in_flight
@@ -160,6 +146,7 @@ pub(super) fn stay(stage: &Stage) -> anyhow::Result<()> {
     title("Everything runs on until Ctrl-C")?;
     say(&format!("   engine      {0}/v1/slos   {0}/docs   {0}/metrics", stage.engine))?;
     say(&format!("   gate        budget-gate peek --service catalog --url {}", stage.engine))?;
+    say(&format!("   decisions   {}/gate/decisions", stage.engine))?;
     say(&format!("   catalog     {0}/products   {0}/faults   {0}/metrics", stage.catalog))?;
     if let Some(prometheus) = &stage.prometheus {
         say(&format!("   prometheus  {prometheus}"))?;

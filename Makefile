@@ -12,7 +12,7 @@ ARGS ?=
 # Where cargo puts what it builds; found without python3, because the demo needs cargo alone.
 target = $$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
-.PHONY: help demo test lint bench generate check-generated unit fmt setup build clean
+.PHONY: help demo test lint ci-pieces bench generate check-generated unit fmt setup build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ unit: ## the tests alone, with real servers
 	@bash $(tools)/setup.sh servers
 	cargo test --workspace --locked
 	cargo test --package budget-gate --no-default-features --locked
+
+ci-pieces: ## check and run the ready-made pieces for CI systems; needs Go, Node, Java and Python
+	@bash budget-gate/ci/check.sh
 
 bench: ## run the benchmark program, optimised; ARGS passes its flags on
 	@bash $(tools)/setup.sh servers

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat};
@@ -65,6 +65,16 @@ impl Engine {
         Ok(page.items)
     }
 
+    /// Any command, working in a folder.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run(&self, folder: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
+        let mut command = Command::new(&self.binary);
+        command.env_clear().envs(&self.environment).args(arguments).current_dir(folder);
+        command.output().with_context(|| format!("start {}", self.binary.display()))
+    }
+
     /// `serve` on a free port, working in a folder that holds `slos/`; what it says goes to
     /// `serve.log` there. It is killed when its guard goes.
     ///
@@ -99,10 +109,17 @@ impl Serving {
     }
 }
 
-/// As `kill -9` does.
-impl Drop for Serving {
-    fn drop(&mut self) {
+impl Serving {
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        // An error here means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.kill();
     }
 }

@@ -9,6 +9,7 @@ use crate::report::Outcome;
 use crate::world::World;
 
 mod backfill;
+mod decisions;
 mod exporter;
 mod kills;
 mod operate;
@@ -40,6 +41,8 @@ pub(crate) enum Row {
     Operate,
     /// The gate's peek against a trivial route of the same process.
     Peek,
+    /// Recorded decisions while the server is killed again and again.
+    Decisions,
 }
 
 impl Row {
@@ -59,6 +62,7 @@ impl Row {
             Self::Restart => restart::run(&world),
             Self::Operate => operate::run(&world),
             Self::Peek => peek::run(&world),
+            Self::Decisions => decisions::run(&world),
         }?;
         outcome.row = name;
         outcome.seconds = begun.elapsed().as_secs_f64();

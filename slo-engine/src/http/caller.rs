@@ -71,13 +71,13 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Principal>, 
 /// Paths that tell nothing of anybody's services.
 pub(super) const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Lets a request pass when reads are open, or with a valid token.
+/// Lets a request pass with a valid token.
 pub(super) async fn guard(
     State(app): State<Arc<App>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    if app.shared.reads_are_open || OPEN.contains(&request.uri().path()) {
+    if OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     match authenticate(&app, request.headers()).await {

@@ -84,6 +84,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(incidents::close))
         .routes(routes!(ui::decisions::list))
         .routes(routes!(ui::decisions::show))
+        .routes(routes!(ui::slo::show))
 }
 
 /// The whole server.

@@ -44,7 +44,7 @@ fn incidents<'a, V>(case: &Case<'_, 'a, V>, rule: &IncidentsRule) -> Vec<Row<'a>
         .iter()
         .filter(|one| one.concerns(case.subject.environment) && one.is_open(after, case.now));
     let mut rows: Vec<Row<'a>> =
-        open.filter_map(|one| incident(one, verdict_on(one, rule)?, after)).collect();
+        open.filter_map(|one| Some(incident(one, verdict_on(one, rule)?, after))).collect();
     if rows.is_empty() {
         let reason = "no incident is open that the policy looks at";
         rows.push(Row::of_service("incidents").says(Verdict::Allow, reason));
@@ -58,7 +58,7 @@ fn verdict_on(incident: &Incident, rule: &IncidentsRule) -> Option<Verdict> {
     rule.deny.contains(severity).then_some(Verdict::Deny).or(warns)
 }
 
-fn incident<'a>(one: &Incident, verdict: Verdict, after: Span) -> Option<Row<'a>> {
+fn incident<'a>(one: &Incident, verdict: Verdict, after: Span) -> Row<'a> {
     let (severity, title) = (one.severity.as_str(), &one.title);
     let since = words::instant(one.opened_at);
     let reason = format!("a {severity} incident is open since {since}: {title} ({})", one.key);
@@ -67,10 +67,11 @@ fn incident<'a>(one: &Incident, verdict: Verdict, after: Span) -> Option<Row<'a>
         None,
         format_args!("incident {} is closed (unconfirmed, it closes by itself {lapses})", one.key),
     );
+    row.result.evidence = Some(format!("/v1/incidents?service={}&open=true", one.service).into());
     if verdict == Verdict::Deny {
         row.act = Some(format!("close the incident {}", one.key));
     }
-    Some(row)
+    row
 }
 
 /// A calendar that is closed denies; one that nobody declared is unknown.

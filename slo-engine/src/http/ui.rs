@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::problem::Problem;
 
 pub(super) mod decisions;
+pub(super) mod slo;
 
 /// A page holds its style, and needs nothing else from anywhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
@@ -21,9 +22,12 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut pages = Environment::new();
     pages.set_undefined_behavior(UndefinedBehavior::Strict);
     pages.add_filter("instant", instant);
+    pages.add_filter("percent", words::percent);
+    pages.add_filter("count", words::number);
     for (name, text) in [
         ("layout.html", include_str!("../../templates/ui/layout.html")),
         ("decision.html", include_str!("../../templates/ui/decision.html")),
+        ("slo.html", include_str!("../../templates/ui/slo.html")),
         ("decisions.html", include_str!("../../templates/ui/decisions.html")),
     ] {
         pages.add_template(name, text).expect("a test renders every page");

@@ -14,6 +14,7 @@ mod exporter;
 mod kills;
 mod operate;
 mod peek;
+mod records;
 mod restart;
 mod scenarios;
 mod ticks;
@@ -43,6 +44,8 @@ pub(crate) enum Row {
     Peek,
     /// Recorded decisions while the server is killed again and again.
     Decisions,
+    /// Callers that record at once, against a bare group commit of the same bytes.
+    Records,
 }
 
 impl Row {
@@ -63,6 +66,7 @@ impl Row {
             Self::Operate => operate::run(&world),
             Self::Peek => peek::run(&world),
             Self::Decisions => decisions::run(&world),
+            Self::Records => records::run(&world),
         }?;
         outcome.row = name;
         outcome.seconds = begun.elapsed().as_secs_f64();

@@ -91,7 +91,8 @@ impl Records {
         after: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Record>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(select!("WHERE true"));
+        // Left alone, the planner would rather read and sort all rows.
+        let mut query = QueryBuilder::<Sqlite>::new(select!("INDEXED BY records_by_at WHERE true"));
         filter.narrow(&mut query);
         if let Some(after) = after {
             query.push(" AND (at, seq) < ((SELECT at FROM records WHERE seq = ").push_bind(after);

@@ -175,7 +175,7 @@ async fn callers_wait_no_longer_than_they_said_and_what_they_gave_up_is_not_writ
         let slow = answer.unwrap_err();
         assert!(matches!(slow, Unrecorded::Slow { under_way: false, .. }), "{slow:?}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert!(begun.elapsed() < Duration::from_secs(3));
     // One that goes away without a word has given up too.
     let gone = tokio::time::timeout(short, recorder.record(entry("gone"), LONG)).await;
     assert!(gone.is_err());
@@ -196,7 +196,7 @@ async fn who_gives_up_while_it_is_written_is_told_that_it_may_be_recorded() {
     run(
         &store,
         "CREATE TABLE some AS WITH RECURSIVE up (value) AS \
-         (SELECT 1 UNION ALL SELECT value + 1 FROM up WHERE value < 200) SELECT value FROM up",
+         (SELECT 1 UNION ALL SELECT value + 1 FROM up WHERE value < 300) SELECT value FROM up",
     )
     .await;
     run(
@@ -205,7 +205,7 @@ async fn who_gives_up_while_it_is_written_is_told_that_it_may_be_recorded() {
          BEGIN SELECT count(a.value + b.value + c.value) FROM some a, some b, some c; END",
     )
     .await;
-    let short = Duration::from_millis(100);
+    let short = Duration::from_millis(250);
     let slow = recorder.record(entry("a"), short).await.unwrap_err();
     assert!(matches!(slow, Unrecorded::Slow { under_way: true, .. }), "{slow:?}");
     assert!(slow.to_string().ends_with("it may still be, because writing had begun"), "{slow}");

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::http::world::{Answer, World};
+use crate::record::audit::audit;
 use crate::token::Scope;
 
 const PATH: &str = "/v1/gate/decisions";
@@ -247,4 +248,24 @@ async fn decisions_are_counted_by_verdict_and_repeats_are_not() {
     let line = line.unwrap_or_else(|| panic!("{metrics}"));
     assert!(line.contains(r#"verdict="allow""#) && line.ends_with(" 1"), "{line}");
     assert!(metrics.contains("headroom_gate_decision_seconds_count 2"), "{metrics}");
+}
+
+#[tokio::test]
+async fn the_chain_of_all_that_the_routes_record_is_whole() {
+    let world = World::new().await;
+    let all = [Scope::Decide, Scope::Deploy, Scope::Override];
+    let (token, other) = (world.token("ci", &all).await, world.token("other", &all).await);
+    // Nobody declared it, and no environment is named.
+    let unknown = decide(&world, &token, json!({"service": "ordres", "version": "1"})).await;
+    assert_eq!((unknown.status, &unknown.json()["environment"]), (201, &Value::Null));
+    decide(&world, &token, json!({"service": "catalog"})).await;
+    let body = json!({"service": "catalog", "version": "1"});
+    world.send(Method::POST, "/v1/deployments", &token, &body).await;
+    let body = json!({"service": "catalog", "reason": "why", "until": "2026-11-21T11:00:00Z"});
+    let made = world.send(Method::POST, "/v1/gate/overrides", &token, &body).await.json();
+    let approve = format!("/v1/gate/overrides/{}/approve", made["id"].as_str().unwrap());
+    assert_eq!(world.send(Method::POST, &approve, &other, &json!({})).await.status, 200);
+    let audit = audit(&world.shared.store, &[], None, &|_| {}).await.unwrap();
+    assert!(audit.is_whole(), "{audit:?}");
+    assert_eq!(audit.end.seq, 5);
 }

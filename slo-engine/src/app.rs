@@ -65,6 +65,9 @@ pub async fn run(
     let tokens = shared.tokens.clone();
     let router = http::router(Arc::new(shared));
     tracing::info!("listening on http://{at}");
+    if at.ip().is_unspecified() && config.server.public_url.is_none() {
+        tracing::warn!("links to decisions lead nowhere until server.publicUrl is set");
+    }
     let server = serve(listener, router, stop.clone());
     let mut running = Running { config, clock, store, latest, engine, filling: None };
     running.work(&mut reload, stop).await?;

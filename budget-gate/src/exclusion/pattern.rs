@@ -96,7 +96,10 @@ mod tests {
         let pattern = SloPattern::parse("or*/none@production").unwrap();
         assert!(pattern.reaches("orders", "production"));
         assert!(!pattern.reaches("orders", "staging") && !pattern.reaches("users", "production"));
-        assert_eq!((pattern.service().as_str(), pattern.environment()), ("or*", Some("production")));
+        assert_eq!(
+            (pattern.service().as_str(), pattern.environment()),
+            ("or*", Some("production"))
+        );
     }
 
     #[test]

@@ -26,6 +26,8 @@ use crate::record::{Recorder, Records};
 use crate::store::Store;
 use crate::token::{self, Scope, Tokens};
 
+mod ledger;
+
 /// Each service's availability is named by what it is like.
 const SPEC: &str = r#"
 apiVersion: headroom/v1
@@ -203,7 +205,7 @@ impl World {
     pub(super) fn declares(&self, text: &str) {
         let documents: Vec<_> =
             yaml::documents("more.yaml", text.as_bytes()).into_iter().map(Result::unwrap).collect();
-        let mut snapshot = snapshot();
+        let mut snapshot = (*self.shared.latest.get().unwrap()).clone();
         let services = &snapshot.declared.services;
         let loaded = budget_gate::policy::load(&documents, services).unwrap();
         let declared = Declared {

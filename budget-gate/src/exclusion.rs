@@ -72,6 +72,12 @@ impl Exclusion {
     pub fn covers(&self, service: &str, slo: &str, environment: &str) -> bool {
         self.slos.iter().any(|pattern| pattern.matches(service, slo, environment))
     }
+
+    /// Whether nothing is excluded from an instant on.
+    #[must_use]
+    pub fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.times.stretches(now).next().is_none()
+    }
 }
 
 impl Times {

@@ -62,14 +62,14 @@ pub async fn run(
         Engine::start(&config, declared, store.clone(), latest.clone(), clock.now()).await?;
     let at = listener.local_addr().context("the listener has no address")?;
     let (shared, recorder) = share(&config, &store, &clock, latest.clone(), at).await?;
-    let tokens = shared.tokens.clone();
+    let (tokens, gate) = (shared.tokens.clone(), shared.gate.clone());
     let router = http::router(Arc::new(shared));
     tracing::info!("listening on http://{at}");
     if at.ip().is_unspecified() && config.server.public_url.is_none() {
         tracing::warn!("links to decisions lead nowhere until server.publicUrl is set");
     }
     let server = serve(listener, router, stop.clone());
-    let mut running = Running { config, clock, store, latest, engine, filling: None };
+    let mut running = Running { config, clock, store, latest, gate, engine, filling: None };
     running.work(&mut reload, stop).await?;
     running.stop_filling();
     // Connections that stay open do not hold up the end.
@@ -157,6 +157,7 @@ struct Running {
     clock: Arc<dyn Clock>,
     store: Store,
     latest: Latest,
+    gate: Arc<Gate>,
     engine: Engine,
     filling: Option<Filling>,
 }
@@ -194,10 +195,20 @@ impl Running {
                     }
                     self.fill();
                     self.reload_changed(&mut seen).await;
+                    self.note_exclusions().await;
                 }
             }
         }
         Ok(())
+    }
+
+    /// What the files exclude is part of the record; what cannot be recorded is tried after each tick.
+    async fn note_exclusions(&self) {
+        let Some(snapshot) = self.latest.get() else { return };
+        let noted = self.gate.note_declared(&snapshot.declared.exclusions, self.clock.now()).await;
+        if let Err(why) = noted {
+            tracing::warn!(%why, "cannot record which exclusions the files declare");
+        }
     }
 
     /// Starts reading the past that is missing, unless that is under way.
@@ -258,6 +269,7 @@ impl Running {
         match Engine::start(&self.config, declared, store, latest, self.clock.now()).await {
             Ok(engine) => {
                 self.engine = engine;
+                self.note_exclusions().await;
                 tracing::info!("the files were read again");
             }
             Err(error) => {

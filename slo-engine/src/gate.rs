@@ -24,6 +24,7 @@ use keys::{Kept, Keys};
 use state::State;
 
 pub mod event;
+pub mod exclusion;
 pub mod id;
 mod keys;
 mod load;

@@ -23,6 +23,7 @@ mod body;
 mod caller;
 mod deployments;
 mod described;
+mod exclusions;
 mod gate;
 mod health;
 mod history;
@@ -82,6 +83,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(deployments::show))
         .routes(routes!(incidents::report, incidents::list))
         .routes(routes!(incidents::close))
+        .routes(routes!(exclusions::create, exclusions::list))
+        .routes(routes!(exclusions::approve))
+        .routes(routes!(exclusions::remove))
         .routes(routes!(ui::decisions::list))
         .routes(routes!(ui::decisions::show))
         .routes(routes!(ui::slo::show))

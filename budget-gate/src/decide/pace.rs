@@ -38,8 +38,7 @@ pub(super) fn burn<'a>(asked: &Asked<'_>, rule: &BurnRule) -> Row<'a> {
 }
 
 fn pace(rule: &BurnRule, view: &BurnView, rate: f64) -> (Verdict, Option<Factor>) {
-    // A rate that equals the factor to nine digits has not crossed it.
-    let over = |limit: &Factor| rate > limit.get() * (1.0 + 1e-9);
+    let over = |limit: &Factor| limit.is_crossed(rate);
     let (deny, warn) = (rule.deny.filter(over), rule.warn.filter(over));
     match (deny, warn) {
         _ if view.bad < i64::from(rule.min_bad) => (Verdict::Allow, rule.warn.or(rule.deny)),

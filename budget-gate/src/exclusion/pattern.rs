@@ -34,19 +34,35 @@ impl SloPattern {
         Ok(Self { service: glob(service)?, slo: glob(slo)?, environment })
     }
 
+    /// The services that it names.
+    #[must_use]
+    pub const fn service(&self) -> &Glob {
+        &self.service
+    }
+
+    /// The environment that it names; `None` for all.
+    #[must_use]
+    pub fn environment(&self) -> Option<&str> {
+        self.environment.as_ref().map(Word::as_str)
+    }
+
+    /// Whether it may match an SLO of a service in an environment.
+    #[must_use]
+    pub fn reaches(&self, service: &str, environment: &str) -> bool {
+        self.service.matches(service) && self.environment().is_none_or(|e| e == environment)
+    }
+
     /// Whether it matches an SLO.
     #[must_use]
     pub fn matches(&self, service: &str, slo: &str, environment: &str) -> bool {
-        self.service.matches(service)
-            && self.slo.matches(slo)
-            && self.environment.as_ref().is_none_or(|e| e.as_str() == environment)
+        self.slo.matches(slo) && self.reaches(service, environment)
     }
 }
 
 impl fmt::Display for SloPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.service, self.slo)?;
-        self.environment.as_ref().map_or(Ok(()), |e| write!(f, "@{}", e.as_str()))
+        self.environment().map_or(Ok(()), |e| write!(f, "@{e}"))
     }
 }
 
@@ -73,6 +89,17 @@ mod tests {
             assert_eq!(slos.map(|(a, b, c)| pattern.matches(a, b, c)), matches, "{text}");
             assert_eq!(pattern.to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_pattern_reaches_services_whatever_their_slos() {
+        let pattern = SloPattern::parse("or*/none@production").unwrap();
+        assert!(pattern.reaches("orders", "production"));
+        assert!(!pattern.reaches("orders", "staging") && !pattern.reaches("users", "production"));
+        assert_eq!(
+            (pattern.service().as_str(), pattern.environment()),
+            ("or*", Some("production"))
+        );
     }
 
     #[test]

@@ -68,6 +68,27 @@ fn a_weekly_exclusion_follows_its_zone_and_starts_no_more_after_it_expires() {
 }
 
 #[test]
+fn an_exclusion_is_over_when_its_last_stretch_is() {
+    let (once, weekly) = (try_read(ONCE).unwrap(), try_read(WEEKLY).unwrap());
+    let endless = try_read(&WEEKLY.replace("expires: 2026-11-08T01:00Z\n", "")).unwrap();
+    for (exclusion, during, after) in [
+        (&once, "2026-11-20T02:39:59Z", "2026-11-20T02:40:00Z"),
+        (&weekly, "2026-11-08T01:59:59Z", "2026-11-08T02:00:00Z"),
+    ] {
+        assert!(!exclusion.is_over(at(during)) && exclusion.is_over(at(after)), "{during}");
+    }
+    assert!(!endless.is_over(at("2036-11-20T02:40:00Z")));
+}
+
+#[test]
+fn a_request_is_described_without_what_only_a_document_says() {
+    let schema = schemars::schema_for!(Exclusion).to_value();
+    let keys: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["expires", "from", "reason", "slos", "until", "weekly"]);
+    assert_eq!(schema["required"], serde_json::json!(["slos", "reason"]));
+}
+
+#[test]
 fn recurrences_that_touch_are_one_span() {
     let nights = WEEKLY
         .replace("\"Sun 02:00\", until: \"Sun 03:00\"", "\"Sat..Sun 00:00\", until: \"24:00\"")

@@ -1,9 +1,12 @@
 //! The shape that a user writes, in a document as in the body of a request.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use slo_core::spec::yaml::{Spanned, Spot};
 
 use super::{Exclusion, SloPattern, Times};
@@ -155,6 +158,45 @@ impl From<Weekly> for WrittenWeekly {
 /// A value that stands in no file.
 fn bare<T>(value: T) -> Spanned<T> {
     Spanned { value, spot: Spot::default() }
+}
+
+/// As it stands in an answer.
+impl Serialize for Weekly {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        WrittenWeekly::from(*self).serialize(to)
+    }
+}
+
+impl JsonSchema for Weekly {
+    fn schema_name() -> Cow<'static, str> {
+        WrittenWeekly::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        WrittenWeekly::json_schema(generator)
+    }
+}
+
+/// What only a document says: of a request it is known.
+const OF_DOCUMENTS: [&str; 3] = ["apiVersion", "kind", "author"];
+
+/// The body of a request.
+impl JsonSchema for Exclusion {
+    fn schema_name() -> Cow<'static, str> {
+        "NewExclusion".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Written::json_schema(generator);
+        schema.remove("title");
+        if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.retain(|key, _| !OF_DOCUMENTS.contains(&key.as_str()));
+        }
+        if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+            required.retain(|key| key.as_str().is_none_or(|key| !OF_DOCUMENTS.contains(&key)));
+        }
+        schema
+    }
 }
 
 impl Serialize for Exclusion {

@@ -125,6 +125,12 @@ impl Factor {
     pub const fn get(self) -> f64 {
         self.0
     }
+
+    /// Whether a rate is above it. One that equals it to nine digits is not: rates are quotients.
+    #[must_use]
+    pub fn is_crossed(self, rate: f64) -> bool {
+        rate > self.0 * (1.0 + 1e-9)
+    }
 }
 
 impl fmt::Display for Factor {
@@ -240,6 +246,16 @@ mod tests {
         for text in ["0", "-1", "inf", "NaN", "x"] {
             assert!(Factor::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_rate_that_equals_a_factor_has_not_crossed_it_however_it_was_divided() {
+        let factor = Factor::parse("10").unwrap();
+        for budget in [0.9, 0.99, 0.999, 0.9999].map(|objective: f64| 1.0 - objective) {
+            assert!(!factor.is_crossed(10.0 * budget / budget), "{budget}");
+            assert!(factor.is_crossed(10.0001 * budget / budget), "{budget}");
+        }
+        assert!(!factor.is_crossed(100.0 / 100.0 / (1.0 - 0.9)), "1.0 / 0.09999999999999998");
     }
 
     #[test]

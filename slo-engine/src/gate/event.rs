@@ -6,6 +6,7 @@ use budget_gate::overriding::Override;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::exclusion::{ExclusionStep, FromFile, Requested};
 use crate::record::{Entry, RecordKind};
 
 /// One thing that happened.
@@ -31,6 +32,25 @@ pub enum Event {
     /// An override was revoked.
     #[serde(rename = "override.revoked")]
     OverrideRevoked(Step),
+    /// An exclusion was asked for.
+    #[serde(rename = "exclusion.created")]
+    ExclusionCreated(Requested),
+    /// An exclusion was approved.
+    #[serde(rename = "exclusion.approved")]
+    ExclusionApproved(ExclusionStep),
+    /// An exclusion was removed.
+    #[serde(rename = "exclusion.removed")]
+    ExclusionRemoved(ExclusionStep),
+    /// The files declare other exclusions than before.
+    #[serde(rename = "exclusions.declared")]
+    ExclusionsDeclared {
+        /// Of the record.
+        id: String,
+        /// When it was seen.
+        at: DateTime<Utc>,
+        /// All that they declare now, by id.
+        exclusions: Vec<FromFile>,
+    },
 }
 
 /// A step in the life of something that was recorded before.
@@ -56,26 +76,36 @@ impl Event {
     /// Never: it consists of texts and instants.
     #[must_use]
     pub fn entry(&self, at: DateTime<Utc>) -> Entry {
-        let (kind, id, service, environment) = match self {
-            Self::Deployed { deployment: one } => {
-                (RecordKind::Deployment, &one.id, &one.service, &one.environment)
-            }
-            Self::OverrideCreated { one } => {
-                (RecordKind::Override, &one.id, &one.service, &one.environment)
-            }
-            Self::OverrideApproved(step) | Self::OverrideRevoked(step) => {
-                (RecordKind::Override, &step.id, &step.service, &step.environment)
-            }
-        };
+        let (kind, id, (service, environment)) = self.about();
         Entry {
             kind,
-            id: id.clone(),
+            id: id.to_owned(),
             at,
-            service: service.clone(),
-            environment: environment.clone(),
+            service: service.to_owned(),
+            environment: environment.to_owned(),
             verdict: None,
             json: serde_json::to_vec(self).expect("texts and instants have a JSON"),
             idempotency: None,
+        }
+    }
+
+    /// What it is about: kind, id, and the service with its environment. An exclusion is about
+    /// patterns of them, so it is found by its kind and id alone.
+    fn about(&self) -> (RecordKind, &str, (&str, &str)) {
+        match self {
+            Self::Deployed { deployment: one } => {
+                (RecordKind::Deployment, &one.id, (&one.service, &one.environment))
+            }
+            Self::OverrideCreated { one } => {
+                (RecordKind::Override, &one.id, (&one.service, &one.environment))
+            }
+            Self::OverrideApproved(step) | Self::OverrideRevoked(step) => {
+                (RecordKind::Override, &step.id, (&step.service, &step.environment))
+            }
+            Self::ExclusionCreated(Requested { id, .. })
+            | Self::ExclusionApproved(ExclusionStep { id, .. })
+            | Self::ExclusionRemoved(ExclusionStep { id, .. })
+            | Self::ExclusionsDeclared { id, .. } => (RecordKind::Exclusion, id, ("", "")),
         }
     }
 }

@@ -29,7 +29,7 @@ const PAGE: u32 = 1_000;
 pub(super) async fn load(store: &Store, now: DateTime<Utc>) -> Result<Loaded, StoreError> {
     let records = Records::of(store.clone());
     let mut state = State::default();
-    let kinds = [RecordKind::Override, RecordKind::Deployment];
+    let kinds = [RecordKind::Override, RecordKind::Exclusion, RecordKind::Deployment];
     let mut events = records.all_of(&kinds);
     while let Some(record) = events.try_next().await? {
         state.apply(event(&record)?);

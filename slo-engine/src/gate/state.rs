@@ -1,5 +1,5 @@
-//! What is known of services beside their budgets, in memory: what runs where, overrides, claims and
-//! incidents. Built from the records at start, then kept up by what is recorded.
+//! What is known of services beside their budgets, in memory: what runs where, overrides, claims,
+//! exclusions and incidents. Built from the records at start, then kept up by what is recorded.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,15 @@ use budget_gate::{Decision, Known};
 use chrono::{DateTime, Duration, Utc};
 
 use super::event::{Event, Step};
+use super::exclusion::Exclusions;
 
 /// Everything that is known beside budgets.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     places: HashMap<String, Vec<Place>>,
     incidents: HashMap<String, Vec<Incident>>,
+    /// Exclusions, of people and of files.
+    pub exclusions: Exclusions,
 }
 
 /// A service in an environment.
@@ -117,6 +120,12 @@ impl State {
                     (one.revoked_by, one.revoked_at) = (Some(step.by), Some(step.at));
                 }
             }
+            Event::ExclusionCreated(one) => self.exclusions.request(one),
+            Event::ExclusionApproved(step) => self.exclusions.approve(step),
+            Event::ExclusionRemoved(step) => self.exclusions.remove(step),
+            Event::ExclusionsDeclared { at, exclusions, .. } => {
+                self.exclusions.declare(exclusions, at);
+            }
         }
     }
 
@@ -147,6 +156,8 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::exclusion::ExclusionStep;
+    use crate::gate::exclusion::tests::{declared, requested};
 
     fn at(minute: i64) -> DateTime<Utc> {
         "2026-11-21T10:00:00Z".parse::<DateTime<Utc>>().unwrap() + Duration::minutes(minute)
@@ -217,6 +228,26 @@ mod tests {
         state.apply(Event::OverrideRevoked(step("token:eve")));
         let one = state.overriding("o1").unwrap();
         assert_eq!((one.revoked_by.as_deref(), one.revoked_at), (Some("token:eve"), Some(at(5))));
+    }
+
+    #[test]
+    fn every_event_about_exclusions_reads_back_from_its_record_and_is_applied() {
+        let step = |by: &str| ExclusionStep { id: "e1".into(), by: by.into(), at: at(5) };
+        let mut state = State::default();
+        for event in [
+            Event::ExclusionCreated(requested("e1")),
+            Event::ExclusionApproved(step("token:ben")),
+            Event::ExclusionRemoved(step("token:eve")),
+            Event::ExclusionsDeclared { id: "e2".into(), at: at(6), exclusions: declared() },
+        ] {
+            let entry = event.entry(at(0));
+            assert_eq!(serde_json::from_slice::<Event>(&entry.json).unwrap(), event);
+            assert_eq!((entry.kind.as_str(), entry.service.as_str()), ("exclusion", ""));
+            state.apply(event);
+        }
+        let one = state.exclusions.find("e1").unwrap();
+        assert_eq!((one.lacks(), one.removed_by.as_deref()), (1, Some("token:eve")));
+        assert_eq!(state.exclusions.declared_since(&declared()[0].id), Some(at(6)));
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub(super) async fn show(
     })
 }
 
-/// What an SLO counted in minutes `from..to`.
+/// What an SLO counted in minutes `from..to`; one in slices in the slices that lie in them whole.
 ///
 /// # Errors
 /// When it has no ledger, or the database cannot be read.
@@ -128,6 +128,11 @@ pub(super) async fn counted(
     }
     let (ledger, slo) = kept(snapshot, service, view)?;
     let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
+    let whole = |slicing: &Slicing| (slicing.start(from + (slicing.size - 1)), slicing.start(to));
+    let (from, to) = slicing.as_ref().map_or((from, to), whole);
+    if from >= to {
+        return Ok(Counts::default());
+    }
     let range = Range { from, to, step: to - from };
     let fold = fold(&app.shared.store, ledger, view, Fold::new(range, slicing)).await;
     let fold = fold.map_err(|error| {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use budget_gate::deployment::Deployment;
+use budget_gate::exclusion::Exclusion;
 use budget_gate::{Decision, Kind, Request, Verdict};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -21,16 +22,17 @@ use super::gate::{overrides, watch};
 use super::history::History;
 use super::page::Page;
 use super::problem::{self, ProblemDocument};
-use super::{deployments, health, incidents, services};
+use super::{deployments, exclusions, health, incidents, services};
 
 /// Where schemas are in the document.
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// Groups of operations, in the order of the page.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     ("gate", "May this be deployed?"),
     ("deployments", "What runs where, and what it cost"),
     ("incidents", "What is wrong now"),
+    ("exclusions", "Times that are not to count against SLOs"),
     ("budgets", "What is left, and where it went"),
     ("operation", "The engine itself"),
 ];
@@ -49,6 +51,8 @@ fn schemas() -> serde_json::Map<String, Value> {
     all.with::<watch::Watch>().with::<Deployment>().with::<Page<Deployment>>();
     all.with::<deployments::DeploymentCost>();
     all.with::<incidents::Shown>().with::<Page<incidents::Shown>>();
+    all.with::<exclusions::Accepted>().with::<exclusions::Shown>();
+    all.with::<Page<exclusions::Shown>>();
     let mut definitions = generator.take_definitions(true);
     definitions.extend(asked());
     definitions
@@ -62,6 +66,7 @@ fn asked() -> serde_json::Map<String, Value> {
     let mut all = Of(&mut generator);
     all.with::<Request>().with::<overrides::NewOverride>();
     all.with::<deployments::NewDeployment>().with::<incidents::NewIncident>();
+    all.with::<Exclusion>();
     generator.take_definitions(true)
 }
 

@@ -3,12 +3,14 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::http::{HeaderMap, Method};
+use budget_gate::select::Glob;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Client;
 use serde_json::Value;
 use slo_core::bucket::Bucket;
 use slo_core::budget::{Account, Facts, end_of};
 use slo_core::slo::Slo;
+use slo_core::spec::yaml;
 use slo_core::time::{Minute, Span};
 use slo_core::view::{BudgetView, SourceView};
 use tempfile::TempDir;
@@ -23,6 +25,8 @@ use crate::record::signing::Signing;
 use crate::record::{Recorder, Records};
 use crate::store::Store;
 use crate::token::{self, Scope, Tokens};
+
+mod ledger;
 
 /// Each service's availability is named by what it is like.
 const SPEC: &str = r#"
@@ -197,6 +201,22 @@ impl World {
         Self { shared, clock, client: client(), address, folder }
     }
 
+    /// Publishes a snapshot with other policies and exclusions, as documents.
+    pub(super) fn declares(&self, text: &str) {
+        let documents: Vec<_> =
+            yaml::documents("more.yaml", text.as_bytes()).into_iter().map(Result::unwrap).collect();
+        let mut snapshot = (*self.shared.latest.get().unwrap()).clone();
+        let services = &snapshot.declared.services;
+        let loaded = budget_gate::policy::load(&documents, services).unwrap();
+        let declared = Declared {
+            policies: loaded.policies,
+            exclusions: loaded.exclusions,
+            ..(*snapshot.declared).clone()
+        };
+        snapshot.declared = Arc::new(declared);
+        self.shared.latest.publish(snapshot);
+    }
+
     /// Another server over the same database, at the same time.
     pub(super) async fn restarted(self) -> Self {
         let at = self.clock.now();
@@ -231,11 +251,23 @@ impl World {
 
     /// A new token that may do this everywhere.
     pub(super) async fn token(&self, name: &str, scopes: &[Scope]) -> String {
+        self.token_for(name, scopes, &[], &[]).await
+    }
+
+    /// One for services and environments that match patterns.
+    pub(super) async fn token_for(
+        &self,
+        name: &str,
+        scopes: &[Scope],
+        services: &[&str],
+        environments: &[&str],
+    ) -> String {
+        let globs = |all: &[&str]| all.iter().map(|text| Glob::parse(text).unwrap()).collect();
         let asked = token::Asked {
             name: name.to_owned(),
             scopes: scopes.to_vec(),
-            services: Vec::new(),
-            environments: Vec::new(),
+            services: globs(services),
+            environments: globs(environments),
             lasts: None,
         };
         let made = token::create(&self.shared.store, &asked, self.clock.now()).await.unwrap();

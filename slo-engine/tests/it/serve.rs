@@ -156,6 +156,36 @@ async fn sighup_reads_the_files_again_and_sigterm_stops_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn exclusions_of_the_files_are_recorded_at_the_start_and_when_they_change() {
+    let source = traffic();
+    let exclusion = |reason: &str| {
+        format!(
+            "---\napiVersion: headroom/v1\nkind: Exclusion\nslos: [shop/*]\nfrom: 2026-11-20T02:00Z\n\
+             until: 2026-11-20T02:40Z\nreason: {reason}\nauthor: ana\n"
+        )
+    };
+    let running =
+        Running::new(&source.url, &format!("{}{}", one(), exclusion("upgrade")), false).await;
+    let recorded = async |reason: &str| {
+        let begun = Instant::now();
+        loop {
+            let (_, page) = running.get("/v1/exclusions").await;
+            let one = &page["items"][0];
+            if one["reason"] == reason && one["at"].is_string() {
+                return page["items"].as_array().unwrap().len();
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{page:#}\n{}", running.log());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    assert_eq!(recorded("upgrade").await, 1);
+    assert!(running.log().contains("recorded but not applied"), "{}", running.log());
+    running.write(&format!("{}{}", one(), exclusion("longer upgrade")));
+    running.signal("-HUP");
+    assert_eq!(recorded("longer upgrade").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_on_one_database_is_refused_before_it_says_that_it_listens() {
     let running = Running::new(&traffic().url, &one(), true).await;
     let (mut second, _) = start(running.folder.path(), "http://127.0.0.1:1", true);

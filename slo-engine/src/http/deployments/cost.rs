@@ -60,7 +60,8 @@ struct Rate {
 /// Comparisons reach no further back.
 const LONGEST: i64 = 30 * 1_440;
 
-/// Reads it from the ledger. Whole minutes count: the one in which the deployment began is of neither.
+/// Reads it from the ledger. Whole minutes (and slices) count: the one in which the deployment began is
+/// of neither.
 pub(super) async fn of(
     app: &App,
     deployment: Deployment,
@@ -106,3 +107,6 @@ pub(in crate::http) fn burn(view: &BudgetView, counts: Counts) -> Option<f64> {
     let budget = 1.0 - view.objective;
     (counts.total > 0.0).then(|| counts.bad / counts.total / budget)
 }
+
+#[cfg(test)]
+mod tests;

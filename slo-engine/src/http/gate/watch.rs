@@ -1,6 +1,7 @@
 //! `/v1/gate/{service}/watch`: whether what was deployed last should be rolled back.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -14,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use slo_core::slo::Gate as Gating;
 use slo_core::time::Minute;
-use slo_core::view::{BudgetView, State as SloState};
+use slo_core::view::{BudgetView, State as SloState, Unit};
 use utoipa::IntoParams;
 
 use crate::evaluate::snapshot::{Found, Snapshot};
@@ -45,7 +46,7 @@ enum WatchVerdict {
 pub(in crate::http) struct Watch {
     /// The worst of what the rules say.
     verdict: WatchVerdict,
-    /// Why it is not ok.
+    /// Why it is not ok; the worst first.
     reasons: Vec<String>,
     /// Since when the running version runs; null when no deployment is known, and the whole window of
     /// each rule is looked at.
@@ -68,8 +69,8 @@ pub(in crate::http) struct Where {
 /// Should what was deployed last be rolled back?
 ///
 /// By the `watch` rules of the policy, over the minutes since the deployment that are read and written;
-/// at most the rule's window. A policy without such a rule, and numbers that are missing or stale, are
-/// unknown.
+/// at most the rule's window. A policy without such a rule, numbers that are missing or stale, and a
+/// time of which less than half was measured are unknown.
 #[utoipa::path(get, path = "/v1/gate/{service}/watch", tag = "gate", operation_id = "watch", responses(
     (status = 200, description = "What the rules say", body = ref("#/components/schemas/Watch")), NotFound,
 ), params(("service" = String, Path, description = "The service's name"), Where))]
@@ -103,7 +104,9 @@ pub(in crate::http) async fn watch(
         rules,
     };
     let speaking = answer.rules.iter().filter(|rule| rule.verdict != Verdict::Allow);
-    answer.reasons = speaking.map(|rule| rule.reason.clone()).collect();
+    let mut speaking: Vec<&RuleResult> = speaking.collect();
+    speaking.sort_by_key(|rule| Reverse(said(rule)));
+    answer.reasons = speaking.into_iter().map(|rule| rule.reason.clone()).collect();
     if answer.rules.is_empty() {
         answer.reasons.push(nothing(policy.map(|policy| policy.name.as_str()), &service));
     }
@@ -149,8 +152,15 @@ async fn judge(
     let window = end - rule.window.span().as_minutes();
     let from = since.map_or(window, |at| window.max(Minute::of(at) + 1));
     let counts = counted(app, (snapshot, &**found.service, view), (from, end)).await?;
-    if counts.measured == 0 {
-        return Ok(unknown(view, rule, "nothing was measured since the deployment yet"));
+    let Counts { measured, minutes, .. } = counts;
+    // A rate over less than half of the time is none.
+    if minutes == 0 || measured * 2 < minutes {
+        let when = since.map_or("in the window", |_| "since the deployment");
+        let why = match measured {
+            0 => format!("nothing was measured {when} yet"),
+            _ => format!("only {measured} of {minutes} minutes {when} were measured"),
+        };
+        return Ok(unknown(view, rule, &why));
     }
     Ok(known(view, rule, counts, (from, end)))
 }
@@ -178,10 +188,14 @@ fn known(
 ) -> RuleResult {
     // Minutes without an event burn nothing.
     let rate = burn(view, counts).unwrap_or(0.0);
-    let is_over = rate > rule.burn.get() && counts.bad >= f64::from(rule.min_bad);
+    let is_over = rule.burn.is_crossed(rate) && counts.bad >= f64::from(rule.min_bad);
+    let noun = match view.windows.first().and_then(|window| window.unit) {
+        Some(Unit::Slices) => "slices",
+        _ => "events",
+    };
     let why = format!(
-        "in {} since {} the budget burned {} times as fast as it may ({} bad events); roll back \
-         above {} from {} bad events on",
+        "in {} since {} the budget burned {} times as fast as it may ({} bad {noun}); roll back \
+         above {} from {} bad {noun} on",
         words::length(((end - from) * 60) as f64),
         words::instant(from.start()),
         words::number_beside(rate, rule.burn.get()),
@@ -195,3 +209,6 @@ fn known(
         ..unknown(view, rule, &why)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,8 @@ pub(super) struct Judged {
 pub(in crate::http) struct Counts {
     pub(in crate::http) bad: f64,
     pub(in crate::http) total: f64,
+    /// All minutes.
+    pub(in crate::http) minutes: i64,
     /// Minutes that were measured.
     pub(in crate::http) measured: i64,
 }
@@ -133,7 +135,8 @@ impl Fold {
             slices.close_before(self.range.to, &self.range, &mut self.points);
         }
         let whole = self.slices.as_ref().map_or(1, |slices| slices.slicing.whole()) as f64;
-        let mut counts = Counts::default();
+        let minutes = self.range.to - self.range.from;
+        let mut counts = Counts { minutes, ..Counts::default() };
         for point in &self.points {
             counts.bad += point.sums.bad() as f64 / whole;
             counts.total += point.sums.total as f64 / whole;

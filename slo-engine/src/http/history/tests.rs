@@ -1,52 +1,16 @@
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use slo_core::bucket::Bucket;
-use slo_core::ledger::Hour;
-use slo_core::slo::{Name, SloId};
-use slo_core::time::Minute;
 
-use crate::http::world::{World, now, snapshot};
-use crate::store::{Commit, LedgerKey};
+use crate::http::world::World;
 
 /// Two hours of minutes of `orders/availability` and `orders/slices` up to 10:00, 100 events each;
 /// 1 of them bad in each minute from 9:00 on, and 50 in minute 9:30.
 async fn world() -> World {
-    let world = World::before_the_first_snapshot().await;
-    let name = |text: &str| Name::parse(text).unwrap();
-    let key = |slo: &str| LedgerKey {
-        slo: SloId { service: name("orders"), slo: name(slo), environment: name("production") },
-        fingerprint: "f".to_owned(),
+    let bad = |back| match back {
+        30 => 50,
+        ..=60 => 1,
+        _ => 0,
     };
-    let slos = ["availability", "slices"];
-    let registered = world.shared.store.register(&slos.map(key)).await.unwrap();
-    let end = Minute::of(now());
-    let mut commit = Commit::default();
-    let mut ledgers = BTreeMap::new();
-    for (slo, ledger) in slos.iter().zip(&registered) {
-        for back in 1..=2 {
-            let mut hour = Hour::default();
-            for at in 0..60 {
-                let bad = match (back, at) {
-                    (2, _) => 0,
-                    (_, 30) => 50,
-                    _ => 1,
-                };
-                let bucket =
-                    Bucket { good: 100 - bad, total: 100, measured: true, ..Bucket::default() };
-                hour.set(at, &bucket);
-            }
-            commit.hours.insert((end.hour() - back, ledger.id), hour.pack());
-        }
-        commit.firsts.insert(ledger.id, end - 120);
-        ledgers.insert(key(slo).slo, ledger.id);
-    }
-    world.shared.store.commit(&commit).await.unwrap();
-    let mut snapshot = snapshot();
-    snapshot.ledgers = Arc::new(ledgers);
-    world.shared.latest.publish(snapshot);
-    world
+    World::with_minutes(&["availability", "slices"], |_, back| Some(bad(back))).await
 }
 
 const PATH: &str = "/v1/slos/orders/availability/history?environment=production";

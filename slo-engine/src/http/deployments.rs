@@ -65,7 +65,7 @@ pub(super) async fn create(
     check(&new, now)?;
     let environment = environment(&app, &new)?;
     caller.needs(Scope::Deploy, &new.service, Some(&environment))?;
-    let _one_at_a_time = app.shared.gate.changing().await;
+    let changing = app.shared.gate.changing().await;
     let one = Deployment {
         id: id::new(now),
         service: new.service,
@@ -80,7 +80,8 @@ pub(super) async fn create(
         return json(&known);
     }
     let event = Event::Deployed { deployment: one.clone() };
-    app.shared.gate.happen(event, now).await.map_err(|why| unrecorded(&why))?;
+    let happened = app.shared.gate.happen(changing, event, now).await;
+    happened.map_err(|why| unrecorded(&why))?;
     Ok((StatusCode::CREATED, json(&one)?).into_response())
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn report(
         .done()?;
     caller.needs(Scope::Incident, &new.service, new.environment.as_deref())?;
     let (gate, now) = (&app.shared.gate, app.now());
-    let _one_at_a_time = gate.changing().await;
+    let changing = gate.changing().await;
     let (status, one) = match known(&app, &new, now) {
         Some(known) => {
             let NewIncident { severity, title, .. } = new;
@@ -90,7 +90,7 @@ pub(super) async fn report(
         }
         None => (StatusCode::CREATED, opened(new, now)),
     };
-    gate.report(one.clone(), now).await.map_err(|error| unwritten(&error))?;
+    gate.report(changing, one.clone(), now).await.map_err(|error| unwritten(&error))?;
     Ok((status, json(&shown(one, gate.incidents_close_after(), now))?).into_response())
 }
 
@@ -129,13 +129,13 @@ pub(super) async fn close(
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
     let (gate, now) = (&app.shared.gate, app.now());
-    let _one_at_a_time = gate.changing().await;
+    let changing = gate.changing().await;
     let found = gate.state().all_incidents().find(|one| one.id == id).cloned();
     let mut one = found.ok_or_else(|| Problem::not_found("no incident has this id"))?;
     caller.needs(Scope::Incident, &one.service, one.environment.as_deref())?;
     if one.closed_at.is_none() {
         one.closed_at = Some(now);
-        gate.report(one.clone(), now).await.map_err(|error| unwritten(&error))?;
+        gate.report(changing, one.clone(), now).await.map_err(|error| unwritten(&error))?;
     }
     json(&shown(one, gate.incidents_close_after(), now))
 }

@@ -33,14 +33,19 @@ pub(super) use cost::{DeploymentCost, burn};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewDeployment {
     /// The service.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     service: String,
     /// The environment; may be left out where the service is in one only.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     environment: Option<String>,
     /// The version.
+    #[schemars(length(min = 1, max = 200))]
     version: String,
     /// The digest of its image.
+    #[schemars(length(min = 1, max = 200))]
     digest: Option<String>,
     /// Its commit.
+    #[schemars(length(min = 1, max = 200))]
     commit: Option<String>,
     /// Since when it runs; now when nothing is said.
     at: Option<DateTime<Utc>>,

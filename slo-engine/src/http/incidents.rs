@@ -28,14 +28,18 @@ use crate::token::Scope;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewIncident {
     /// By what its reporter knows it: the same key confirms an open incident.
+    #[schemars(length(min = 1, max = 200))]
     key: String,
     /// The service.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     service: String,
     /// The environment; all of them when nothing is said.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     environment: Option<String>,
     /// How bad it is.
     severity: Severity,
     /// What is wrong, in a few words.
+    #[schemars(length(min = 1, max = 200))]
     title: String,
 }
 

@@ -32,12 +32,16 @@ use crate::token::Scope;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::http) struct NewOverride {
     /// The service.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     service: String,
     /// The environment; may be left out where the service is in one only.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     environment: Option<String>,
     /// The commit that it is for; any when nothing is said.
+    #[schemars(length(min = 1, max = 200))]
     commit: Option<String>,
     /// Why.
+    #[schemars(length(min = 1, max = 2_000))]
     reason: String,
     /// Until when it holds.
     until: DateTime<Utc>,
@@ -127,7 +131,8 @@ pub(in crate::http) async fn create(
 fn check(new: &NewOverride) -> Result<(), Problem> {
     let checks = Checks::default().name("service", &new.service);
     let checks = checks.maybe_name("environment", new.environment.as_deref());
-    checks.short("commit", new.commit.as_deref()).sentence("reason", &new.reason).done()
+    let checks = checks.short("commit", new.commit.as_deref()).sentence("reason", &new.reason);
+    checks.written("until", new.until).done()
 }
 
 /// The environment that is meant, and the policy that decides there.

@@ -142,7 +142,10 @@ async fn a_wrong_body_is_refused_with_every_field_that_is_wrong() {
         (json!({"service": "catalog", "kind": "hotfix"}), "reason"),
         (json!({"service": "catalog", "version": "x".repeat(201)}), "version"),
         (json!({"service": "catalog", "version": "a\u{1b}[31m"}), "version"),
+        (json!({"service": "catalog", "version": "1\n2"}), "version"),
+        (json!({"service": "catalog", "version": "1\u{202e}2"}), "version"),
         (json!([1]), "body"),
+        (json!(["catalog", null, "1", null, null, null, "release", null]), "body"),
     ] {
         let problem = decide(&world, &token, body.clone()).await.problem(400);
         assert_eq!(problem["errors"][0]["field"], field, "{body}: {problem}");

@@ -139,3 +139,13 @@ async fn a_revocation_counts_once_it_is_recorded_also_when_its_caller_went_away(
     }
     panic!("the record knows a revocation that the gate does not: {}", verdict(&world).await);
 }
+
+#[tokio::test]
+async fn an_override_until_a_year_that_no_clock_shows_is_refused() {
+    let world = World::new().await;
+    let ana = person(&world, "ana").await;
+    let mut asked = asked();
+    asked["until"] = json!("+262142-01-01T00:00:00Z");
+    let problem = world.send(Method::POST, PATH, &ana, &asked).await.problem(400);
+    assert_eq!(problem["errors"][0]["field"], "until");
+}

@@ -117,21 +117,28 @@ impl fmt::Display for Verdict {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Request {
     /// The service.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     pub service: String,
     /// The environment; may be left out where the service has one only.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     pub environment: Option<String>,
     /// The version to be deployed.
+    #[schemars(length(min = 1, max = 200))]
     pub version: Option<String>,
     /// Its commit.
+    #[schemars(length(min = 1, max = 200))]
     pub commit: Option<String>,
     /// The digest of its image.
+    #[schemars(length(min = 1, max = 200))]
     pub digest: Option<String>,
     /// Anything by which the caller knows the deploy.
+    #[schemars(length(min = 1, max = 200))]
     pub identifier: Option<String>,
     /// What the deploy claims to be.
     #[serde(default)]
     pub kind: Kind,
     /// Why, where the kind wants a reason.
+    #[schemars(length(min = 1, max = 2_000))]
     pub reason: Option<String>,
 }
 

@@ -1,6 +1,8 @@
 //! What ran where, as pipelines told it, and what that proves about a rollback. A decision alone
 //! never proves a run.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Duration, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,9 +115,11 @@ pub(crate) fn forgiven(history: &[Deployment]) -> impl Iterator<Item = DateTime<
 pub fn last_good(history: &[Deployment], now: DateTime<Utc>) -> Option<&Deployment> {
     let history = until(history, now);
     let (running, before) = history.split_last()?;
-    let left = left(history);
-    let is_shunned =
-        |d: &Deployment| left.iter().any(|(was, at)| was.is_same(d) && now - *at < SHUNNED);
+    let mut gone = Latest::default();
+    for (was, at) in left(history) {
+        gone.note(was, at);
+    }
+    let is_shunned = |d: &Deployment| gone.of(d).is_some_and(|at| now - at < SHUNNED);
     before.iter().rfind(|d| !d.is_same(running) && !is_shunned(d))
 }
 
@@ -126,16 +130,45 @@ fn until(history: &[Deployment], now: DateTime<Utc>) -> &[Deployment] {
 /// What was rolled back from, and when: a run that ended by going to a build that had run before it
 /// and had not been rolled back from within 30 days itself.
 fn left(history: &[Deployment]) -> Vec<(&Deployment, DateTime<Utc>)> {
-    let mut left: Vec<(&Deployment, DateTime<Utc>)> = Vec::new();
-    for (at, next) in history.iter().enumerate().skip(1) {
-        let was = &history[at - 1];
-        let is_shunned = left.iter().any(|(d, when)| d.is_same(next) && next.at - *when < SHUNNED);
-        let ran = history[..at - 1].iter().any(|d| d.is_same(next));
-        if ran && !next.is_same(was) && !is_shunned {
+    let (mut left, mut ran, mut gone) = (Vec::new(), Latest::default(), Latest::default());
+    for (was, next) in history.iter().zip(history.iter().skip(1)) {
+        let is_shunned = gone.of(next).is_some_and(|at| next.at - at < SHUNNED);
+        if ran.of(next).is_some() && !next.is_same(was) && !is_shunned {
             left.push((was, next.at));
+            gone.note(was, next.at);
         }
+        ran.note(was, was.at);
     }
     left
+}
+
+/// When something last happened to a build; later instants are noted later. Long histories are asked
+/// about on every refusal, so nothing is compared pair by pair.
+#[derive(Default)]
+struct Latest<'a> {
+    versions: HashMap<&'a str, DateTime<Utc>>,
+    digests: HashMap<&'a str, DateTime<Utc>>,
+    /// Versions whose digest nobody told.
+    untold: HashMap<&'a str, DateTime<Utc>>,
+}
+
+impl<'a> Latest<'a> {
+    fn note(&mut self, one: &'a Deployment, at: DateTime<Utc>) {
+        self.versions.insert(&one.version, at);
+        match &one.digest {
+            Some(digest) => self.digests.insert(digest, at),
+            None => self.untold.insert(&one.version, at),
+        };
+    }
+
+    /// Of a build that is the same as this one.
+    fn of(&self, one: &Deployment) -> Option<DateTime<Utc>> {
+        let version = one.version.as_str();
+        match one.digest.as_deref() {
+            Some(digest) => self.digests.get(digest).max(self.untold.get(version)).copied(),
+            None => self.versions.get(version).copied(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +263,37 @@ mod tests {
         assert_eq!(last(&[("1", 9), ("2", 8), ("1", 7), ("3", 1)]).as_deref(), Some("1"));
         assert_eq!(last(&[("1", 9)]), None);
         assert_eq!(last(&[("1", 9), ("2", 8), ("1", 7)]), None);
+    }
+
+    #[test]
+    fn what_was_rolled_back_from_is_what_comparing_every_pair_of_builds_finds() {
+        let pairwise = |history: &[Deployment]| {
+            let mut left: Vec<(String, DateTime<Utc>)> = Vec::new();
+            let mut gone: Vec<(&Deployment, DateTime<Utc>)> = Vec::new();
+            for (at, next) in history.iter().enumerate().skip(1) {
+                let was = &history[at - 1];
+                let recent = |when: &DateTime<Utc>| next.at - *when < SHUNNED;
+                let is_shunned = gone.iter().any(|(d, when)| d.is_same(next) && recent(when));
+                let ran = history[..at - 1].iter().any(|d| d.is_same(next));
+                if ran && !next.is_same(was) && !is_shunned {
+                    left.push((was.id.clone(), next.at));
+                    gone.push((was, next.at));
+                }
+            }
+            left
+        };
+        // All histories of six runs of four builds, some without a digest, ten days apart.
+        let builds = [("1", None), ("1", Some("a")), ("2", Some("b")), ("2", None)];
+        for number in 0..4_usize.pow(6) {
+            let runs = (0..6_u32).map(|at| {
+                let (version, digest) = builds[number / 4_usize.pow(at) % 4];
+                let digest = digest.map(str::to_owned);
+                Deployment { id: at.to_string(), digest, ..run(version, 60 - i64::from(at) * 10) }
+            });
+            let runs: Vec<Deployment> = runs.collect();
+            let found: Vec<_> = left(&runs).iter().map(|(d, at)| (d.id.clone(), *at)).collect();
+            assert_eq!(found, pairwise(&runs), "{number}");
+        }
     }
 
     #[test]

@@ -25,7 +25,10 @@ pub fn harmless_json(text: &str) -> String {
     out
 }
 
-fn acts(c: char) -> bool {
+/// Whether a character moves a cursor, changes colours, starts a new line or turns the reading
+/// direction.
+#[must_use]
+pub fn acts(c: char) -> bool {
     let turns = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}');
     let nests = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns || nests

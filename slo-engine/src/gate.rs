@@ -14,6 +14,8 @@ use budget_gate::{Decision, Facts, Known, Request, decide};
 use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::time::Span;
 use slo_core::view::BudgetView;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::{Instant, timeout_at};
 
 use crate::declared::Declared;
 use crate::evaluate::snapshot::{Found, Snapshot};
@@ -39,14 +41,19 @@ const RECORD_WITHIN: Duration = Duration::from_secs(2);
 pub struct Gate {
     recorder: Recorder,
     store: Store,
-    state: RwLock<State>,
+    state: Arc<RwLock<State>>,
     keys: Keys,
-    changing: tokio::sync::Mutex<()>,
+    changing: Arc<tokio::sync::Mutex<()>>,
     /// An incident that nothing confirms for so long is closed.
     incidents_close_after: Span,
     /// In front of every permalink.
     base: String,
 }
+
+/// Whoever holds it may change what verdicts go by: one at a time, so that nobody decides by what
+/// another one is just changing.
+#[derive(Debug)]
+pub struct Changing(#[expect(dead_code, reason = "it is held")] OwnedMutexGuard<()>);
 
 /// Somebody asks for a verdict that is to be recorded.
 #[derive(Debug, Clone)]
@@ -86,13 +93,13 @@ impl Gate {
         base: String,
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
-        let loaded = load::load(&store, now).await?;
+        let loaded = load::load(&store, incidents_close_after, now).await?;
         Ok(Self {
             recorder,
             store,
-            state: RwLock::new(loaded.state),
+            state: Arc::new(RwLock::new(loaded.state)),
             keys: Keys::with(loaded.kept),
-            changing: tokio::sync::Mutex::default(),
+            changing: Arc::default(),
             incidents_close_after,
             base,
         })
@@ -101,10 +108,6 @@ impl Gate {
     /// What is known beside budgets.
     pub fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who writes the records.
@@ -149,7 +152,7 @@ impl Gate {
         let state = self.state();
         let environment = found.map(|f| f.service.environment.as_str());
         let environment = environment.or(request.environment.as_deref());
-        let place = environment.and_then(|e| state.place(&request.service, e));
+        let place = state.place(&request.service, environment.unwrap_or_default());
         let others = |name: &str| others(snapshot, name, environment);
         let (service, views) =
             found.map_or((None, &[][..]), |f| (Some(f.service.as_ref()), f.views));
@@ -176,40 +179,56 @@ impl Gate {
         asking: Asking,
         now: DateTime<Utc>,
     ) -> Result<Answer, OtherQuestion> {
-        let key = keys::key(&asking);
-        let body = keys::body(&asking.request);
-        let slot = self.keys.slot(&key, now);
-        let mut slot = slot.lock().await;
-        if slot.as_ref().is_some_and(|kept| kept.body != body) {
+        let deadline = Instant::now() + RECORD_WITHIN;
+        let (key, body) = (keys::key(&asking), keys::body(&asking));
+        let slot = timeout_at(deadline, self.keys.slot(&key, now).lock_owned()).await.ok();
+        let kept = slot.as_ref().and_then(|slot| slot.as_ref());
+        if kept.is_some_and(|kept| kept.body != body) {
             return Err(OtherQuestion);
         }
-        let before = slot.as_ref().map(|kept| kept.decision.at);
-        let mut decision = self.look_again(snapshot, found, &asking.request, before, now);
-        if let Some(kept) = slot.as_ref().filter(|k| still_holds(&k.decision, &decision, now)) {
+        let before = kept.map(|kept| kept.decision.at);
+        let look = || self.look_again(snapshot, found, &asking.request, before, now);
+        let mut decision = look();
+        if let Some(kept) = kept.filter(|k| still_holds(&k.decision, &decision, now)) {
             return Ok(Answer { decision: kept.decision.clone(), is_repeated: true });
         }
+        let mut changing = None;
+        if counts(&decision) {
+            // Two claims at once must not both be the last one that the quota allows.
+            changing = timeout_at(deadline, self.changing()).await.ok();
+            decision = look();
+        }
+        let is_alone = changing.is_some() || !counts(&decision);
+        let holding = slot.filter(|_| is_alone).map(|slot| Holding { slot, changing });
+        self.name(&mut decision, asking, now);
+        let recorded = match holding {
+            Some(holding) => self.record(&decision, (key, body), holding, deadline).await,
+            None => Err(Unrecorded::Slow { within: RECORD_WITHIN, under_way: false }),
+        };
+        let policy = deciding(&decision, &snapshot.declared.policies);
+        match recorded {
+            Ok(recorded) => decision.recorded = Some(recorded),
+            Err(why) => decision.unrecorded(policy, &why.to_string()),
+        }
+        Ok(Answer { decision: Arc::new(decision), is_repeated: false })
+    }
+
+    /// What a decision has that is more than a look.
+    fn name(&self, decision: &mut Decision, asking: Asking, now: DateTime<Utc>) {
         let id = id::new(now);
         decision.permalink = Some(format!("{}/gate/decisions/{id}", self.base));
         decision.id = Some(id);
         (decision.actor, decision.principal) = (asking.actor, Some(asking.principal));
-        let policy = deciding(&decision, &snapshot.declared.policies);
-        match self.record(&decision, (key, body)).await {
-            Ok(recorded) => decision.recorded = Some(recorded),
-            Err(why) => decision.unrecorded(policy, &why.to_string()),
-        }
-        let decision = Arc::new(decision);
-        if decision.recorded.is_some() {
-            self.state_mut().decided(&decision);
-            *slot = Some(Kept { body, decision: decision.clone() });
-        }
-        Ok(Answer { decision, is_repeated: false })
     }
 
     async fn record(
         &self,
         decision: &Decision,
         idempotency: (String, [u8; 32]),
+        holding: Holding,
+        deadline: Instant,
     ) -> Result<Recorded, Unrecorded> {
+        let body = idempotency.1;
         let entry = Entry {
             kind: RecordKind::Decision,
             id: decision.id.clone().unwrap_or_default(),
@@ -220,32 +239,60 @@ impl Gate {
             json: decision.record().expect("a decision has finite numbers only"),
             idempotency: Some(idempotency),
         };
-        self.recorder.record(entry, RECORD_WITHIN).await
+        let (state, mut decision) = (self.state.clone(), decision.clone());
+        let kept = move |recorded: &Recorded| {
+            let Holding { mut slot, changing } = holding;
+            decision.recorded = Some(recorded.clone());
+            write(&state).decided(&decision);
+            *slot = Some(Kept { body, decision: Arc::new(decision) });
+            drop((slot, changing));
+        };
+        self.recorder.record_then(entry, deadline - Instant::now(), kept).await
     }
 
     /// Records what happened; it counts from then on.
     ///
     /// # Errors
-    /// Why it could not be recorded; then it did not happen.
-    pub async fn happen(&self, event: Event, now: DateTime<Utc>) -> Result<(), Unrecorded> {
-        self.recorder.record(event.entry(now), RECORD_WITHIN).await?;
-        self.state_mut().apply(event);
-        Ok(())
+    /// Why it could not be recorded; then it did not happen, unless its writing is under way.
+    pub async fn happen(
+        &self,
+        changing: Changing,
+        event: Event,
+        now: DateTime<Utc>,
+    ) -> Result<(), Unrecorded> {
+        let (state, entry) = (self.state.clone(), event.entry(now));
+        let known = move |_: &Recorded| {
+            write(&state).apply(event);
+            drop(changing);
+        };
+        self.recorder.record_then(entry, RECORD_WITHIN, known).await.map(|_| ())
     }
 
     /// Who looks at how things are in order to change them holds this meanwhile.
-    pub async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.changing.lock().await
+    pub async fn changing(&self) -> Changing {
+        Changing(self.changing.clone().lock_owned().await)
     }
 
     /// Writes an incident as it is now.
     ///
     /// # Errors
     /// When it cannot be written; then nothing changed.
-    pub async fn report(&self, incident: Incident, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.store.put_incident(&incident).await?;
-        self.state_mut().reported(incident, now);
-        Ok(())
+    pub async fn report(
+        &self,
+        changing: Changing,
+        incident: Incident,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let (store, state, after) =
+            (self.store.clone(), self.state.clone(), self.incidents_close_after);
+        // Who goes away meanwhile does not part the table from what is known.
+        let written = tokio::spawn(async move {
+            store.put_incident(&incident).await?;
+            write(&state).reported(incident, after, now);
+            drop(changing);
+            Ok(())
+        });
+        written.await.expect("writing an incident does not panic")
     }
 
     /// How many overrides and claims count in the last 7 days.
@@ -277,6 +324,20 @@ impl Gate {
             Selection::Nothing | Selection::Tie(..) => None,
         }
     }
+}
+
+/// What nobody else may have while a decision is being recorded.
+struct Holding {
+    slot: keys::Held,
+    changing: Option<Changing>,
+}
+
+fn write(state: &RwLock<State>) -> RwLockWriteGuard<'_, State> {
+    state.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn counts(decision: &Decision) -> bool {
+    decision.claim.as_ref().is_some_and(|claim| claim.counts)
 }
 
 fn deciding<'a>(decision: &Decision, policies: &'a [Policy]) -> Option<&'a Policy> {

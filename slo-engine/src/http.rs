@@ -19,6 +19,8 @@ use crate::token::Tokens;
 use app::App;
 
 mod app;
+#[cfg(test)]
+mod arbitrary;
 mod body;
 mod caller;
 mod deployments;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -166,9 +167,9 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let path = path_of(url)?;
         make_folder(&path)?;
+        make_file(&path)?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(5))
@@ -259,6 +260,20 @@ fn make_folder(path: &Path) -> Result<(), StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let made = folder.map_or(Ok(()), std::fs::create_dir_all);
     made.map_err(|reason| StoreError::Folder { path: path.to_owned(), reason })
+}
+
+/// A database of nobody else's: what was decided is for those who have a token. SQLite gives the files
+/// beside it the same permissions, and leaves alone those of one that is there.
+fn make_file(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(reason) => {
+            let reason = reason.to_string();
+            Err(StoreError::Unusable { path: path.to_owned(), reason })
+        }
+    }
 }
 
 fn named(by: &[String]) -> String {

@@ -165,8 +165,9 @@ impl Gate {
         if self.state().exclusions.are_declared(&exclusions) {
             return Ok(());
         }
+        let changing = self.changing().await;
         let id = id::new(now);
-        self.happen(Event::ExclusionsDeclared { id, at: now, exclusions }, now).await
+        self.happen(changing, Event::ExclusionsDeclared { id, at: now, exclusions }, now).await
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use budget_gate::{Decision, Request};
+use budget_gate::Decision;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +18,9 @@ pub(super) struct Kept {
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Kept>>>;
+
+/// A slot that nobody else may look into meanwhile.
+pub(super) type Held = tokio::sync::OwnedMutexGuard<Option<Kept>>;
 
 /// No more keys are remembered; the oldest are forgotten first.
 const MOST: usize = 20_000;
@@ -61,18 +64,27 @@ impl Keys {
 }
 
 impl Remembered {
-    /// A slot that somebody holds is kept: its question is being answered.
+    /// A slot that somebody holds is kept: its question is being answered. So is one whose decision was
+    /// made long after its key was first used and may still be repeated.
     fn forget(&mut self, now: DateTime<Utc>) {
         while let Some((since, key)) = self.order.front() {
-            let is_old = now - *since >= REPEATED || self.order.len() > MOST;
+            let are_many = self.order.len() > MOST;
             let is_held = self.slots.get(key).is_some_and(|slot| Arc::strong_count(slot) > 1);
-            if !is_old || is_held {
+            if !(now - *since >= REPEATED || are_many) || is_held {
                 return;
             }
-            self.slots.remove(key);
-            self.order.pop_front();
+            let Some((_, key)) = self.order.pop_front() else { return };
+            match self.slots.get(&key).and_then(made).filter(|at| now - *at < REPEATED) {
+                Some(at) if !are_many => self.order.push_back((at, key)),
+                _ => drop(self.slots.remove(&key)),
+            }
         }
     }
+}
+
+/// When the decision of a slot was made.
+fn made(slot: &Slot) -> Option<DateTime<Utc>> {
+    slot.try_lock().ok()?.as_ref().map(|kept| kept.decision.at)
 }
 
 /// The key of a question: the caller's own, which is no other caller's, else what is asked about.
@@ -97,8 +109,14 @@ pub(super) fn key(asking: &Asking) -> String {
     key
 }
 
-/// The hash of what is asked.
-pub(super) fn body(request: &Request) -> [u8; 32] {
-    let json = serde_json::to_vec(request).expect("a request consists of texts");
+/// The hash of what is asked, which may not differ under one key of a caller's. Without such a key the
+/// question is its own key, and the reason is no part of it.
+pub(super) fn body(asking: &Asking) -> [u8; 32] {
+    let mut request = asking.request.clone();
+    request.reason = request.reason.filter(|_| asking.key.is_some());
+    let json = serde_json::to_vec(&request).expect("a request consists of texts");
     Sha256::digest(json).into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use budget_gate::decision::Recorded;
 use budget_gate::overriding::WEEK;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
+use slo_core::time::Span;
 
 use super::REPEATED;
 use super::event::Event;
@@ -26,7 +27,11 @@ pub(super) struct Loaded {
 const PAGE: u32 = 1_000;
 
 /// Reads it.
-pub(super) async fn load(store: &Store, now: DateTime<Utc>) -> Result<Loaded, StoreError> {
+pub(super) async fn load(
+    store: &Store,
+    incidents_close_after: Span,
+    now: DateTime<Utc>,
+) -> Result<Loaded, StoreError> {
     let records = Records::of(store.clone());
     let mut state = State::default();
     let kinds = [RecordKind::Override, RecordKind::Exclusion, RecordKind::Deployment];
@@ -36,7 +41,7 @@ pub(super) async fn load(store: &Store, now: DateTime<Utc>) -> Result<Loaded, St
     }
     drop(events);
     for incident in store.incidents().await? {
-        state.reported(incident, now);
+        state.reported(incident, incidents_close_after, now);
     }
     let mut kept = Vec::new();
     for record in lately(&records, now).await? {

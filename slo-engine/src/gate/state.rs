@@ -8,6 +8,7 @@ use budget_gate::incident::Incident;
 use budget_gate::overriding::{Override, WEEK};
 use budget_gate::{Decision, Known};
 use chrono::{DateTime, Duration, Utc};
+use slo_core::time::Span;
 
 use super::event::{Event, Step};
 use super::exclusion::Exclusions;
@@ -144,12 +145,13 @@ impl State {
         }
     }
 
-    /// Takes an incident as it is now.
-    pub fn reported(&mut self, incident: Incident, now: DateTime<Utc>) {
+    /// Takes an incident as it is now. Those that nothing confirms for so long close by themselves.
+    pub fn reported(&mut self, incident: Incident, after: Span, now: DateTime<Utc>) {
         let all = self.incidents.entry(incident.service.clone()).or_default();
-        let is_listed = |one: &Incident| one.closed_at.is_none_or(|at| now - at < LISTED);
-        all.retain(|old| old.id != incident.id && is_listed(old));
+        all.retain(|old| old.id != incident.id);
         all.push(incident);
+        let ended = |one: &Incident| one.closed_at.unwrap_or_else(|| one.lapses_at(after));
+        all.retain(|one| now - ended(one) < LISTED);
     }
 }
 
@@ -265,5 +267,31 @@ mod tests {
                 ("orders", "production")
             );
         }
+    }
+
+    #[test]
+    fn incidents_that_ended_a_week_ago_are_forgotten_also_those_that_closed_by_themselves() {
+        let incident = |id: &str, closed_at| Incident {
+            id: id.to_owned(),
+            key: id.to_owned(),
+            service: "orders".to_owned(),
+            environment: None,
+            severity: budget_gate::policy::rule::Severity::Major,
+            title: "slow".to_owned(),
+            opened_at: at(0),
+            confirmed_at: at(0),
+            closed_at,
+        };
+        let (mut state, after, week) = (State::default(), Span::minutes(240), 7 * 1_440);
+        state.reported(incident("closed", Some(at(10))), after, at(10));
+        state.reported(incident("lapsed", None), after, at(10));
+        let mut ids = |now| {
+            let new = Incident { confirmed_at: at(now), ..incident("new", None) };
+            state.reported(new, after, at(now));
+            state.incidents("orders").iter().map(|one| one.id.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(week + 9), ["closed", "lapsed", "new"]);
+        assert_eq!(ids(week + 239), ["lapsed", "new"]);
+        assert_eq!(ids(week + 240), ["new"]);
     }
 }

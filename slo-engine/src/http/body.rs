@@ -3,7 +3,8 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
-use chrono::{DateTime, Utc};
+use budget_gate::harmless::acts;
+use chrono::{DateTime, Datelike, Utc};
 use serde::de::DeserializeOwned;
 use slo_core::slo::Name;
 
@@ -21,6 +22,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         }
         let read = Bytes::from_request(request, state).await;
         let bytes = read.map_err(|refused| Problem::plain(refused.status()))?;
+        // The library would read the fields of an object from a list, too.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::bad("body", "it is a list; send an object"));
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| unread(&error))
     }
 }
@@ -64,17 +69,17 @@ impl Checks {
         }
     }
 
-    /// A short text, such as a version.
+    /// A short text, such as a version: one line that looks as it reads.
     pub(super) fn short(mut self, field: &str, text: Option<&str>) -> Self {
         if let Some(text) = text {
-            self.text(field, text, SHORT);
+            self.text(field, text, SHORT, acts);
         }
         self
     }
 
     /// A sentence that must be there.
     pub(super) fn sentence(mut self, field: &str, text: &str) -> Self {
-        self.text(field, text, LONG);
+        self.text(field, text, LONG, |c| c.is_control() && c != '\n');
         self
     }
 
@@ -86,7 +91,8 @@ impl Checks {
         }
     }
 
-    /// An instant that is not in the future; clocks differ by a minute.
+    /// An instant that is not in the future; clocks differ by a minute. Nothing ran before there were
+    /// clocks that count from 1970.
     pub(super) fn past(
         mut self,
         field: &str,
@@ -95,6 +101,16 @@ impl Checks {
     ) -> Self {
         if at.is_some_and(|at| at > now + chrono::TimeDelta::minutes(1)) {
             self.note(field, "it is in the future");
+        } else if at.is_some_and(|at| at < DateTime::UNIX_EPOCH) {
+            self.note(field, "it is before 1970");
+        }
+        self
+    }
+
+    /// An instant that RFC 3339 can write: its years have four digits.
+    pub(super) fn written(mut self, field: &str, at: DateTime<Utc>) -> Self {
+        if !(0..=9_999).contains(&at.year()) {
+            self.note(field, "its year does not have four digits");
         }
         self
     }
@@ -105,12 +121,12 @@ impl Checks {
         self
     }
 
-    fn text(&mut self, field: &str, text: &str, most: usize) {
+    fn text(&mut self, field: &str, text: &str, most: usize, is_foreign: fn(char) -> bool) {
         if text.trim().is_empty() {
             self.note(field, "it is empty; say something, or leave it out");
         } else if text.chars().count() > most {
             self.note(field, &format!("it is longer than {most} letters"));
-        } else if text.chars().any(|c| c.is_control() && c != '\n') {
+        } else if text.chars().any(is_foreign) {
             self.note(field, "it holds letters that cannot be shown");
         }
     }

@@ -33,14 +33,19 @@ pub(super) use cost::{DeploymentCost, burn};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewDeployment {
     /// The service.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     service: String,
     /// The environment; may be left out where the service is in one only.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     environment: Option<String>,
     /// The version.
+    #[schemars(length(min = 1, max = 200))]
     version: String,
     /// The digest of its image.
+    #[schemars(length(min = 1, max = 200))]
     digest: Option<String>,
     /// Its commit.
+    #[schemars(length(min = 1, max = 200))]
     commit: Option<String>,
     /// Since when it runs; now when nothing is said.
     at: Option<DateTime<Utc>>,
@@ -65,7 +70,7 @@ pub(super) async fn create(
     check(&new, now)?;
     let environment = environment(&app, &new)?;
     caller.needs(Scope::Deploy, &new.service, Some(&environment))?;
-    let _one_at_a_time = app.shared.gate.changing().await;
+    let changing = app.shared.gate.changing().await;
     let one = Deployment {
         id: id::new(now),
         service: new.service,
@@ -80,7 +85,8 @@ pub(super) async fn create(
         return json(&known);
     }
     let event = Event::Deployed { deployment: one.clone() };
-    app.shared.gate.happen(event, now).await.map_err(|why| unrecorded(&why))?;
+    let happened = app.shared.gate.happen(changing, event, now).await;
+    happened.map_err(|why| unrecorded(&why))?;
     Ok((StatusCode::CREATED, json(&one)?).into_response())
 }
 

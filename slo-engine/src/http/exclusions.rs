@@ -19,6 +19,7 @@ use super::openapi::{Conflict, Forbidden, NotFound, Unprocessable, Unread};
 use super::page::Newest;
 use super::problem::Problem;
 use super::query::{Asked, Named};
+use crate::gate::Changing;
 use crate::gate::event::Event;
 use crate::gate::exclusion::{ExclusionStep, FromFile, Requested};
 use crate::gate::id;
@@ -60,7 +61,9 @@ pub(super) async fn create(
         exclusion: Exclusion { author: Some(caller.0.name.clone()), ..new },
     };
     let event = Event::ExclusionCreated(one.clone());
-    app.shared.gate.happen(event, now).await.map_err(|why| unrecorded(&why))?;
+    let gate = &app.shared.gate;
+    let changing = gate.changing().await;
+    gate.happen(changing, event, now).await.map_err(|why| unrecorded(&why))?;
     let warnings = terms::warnings(&snapshot.declared, &one.exclusion);
     let accepted = Accepted { exclusion: Shown::requested(&one, now), warnings };
     Ok((StatusCode::CREATED, json(&accepted)?).into_response())
@@ -139,7 +142,7 @@ pub(super) async fn approve(
     caller: Caller,
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
-    let _one_at_a_time = app.shared.gate.changing().await;
+    let changing = app.shared.gate.changing().await;
     let one = permitted(&app, &caller, &id)?;
     let by = caller.0.name.as_str();
     if one.author() == by {
@@ -155,7 +158,7 @@ pub(super) async fn approve(
     if one.lacks() == 0 {
         return Err(Problem::conflict("it needs no more approvals"));
     }
-    change(&app, &id, Event::ExclusionApproved(step(&app, &caller, &id))).await
+    change(&app, changing, &id, Event::ExclusionApproved(step(&app, &caller, &id))).await
 }
 
 /// Remove an exclusion
@@ -170,12 +173,12 @@ pub(super) async fn remove(
     caller: Caller,
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
-    let _one_at_a_time = app.shared.gate.changing().await;
+    let changing = app.shared.gate.changing().await;
     let one = permitted(&app, &caller, &id)?;
     if one.removed_at.is_some() {
         return json(&Shown::requested(&one, app.now()));
     }
-    change(&app, &id, Event::ExclusionRemoved(step(&app, &caller, &id))).await
+    change(&app, changing, &id, Event::ExclusionRemoved(step(&app, &caller, &id))).await
 }
 
 fn step(app: &App, caller: &Caller, id: &str) -> ExclusionStep {
@@ -197,9 +200,14 @@ fn permitted(app: &App, caller: &Caller, id: &str) -> Result<Requested, Problem>
     Err(Problem::conflict(format!("a file declares it; change {place} instead")))
 }
 
-async fn change(app: &App, id: &str, event: Event) -> Result<Response, Problem> {
+async fn change(
+    app: &App,
+    changing: Changing,
+    id: &str,
+    event: Event,
+) -> Result<Response, Problem> {
     let (gate, now) = (&app.shared.gate, app.now());
-    gate.happen(event, now).await.map_err(|why| unrecorded(&why))?;
+    gate.happen(changing, event, now).await.map_err(|why| unrecorded(&why))?;
     let one = gate.state().exclusions.find(id).cloned().ok_or_else(Problem::internal)?;
     json(&Shown::requested(&one, now))
 }

@@ -165,7 +165,8 @@ async fn fold(
     let until = view.windows.first().map_or(Minute::of(view.evaluated_at), |w| Minute::of(w.to));
     fold.judges(first.map(|first| Judged { first, until }));
     let hours = fold.hours();
-    let mut hour = hours.start;
+    // Nothing is kept of the time before.
+    let mut hour = first.map_or(hours.end, |first| hours.start.max(first.hour()));
     while hour < hours.end {
         let next = (hour + 48).min(hours.end);
         for (hour, minutes) in store.history(ledger, hour, next).await? {

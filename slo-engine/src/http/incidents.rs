@@ -28,14 +28,18 @@ use crate::token::Scope;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewIncident {
     /// By what its reporter knows it: the same key confirms an open incident.
+    #[schemars(length(min = 1, max = 200))]
     key: String,
     /// The service.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     service: String,
     /// The environment; all of them when nothing is said.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     environment: Option<String>,
     /// How bad it is.
     severity: Severity,
     /// What is wrong, in a few words.
+    #[schemars(length(min = 1, max = 200))]
     title: String,
 }
 
@@ -82,7 +86,7 @@ pub(super) async fn report(
         .done()?;
     caller.needs(Scope::Incident, &new.service, new.environment.as_deref())?;
     let (gate, now) = (&app.shared.gate, app.now());
-    let _one_at_a_time = gate.changing().await;
+    let changing = gate.changing().await;
     let (status, one) = match known(&app, &new, now) {
         Some(known) => {
             let NewIncident { severity, title, .. } = new;
@@ -90,7 +94,7 @@ pub(super) async fn report(
         }
         None => (StatusCode::CREATED, opened(new, now)),
     };
-    gate.report(one.clone(), now).await.map_err(|error| unwritten(&error))?;
+    gate.report(changing, one.clone(), now).await.map_err(|error| unwritten(&error))?;
     Ok((status, json(&shown(one, gate.incidents_close_after(), now))?).into_response())
 }
 
@@ -129,13 +133,13 @@ pub(super) async fn close(
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
     let (gate, now) = (&app.shared.gate, app.now());
-    let _one_at_a_time = gate.changing().await;
+    let changing = gate.changing().await;
     let found = gate.state().all_incidents().find(|one| one.id == id).cloned();
     let mut one = found.ok_or_else(|| Problem::not_found("no incident has this id"))?;
     caller.needs(Scope::Incident, &one.service, one.environment.as_deref())?;
     if one.closed_at.is_none() {
         one.closed_at = Some(now);
-        gate.report(one.clone(), now).await.map_err(|error| unwritten(&error))?;
+        gate.report(changing, one.clone(), now).await.map_err(|error| unwritten(&error))?;
     }
     json(&shown(one, gate.incidents_close_after(), now))
 }

@@ -86,6 +86,9 @@ pub(super) fn document(paths: &OpenApi) -> Value {
     for (path, operations) in document["paths"].as_object_mut().into_iter().flatten() {
         for operation in operations.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
             add_common(path, &mut operation["responses"]);
+            if let Some(body) = operation.get_mut("requestBody") {
+                body["required"] = true.into();
+            }
         }
     }
     document["x-generated"] = "made by `slo-engine openapi`; do not edit".into();

@@ -26,6 +26,7 @@ use crate::evaluate::snapshot::Found;
 #[into_params(parameter_in = Query)]
 pub(super) struct Listing {
     /// The most items of the answer, 1 to 500; 100 when nothing is said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// The `next` of the page before.
     cursor: Option<String>,

@@ -226,6 +226,11 @@ impl World {
         world
     }
 
+    /// Where it listens, as `http://` and a port.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// What was recorded.
     pub(super) fn records(&self) -> Records {
         Records::of(self.shared.store.clone())

@@ -1,6 +1,7 @@
 //! Records durably: an answer says that what was given is on the disk. Callers that wait at the
 //! same time share a transaction.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -60,7 +61,23 @@ pub enum Unrecorded {
 pub(super) struct Waiting {
     pub(super) entry: Entry,
     pub(super) claim: Claim,
+    pub(super) then: Then,
     pub(super) reply: oneshot::Sender<Result<Recorded, Unrecorded>>,
+}
+
+/// What follows from a record, whether or not its caller still waits.
+pub(super) struct Then(Box<dyn FnOnce(&Recorded) + Send + Sync>);
+
+impl Then {
+    pub(super) fn follow(self, recorded: &Recorded) {
+        (self.0)(recorded);
+    }
+}
+
+impl fmt::Debug for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Then")
+    }
 }
 
 /// Who gets to an entry first: the writer, or a caller that gives up.
@@ -121,9 +138,25 @@ impl Recorder {
     /// Why it is not recorded. An entry whose caller gave up (or went away) before its transaction
     /// began is never written.
     pub async fn record(&self, entry: Entry, within: Duration) -> Result<Recorded, Unrecorded> {
+        self.record_then(entry, within, |_| {}).await
+    }
+
+    /// The same, where something follows from it: `then` runs before the answer, once the entry is on
+    /// the disk, also when its caller gave up or went away while it was being written. So memory
+    /// never knows less than the record. It must not wait for anything.
+    ///
+    /// # Errors
+    /// As [`Recorder::record`].
+    pub async fn record_then(
+        &self,
+        entry: Entry,
+        within: Duration,
+        then: impl FnOnce(&Recorded) + Send + Sync + 'static,
+    ) -> Result<Recorded, Unrecorded> {
         let (reply, answer) = oneshot::channel();
         let asking = Asking(Claim::default());
-        let waiting = Waiting { entry, claim: asking.0.clone(), reply };
+        let then = Then(Box::new(then));
+        let waiting = Waiting { entry, claim: asking.0.clone(), then, reply };
         self.queue.try_send(waiting).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Unrecorded::Full,
             mpsc::error::TrySendError::Closed(_) => Unrecorded::Stopped,

@@ -86,8 +86,10 @@ impl Writer {
                 self.note(None);
                 for (waiting, head) in batch.into_iter().zip(heads) {
                     let (seq, hash) = (head.seq.unsigned_abs(), head.hash.to_string());
+                    let recorded = Recorded { seq, hash };
+                    waiting.then.follow(&recorded);
                     // Whoever gave up meanwhile was told that it may be recorded.
-                    let _ = waiting.reply.send(Ok(Recorded { seq, hash }));
+                    let _ = waiting.reply.send(Ok(recorded));
                 }
             }
             Err(error) => {

@@ -20,6 +20,19 @@ fn hour(total: i64) -> Hour {
 }
 
 #[tokio::test]
+async fn a_new_database_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    store.register(&[key("a")]).await.unwrap();
+    for ending in ["", "-wal", "-shm"] {
+        let path = format!("{}{ending}", store.path().display());
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_commit_is_read_back_and_joins_what_other_ledgers_have_in_the_same_row() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&url(&folder)).await.unwrap();

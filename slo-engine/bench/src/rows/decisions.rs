@@ -2,7 +2,7 @@
 //! was answered is in the record once, and its chain is whole after each kill.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,7 +87,7 @@ fn token(engine: &Engine, folder: &Path) -> anyhow::Result<String> {
 /// Kills and starts again; how often the chain was not whole.
 fn kill(
     engine: &Engine,
-    folder: &PathBuf,
+    folder: &Path,
     serving: &mut Serving,
     asked: &Asked,
     kills: u32,

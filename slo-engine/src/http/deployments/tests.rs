@@ -36,6 +36,7 @@ async fn a_deployment_in_the_future_without_a_version_or_of_nowhere_is_refused()
         (json!({"service": "orders", "version": "1"}), "environment"),
         (json!({"service": "ordres", "version": "1"}), "environment"),
         (json!({"service": "catalog", "version": "1", "at": "2026-11-21T10:02:00Z"}), "at"),
+        (json!({"service": "catalog", "version": "1", "at": "1969-12-31T23:59:59Z"}), "at"),
         (json!({"service": "catalog"}), "version"),
     ] {
         let problem = world.send(Method::POST, PATH, &token, &body).await.problem(400);

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use crate::evaluate::snapshot::Snapshot;
-use crate::gate::Gate;
 use crate::gate::event::{Event, Step};
 use crate::gate::id;
+use crate::gate::{Changing, Gate};
 use crate::http::app::{App, json};
 use crate::http::body::{Body, Checks};
 use crate::http::caller::Caller;
@@ -24,6 +24,7 @@ use crate::http::page::Newest;
 use crate::http::place;
 use crate::http::problem::Problem;
 use crate::http::query::{Asked, Named};
+use crate::record::Unrecorded;
 use crate::token::Scope;
 
 /// An override that is asked for.
@@ -31,12 +32,16 @@ use crate::token::Scope;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::http) struct NewOverride {
     /// The service.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     service: String,
     /// The environment; may be left out where the service is in one only.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     environment: Option<String>,
     /// The commit that it is for; any when nothing is said.
+    #[schemars(length(min = 1, max = 200))]
     commit: Option<String>,
     /// Why.
+    #[schemars(length(min = 1, max = 2_000))]
     reason: String,
     /// Until when it holds.
     until: DateTime<Utc>,
@@ -103,7 +108,7 @@ pub(in crate::http) async fn create(
     let terms = allowed(policy)?;
     refuse_length(terms, &new, now)?;
     let gate = &app.shared.gate;
-    let _one_at_a_time = gate.changing().await;
+    let changing = gate.changing().await;
     refuse_quota(gate, policy, (&new.service, &environment), now)?;
     let one = Override {
         id: id::new(now),
@@ -119,14 +124,15 @@ pub(in crate::http) async fn create(
         revoked_at: None,
     };
     let event = Event::OverrideCreated { one: one.clone() };
-    gate.happen(event, now).await.map_err(|why| unrecorded(&why))?;
+    gate.happen(changing, event, now).await.map_err(|why| unrecorded(&why))?;
     Ok((StatusCode::CREATED, json(&shown(one, Some(policy), now))?).into_response())
 }
 
 fn check(new: &NewOverride) -> Result<(), Problem> {
     let checks = Checks::default().name("service", &new.service);
     let checks = checks.maybe_name("environment", new.environment.as_deref());
-    checks.short("commit", new.commit.as_deref()).sentence("reason", &new.reason).done()
+    let checks = checks.short("commit", new.commit.as_deref()).sentence("reason", &new.reason);
+    checks.written("until", new.until).done()
 }
 
 /// The environment that is meant, and the policy that decides there.
@@ -244,7 +250,7 @@ pub(in crate::http) async fn approve(
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
     let now = app.now();
-    let _one_at_a_time = app.shared.gate.changing().await;
+    let changing = app.shared.gate.changing().await;
     let one = permitted(&app, &caller, &id)?;
     let by = caller.0.name.as_str();
     if one.author == by {
@@ -257,7 +263,7 @@ pub(in crate::http) async fn approve(
     if !one.is_current(now) {
         return Err(Problem::conflict("it has ended or was revoked; ask for a new one"));
     }
-    change(&app, Event::OverrideApproved(step(&one, by, now)), &id).await
+    change(&app, changing, Event::OverrideApproved(step(&one, by, now)), &id).await
 }
 
 /// Revoke an override
@@ -270,12 +276,12 @@ pub(in crate::http) async fn revoke(
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
     let now = app.now();
-    let _one_at_a_time = app.shared.gate.changing().await;
+    let changing = app.shared.gate.changing().await;
     let one = permitted(&app, &caller, &id)?;
     if one.revoked_at.is_some() {
         return json(&shown(one.clone(), policy_of(&*app.snapshot()?, &one), now));
     }
-    change(&app, Event::OverrideRevoked(step(&one, &caller.0.name, now)), &id).await
+    change(&app, changing, Event::OverrideRevoked(step(&one, &caller.0.name, now)), &id).await
 }
 
 fn step(one: &Override, by: &str, at: DateTime<Utc>) -> Step {
@@ -296,17 +302,28 @@ fn permitted(app: &App, caller: &Caller, id: &str) -> Result<Override, Problem> 
     Ok(one)
 }
 
-async fn change(app: &App, event: Event, id: &str) -> Result<Response, Problem> {
+async fn change(
+    app: &App,
+    changing: Changing,
+    event: Event,
+    id: &str,
+) -> Result<Response, Problem> {
     let (gate, now) = (&app.shared.gate, app.now());
-    gate.happen(event, now).await.map_err(|why| unrecorded(&why))?;
+    gate.happen(changing, event, now).await.map_err(|why| unrecorded(&why))?;
     let one = gate.state().overriding(id).cloned().ok_or_else(Problem::internal)?;
     json(&shown(one.clone(), policy_of(&*app.snapshot()?, &one), now))
 }
 
-/// What could not be recorded did not happen.
-pub(in crate::http) fn unrecorded(why: &crate::record::Unrecorded) -> Problem {
+/// What could not be recorded did not happen, unless its writing goes on.
+pub(in crate::http) fn unrecorded(why: &Unrecorded) -> Problem {
     tracing::error!(%why, "cannot record");
-    Problem::unavailable("it cannot be recorded now, so it did not happen").again_after(5)
+    let said = match why {
+        Unrecorded::Slow { under_way: true, .. } => {
+            "it takes too long to record; it may still happen, so look before you repeat it"
+        }
+        _ => "it cannot be recorded now, so it did not happen",
+    };
+    Problem::unavailable(said).again_after(5)
 }
 
 #[cfg(test)]

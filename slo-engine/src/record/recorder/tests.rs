@@ -206,11 +206,14 @@ async fn who_gives_up_while_it_is_written_is_told_that_it_may_be_recorded() {
     )
     .await;
     let short = Duration::from_millis(250);
-    let slow = recorder.record(entry("a"), short).await.unwrap_err();
+    let (then, follows) = std::sync::mpsc::channel();
+    let tell = move |recorded: &Recorded| then.send(recorded.seq).unwrap();
+    let slow = recorder.record_then(entry("a"), short, tell).await.unwrap_err();
     assert!(matches!(slow, Unrecorded::Slow { under_way: true, .. }), "{slow:?}");
     assert!(slow.to_string().ends_with("it may still be, because writing had begun"), "{slow}");
     assert_eq!(recorder.record(entry("b"), LONG).await.unwrap().seq, 2);
     assert_eq!(chained(&store).await, ["a", "b"]);
+    assert_eq!(follows.try_recv(), Ok(1), "what follows from it happened all the same");
 }
 
 #[tokio::test]

@@ -143,7 +143,10 @@ async fn a_wrong_body_is_refused_with_every_field_that_is_wrong() {
         (json!({"service": "catalog", "kind": "hotfix"}), "reason"),
         (json!({"service": "catalog", "version": "x".repeat(201)}), "version"),
         (json!({"service": "catalog", "version": "a\u{1b}[31m"}), "version"),
+        (json!({"service": "catalog", "version": "1\n2"}), "version"),
+        (json!({"service": "catalog", "version": "1\u{202e}2"}), "version"),
         (json!([1]), "body"),
+        (json!(["catalog", null, "1", null, null, null, "release", null]), "body"),
     ] {
         let problem = decide(&world, &token, body.clone()).await.problem(400);
         assert_eq!(problem["errors"][0]["field"], field, "{body}: {problem}");
@@ -179,6 +182,53 @@ async fn with_the_database_blocked_the_verdict_comes_in_time_and_on_unrecorded_d
     drop(blocked);
     let decision = decide(&world, &token, json!({"service": "catalog", "version": "3"})).await;
     assert_eq!(decision.json()["allow"], true, "{}", decision.text());
+}
+
+#[tokio::test]
+async fn all_who_ask_the_same_while_the_database_is_blocked_get_the_verdict_in_time() {
+    let world = World::new().await;
+    let token = ci(&world).await;
+    let blocked = world.block().await;
+    let began = Instant::now();
+    let ask = || decide(&world, &token, json!({"service": "catalog", "version": "3"}));
+    let answers = futures::future::join_all((0..5).map(|_| ask())).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    for answer in answers {
+        let decision = answer.json();
+        assert_eq!((&decision["allow"], &decision["recorded"]), (&json!(false), &Value::Null));
+    }
+    drop(blocked);
+}
+
+#[tokio::test]
+async fn claims_at_once_do_not_pass_the_quota_with_or_without_an_environment() {
+    let world = World::new().await;
+    let token = ci(&world).await;
+    for environment in [json!("production"), Value::Null] {
+        // No deployment is known there: a rollback is not proven, and the policy takes two a week.
+        let claim = |version: usize| {
+            let body = json!({"service": "ghost", "environment": environment, "kind": "rollback",
+                "version": version.to_string()});
+            decide(&world, &token, body)
+        };
+        let answers = futures::future::join_all((0..20).map(claim)).await;
+        let allowed = answers.iter().filter(|answer| answer.json()["allow"] == true).count();
+        assert_eq!(allowed, 2, "{environment}");
+        assert_eq!(claim(20).await.json()["claim"]["standing"], "refused");
+    }
+}
+
+#[tokio::test]
+async fn the_same_question_with_another_reason_is_the_same_question() {
+    let world = World::new().await;
+    let token = ci(&world).await;
+    let ask = |reason: &str| json!({"service": "catalog", "version": "5", "reason": reason});
+    let first = decide(&world, &token, ask("the first try")).await;
+    let again = decide(&world, &token, ask("the second try")).await;
+    assert_eq!((first.status, again.status), (201, 200), "{}", again.text());
+    assert_eq!(first.json()["id"], again.json()["id"]);
+    assert_eq!(decide_as(&world, &token, "run-1", &ask("one")).await.status, 201);
+    decide_as(&world, &token, "run-1", &ask("two")).await.problem(422);
 }
 
 #[tokio::test]

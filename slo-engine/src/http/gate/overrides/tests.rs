@@ -108,3 +108,44 @@ async fn overrides_are_listed_newest_first_with_how_they_are() {
     let page = world.json(PATH).await;
     assert_eq!(page["items"][0]["state"], "ended");
 }
+
+#[tokio::test]
+async fn a_revocation_counts_once_it_is_recorded_also_when_its_caller_went_away() {
+    let world = World::new().await;
+    let (ana, ben) = (person(&world, "ana").await, person(&world, "ben").await);
+    let made = create(&world, &ana).await.json();
+    let id = made["id"].as_str().unwrap();
+    approve(&world, &ben, id).await;
+    assert_eq!(verdict(&world).await["allow"], true);
+    let pool = world.shared.store.pool();
+    for sql in [
+        "CREATE TABLE some AS WITH RECURSIVE up (value) AS \
+         (SELECT 1 UNION ALL SELECT value + 1 FROM up WHERE value < 200) SELECT value FROM up",
+        "CREATE TRIGGER slow BEFORE INSERT ON records \
+         BEGIN SELECT count(a.value + b.value + c.value) FROM some a, some b, some c; END",
+    ] {
+        sqlx::query(sql).execute(pool).await.unwrap();
+    }
+    let path = format!("{PATH}/{id}");
+    let body = json!({});
+    let revoked = world.send(Method::DELETE, &path, &ana, &body);
+    let soon = std::time::Duration::from_millis(100);
+    assert!(tokio::time::timeout(soon, revoked).await.is_err(), "it is still being written");
+    for _ in 0..200 {
+        if verdict(&world).await["allow"] == false {
+            return;
+        }
+        tokio::time::sleep(soon).await;
+    }
+    panic!("the record knows a revocation that the gate does not: {}", verdict(&world).await);
+}
+
+#[tokio::test]
+async fn an_override_until_a_year_that_no_clock_shows_is_refused() {
+    let world = World::new().await;
+    let ana = person(&world, "ana").await;
+    let mut asked = asked();
+    asked["until"] = json!("+262142-01-01T00:00:00Z");
+    let problem = world.send(Method::POST, PATH, &ana, &asked).await.problem(400);
+    assert_eq!(problem["errors"][0]["field"], "until");
+}

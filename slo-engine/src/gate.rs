@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::time::Span;
 use slo_core::view::BudgetView;
 use tokio::sync::OwnedMutexGuard;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::declared::Declared;
 use crate::evaluate::snapshot::{Found, Snapshot};
@@ -37,12 +37,17 @@ pub(crate) use load::decision;
 /// How long an answer waits for its record: callers are promised one within 3 s.
 const RECORD_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long a question waits for what it was answered before a restart.
+const RECALL_WITHIN: Duration = Duration::from_millis(500);
+
 /// The gate.
 pub struct Gate {
     recorder: Recorder,
     store: Store,
     state: Arc<RwLock<State>>,
     keys: Keys,
+    /// Questions from before are looked up for a while.
+    opened: DateTime<Utc>,
     changing: Arc<tokio::sync::Mutex<()>>,
     /// An incident that nothing confirms for so long is closed.
     incidents_close_after: Span,
@@ -93,12 +98,13 @@ impl Gate {
         base: String,
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
-        let loaded = load::load(&store, incidents_close_after, now).await?;
+        let state = load::load(&store, incidents_close_after, now).await?;
         Ok(Self {
             recorder,
             store,
-            state: Arc::new(RwLock::new(loaded.state)),
-            keys: Keys::with(loaded.kept),
+            state: Arc::new(RwLock::new(state)),
+            keys: Keys::default(),
+            opened: now,
             changing: Arc::default(),
             incidents_close_after,
             base,
@@ -181,7 +187,8 @@ impl Gate {
     ) -> Result<Answer, OtherQuestion> {
         let deadline = Instant::now() + RECORD_WITHIN;
         let (key, body) = (keys::key(&asking), keys::body(&asking));
-        let slot = timeout_at(deadline, self.keys.slot(&key, now).lock_owned()).await.ok();
+        let mut slot = timeout_at(deadline, self.keys.slot(&key, now).lock_owned()).await.ok();
+        self.recall(slot.as_deref_mut(), &key, now).await;
         let kept = slot.as_ref().and_then(|slot| slot.as_ref());
         if kept.is_some_and(|kept| kept.body != body) {
             return Err(OtherQuestion);
@@ -211,6 +218,23 @@ impl Gate {
             Err(why) => decision.unrecorded(policy, &why.to_string()),
         }
         Ok(Answer { decision: Arc::new(decision), is_repeated: false })
+    }
+
+    /// What was answered to a question before this process began. A database that does not say so at
+    /// once has nothing to say: the question is then answered anew.
+    async fn recall(&self, slot: Option<&mut Option<Kept>>, key: &str, now: DateTime<Utc>) {
+        let Some(slot) = slot.filter(|slot| slot.is_none() && now - self.opened < REPEATED) else {
+            return;
+        };
+        let found = timeout(RECALL_WITHIN, self.recorder.records().newest_by_key(key)).await;
+        let record = found.ok().and_then(Result::ok).flatten();
+        let Some(record) = record.filter(|record| now - record.entry.at < REPEATED) else {
+            return;
+        };
+        let body = record.entry.idempotency.as_ref().map(|(_, body)| *body);
+        if let (Ok(decision), Some(body)) = (load::decision(&record), body) {
+            *slot = Some(Kept { body, decision: Arc::new(decision) });
+        }
     }
 
     /// What a decision has that is more than a look.

@@ -37,18 +37,6 @@ struct Remembered {
 }
 
 impl Keys {
-    /// Those of decisions that were recorded before, oldest first.
-    pub(super) fn with(kept: Vec<(String, Kept)>) -> Self {
-        let keys = Self::default();
-        for (key, kept) in kept {
-            let slot = keys.slot(&key, kept.decision.at);
-            if let Ok(mut slot) = slot.try_lock() {
-                *slot = Some(kept);
-            }
-        }
-        keys
-    }
-
     /// The slot of a key.
     pub(super) fn slot(&self, key: &str, now: DateTime<Utc>) -> Slot {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,5 @@
 //! What the gate knows at start: from the records, and from the table of incidents.
 
-use std::sync::Arc;
-
 use budget_gate::Decision;
 use budget_gate::decision::Recorded;
 use budget_gate::overriding::WEEK;
@@ -9,29 +7,17 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use slo_core::time::Span;
 
-use super::REPEATED;
 use super::event::Event;
-use super::keys::Kept;
 use super::state::State;
-use crate::record::{Filter, Record, RecordKind, Records};
+use crate::record::{Record, RecordKind, Records};
 use crate::store::{Store, StoreError};
-
-/// What there was.
-pub(super) struct Loaded {
-    pub(super) state: State,
-    /// Decisions that may be repeated, by the key of their question, oldest first.
-    pub(super) kept: Vec<(String, Kept)>,
-}
-
-/// A page of records.
-const PAGE: u32 = 1_000;
 
 /// Reads it.
 pub(super) async fn load(
     store: &Store,
     incidents_close_after: Span,
     now: DateTime<Utc>,
-) -> Result<Loaded, StoreError> {
+) -> Result<State, StoreError> {
     let records = Records::of(store.clone());
     let mut state = State::default();
     let kinds = [RecordKind::Override, RecordKind::Exclusion, RecordKind::Deployment];
@@ -43,42 +29,11 @@ pub(super) async fn load(
     for incident in store.incidents().await? {
         state.reported(incident, incidents_close_after, now);
     }
-    let mut kept = Vec::new();
-    for record in lately(&records, now).await? {
-        let decision = decision(&record)?;
-        state.decided(&decision);
-        if let (Some((key, body)), true) = (record.entry.idempotency, now - decision.at < REPEATED)
-        {
-            kept.push((key, Kept { body, decision: Arc::new(decision) }));
-        }
+    let week = now.checked_sub_signed(WEEK).unwrap_or(now);
+    for record in records.that_count(week).await? {
+        state.decided(&decision(&record)?);
     }
-    Ok(Loaded { state, kept })
-}
-
-/// The decisions that claims or repeats may still hang on, oldest first.
-async fn lately(records: &Records, now: DateTime<Utc>) -> Result<Vec<Record>, StoreError> {
-    let filter = Filter {
-        kind: Some(RecordKind::Decision),
-        from: now.checked_sub_signed(WEEK),
-        ..Filter::default()
-    };
-    let (mut lately, mut after) = (Vec::new(), None);
-    loop {
-        let page = records.list(&filter, after, PAGE).await?;
-        after = page.last().map(|record| record.seq);
-        lately.extend(page.into_iter().filter(|record| {
-            now - record.entry.at < REPEATED || has(&record.entry.json, br#""counts":true"#)
-        }));
-        if after.is_none() {
-            lately.reverse();
-            return Ok(lately);
-        }
-    }
-}
-
-/// Most decisions claim nothing: those need not be read.
-fn has(json: &[u8], part: &[u8]) -> bool {
-    json.windows(part.len()).any(|window| window == part)
+    Ok(state)
 }
 
 fn event(record: &Record) -> Result<Event, StoreError> {

@@ -68,6 +68,20 @@ impl Records {
         row.map_err(failed("read a record"))?.as_ref().map(record).transpose()
     }
 
+    /// Decisions since an instant whose claim counts against a quota, oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn that_count(&self, since: DateTime<Utc>) -> Result<Vec<Record>, StoreError> {
+        // The words of the index that holds only these.
+        let counting = select!(
+            "INDEXED BY records_that_count WHERE kind = 'decision' \
+             AND instr(json, CAST('\"counts\":true' AS BLOB)) > 0 AND at >= ? ORDER BY at, seq"
+        );
+        let rows = sqlx::query(counting).bind(since.timestamp_millis()).fetch_all(self.0.pool());
+        rows.await.map_err(failed("read claims"))?.iter().map(record).collect()
+    }
+
     /// All records of some kinds in the order of the chain, for what is built from them at a start.
     pub fn all_of(&self, kinds: &[RecordKind]) -> BoxStream<'_, Result<Record, StoreError>> {
         let listed: Vec<String> = kinds.iter().map(|kind| format!("'{kind}'")).collect();

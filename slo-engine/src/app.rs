@@ -65,7 +65,7 @@ pub async fn run(
     let tokens = shared.tokens.clone();
     let router = http::router(Arc::new(shared));
     tracing::info!("listening on http://{at}");
-    let server = serve(listener, router, stop.clone());
+    let server = tokio::spawn(http::serve(listener, router, stop.clone()));
     let mut running = Running { config, clock, store, latest, engine, filling: None };
     running.work(&mut reload, stop).await?;
     running.stop_filling();
@@ -108,19 +108,6 @@ async fn share(
         tick: config.schedule.tick,
     };
     Ok((shared, recorder))
-}
-
-fn serve(
-    listener: TcpListener,
-    router: axum::Router,
-    mut stop: watch::Receiver<bool>,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let end = async move { stopped(&mut stop).await };
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(end).await {
-            tracing::error!(%error, "the http server ended");
-        }
-    })
 }
 
 /// Waits until a stop is asked for, or nobody can ask any more.

@@ -49,6 +49,9 @@ pub enum Rollback {
 /// For so long a version that was rolled back from is none to roll back to.
 const SHUNNED: Duration = Duration::days(30);
 
+/// So many of the newest runs are looked at: a verdict takes no longer where more are known.
+const LOOKED_AT: usize = 1_000;
+
 impl Deployment {
     fn is(&self, version: &str, digest: Option<&str>) -> bool {
         match digest {
@@ -92,7 +95,8 @@ pub fn rollback(history: &[Deployment], request: &Request, now: DateTime<Utc>) -
     if !history.iter().any(wanted) {
         return Rollback::Disproved(match digest {
             Some(digest) => format!("no run of {digest} is known here"),
-            None => format!("{named} never ran here"),
+            None if history.len() < LOOKED_AT => format!("{named} never ran here"),
+            None => format!("{named} is not among the last {LOOKED_AT} versions that ran here"),
         });
     }
     match left(history).into_iter().rfind(|(was, at)| wanted(was) && now - *at < SHUNNED) {
@@ -104,9 +108,13 @@ pub fn rollback(history: &[Deployment], request: &Request, now: DateTime<Utc>) -
     }
 }
 
-/// When builds that were rolled back from may be gone back to again.
-pub(crate) fn forgiven(history: &[Deployment]) -> impl Iterator<Item = DateTime<Utc>> {
-    left(history).into_iter().filter_map(|(_, at)| at.checked_add_signed(SHUNNED))
+/// When what a request would go back to, and was rolled back from, may be gone back to again: the last
+/// time counts.
+pub(crate) fn forgiven(history: &[Deployment], request: &Request) -> Option<DateTime<Utc>> {
+    let (version, digest) = (request.version.as_deref(), request.digest.as_deref());
+    let named = version.or(digest)?;
+    let (_, at) = left(newest(history)).into_iter().rfind(|(was, _)| was.is(named, digest))?;
+    at.checked_add_signed(SHUNNED)
 }
 
 /// The version that a rollback would go to: the newest one before the running one that proves a
@@ -124,7 +132,11 @@ pub fn last_good(history: &[Deployment], now: DateTime<Utc>) -> Option<&Deployme
 }
 
 fn until(history: &[Deployment], now: DateTime<Utc>) -> &[Deployment] {
-    &history[..history.partition_point(|d| d.at <= now)]
+    newest(&history[..history.partition_point(|d| d.at <= now)])
+}
+
+fn newest(history: &[Deployment]) -> &[Deployment] {
+    &history[history.len().saturating_sub(LOOKED_AT)..]
 }
 
 /// What was rolled back from, and when: a run that ended by going to a build that had run before it
@@ -227,6 +239,28 @@ mod tests {
         assert_eq!(disproof(&runs, "2"), "2 was itself rolled back from 29d ago");
         let runs = history(&[("1", 40), ("2", 31), ("1", 30)]);
         assert_eq!(claim(&runs, "2"), Rollback::Proven { from: "1".to_owned() });
+    }
+
+    #[test]
+    fn it_is_forgiven_30_days_after_the_last_time() {
+        let runs = history(&[("1", 40), ("2", 30), ("1", 29), ("3", 20), ("1", 10)]);
+        let asked = |version: &str| {
+            let version = Some(version.to_owned());
+            forgiven(&runs, &Request { version, kind: Kind::Rollback, ..Request::of("orders") })
+        };
+        assert_eq!(asked("2"), Some(now() + Duration::days(1)));
+        assert_eq!(asked("3"), Some(now() + Duration::days(20)));
+        assert_eq!((asked("1"), asked("4")), (None, None));
+        assert_eq!(forgiven(&runs, &Request::of("orders")), None);
+    }
+
+    #[test]
+    fn of_a_long_history_the_newest_1000_runs_prove_a_rollback() {
+        let run = |at: i64| run(&at.to_string(), 2_000 - at);
+        let runs: Vec<Deployment> = (0..1_500).map(run).collect();
+        assert_eq!(claim(&runs, "500"), Rollback::Proven { from: "1499".to_owned() });
+        assert_eq!(disproof(&runs, "499"), "499 is not among the last 1000 versions that ran here");
+        assert_eq!(last_good(&runs, now()).unwrap().version, "1498");
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub async fn run(
     if at.ip().is_unspecified() && config.server.public_url.is_none() {
         tracing::warn!("links to decisions lead nowhere until server.publicUrl is set");
     }
-    let server = serve(listener, router, stop.clone());
+    let server = tokio::spawn(http::serve(listener, router, stop.clone()));
     let mut running = Running { config, clock, store, latest, gate, engine, filling: None };
     running.work(&mut reload, stop).await?;
     running.stop_filling();
@@ -111,19 +111,6 @@ async fn share(
         tick: config.schedule.tick,
     };
     Ok((shared, recorder))
-}
-
-fn serve(
-    listener: TcpListener,
-    router: axum::Router,
-    mut stop: watch::Receiver<bool>,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let end = async move { stopped(&mut stop).await };
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(end).await {
-            tracing::error!(%error, "the http server ended");
-        }
-    })
 }
 
 /// Waits until a stop is asked for, or nobody can ask any more.

@@ -23,6 +23,7 @@ mod app;
 mod arbitrary;
 mod body;
 mod caller;
+mod connections;
 mod deployments;
 mod described;
 mod exclusions;
@@ -42,6 +43,8 @@ mod slos;
 mod ui;
 #[cfg(test)]
 mod world;
+
+pub use connections::serve;
 
 /// What the answers are made from.
 pub struct Shared {

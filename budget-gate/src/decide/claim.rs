@@ -90,5 +90,5 @@ pub(super) fn changes_after(
     let overrides = known.overrides.iter().map(|one| one.at);
     let spent = known.claims.iter().copied().chain(overrides);
     let freed = spent.filter_map(|spent| spent.checked_add_signed(WEEK));
-    freed.chain(forgiven(known.deployments)).filter(|then| *then > at).min()
+    freed.chain(forgiven(known.deployments, request)).filter(|then| *then > at).min()
 }

@@ -27,7 +27,7 @@ pub struct State {
 pub struct Place {
     /// The environment.
     pub environment: String,
-    /// What ran, oldest first.
+    /// What ran, oldest first; what was told of the same instant, by id.
     pub deployments: Vec<Deployment>,
     /// Overrides that may still matter.
     pub overrides: Vec<Override>,
@@ -103,7 +103,7 @@ impl State {
         match event {
             Event::Deployed { deployment: one } => {
                 let all = &mut self.place_mut(&one.service, &one.environment).deployments;
-                let after = all.partition_point(|other| other.at <= one.at);
+                let after = all.partition_point(|other| (other.at, &other.id) < (one.at, &one.id));
                 all.insert(after, one);
             }
             Event::OverrideCreated { one } => {

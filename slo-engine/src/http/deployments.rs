@@ -147,15 +147,22 @@ pub(super) async fn list(
     Asked(asked): Asked<Listing>,
 ) -> Result<Response, Problem> {
     let wanted = Newest::new(asked.limit, asked.cursor.as_deref())?;
-    let is_wanted = |one: &&Deployment| {
-        asked.service.as_ref().is_none_or(|s| *s == one.service)
-            && asked.environment.as_ref().is_none_or(|e| *e == one.environment)
-    };
+    let after = wanted.after_instant()?;
     let state = app.shared.gate.state();
-    let all = state.places().flat_map(|(_, place)| &place.deployments).filter(is_wanted);
+    let places = state.places().filter(|(service, place)| {
+        asked.service.as_ref().is_none_or(|s| s == service)
+            && asked.environment.as_ref().is_none_or(|e| *e == place.environment)
+    });
     // By when it ran, not by when it was told.
-    let key = |one: &Deployment| format!("{:020}-{}", one.at.timestamp_millis(), one.id);
-    let all = all.map(|one| (key(one), one.clone())).collect();
+    let newest = places.flat_map(|(_, place)| {
+        let is_before = |one: &Deployment| {
+            after.is_none_or(|(at, id)| (one.at.timestamp_micros(), one.id.as_str()) < (at, id))
+        };
+        let before = place.deployments.partition_point(is_before);
+        place.deployments[..before].iter().rev().take(wanted.one_more() as usize)
+    });
+    let key = |one: &Deployment| format!("{:020}-{}", one.at.timestamp_micros(), one.id);
+    let all = newest.map(|one| (key(one), one.clone())).collect();
     drop(state);
     json(&wanted.page_of(all))
 }

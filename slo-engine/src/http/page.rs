@@ -86,6 +86,11 @@ impl Newest {
         self.after.as_deref().map(|key| key.parse().map_err(|_| foreign())).transpose()
     }
 
+    /// The instant in microseconds and the id of the item that the page comes after, where keys are both.
+    pub(super) fn after_instant(&self) -> Result<Option<(i64, &str)>, Problem> {
+        self.after.as_deref().map(|key| instant(key).ok_or_else(foreign)).transpose()
+    }
+
     /// One item more than the page takes: whether there is one says whether a page follows.
     pub(super) fn one_more(&self) -> u32 {
         self.limit as u32 + 1
@@ -108,6 +113,11 @@ impl Newest {
         let after = self.after.as_deref();
         self.page(all.into_iter().filter(|(key, _)| after.is_none_or(|after| **key < *after)))
     }
+}
+
+fn instant(key: &str) -> Option<(i64, &str)> {
+    let (at, id) = key.split_once('-')?;
+    Some((at.parse().ok()?, id))
 }
 
 fn foreign() -> Problem {

@@ -47,3 +47,32 @@ async fn a_deployment_in_the_future_without_a_version_or_of_nowhere_is_refused()
     world.send(Method::POST, PATH, &decider, &body).await.problem(403);
     world.detail(&format!("{PATH}/nobody"), 404).await;
 }
+
+#[tokio::test]
+async fn pages_give_each_deployment_once_the_newest_first_across_services() {
+    let world = World::new().await;
+    let token = world.token("ci", &[Scope::Deploy]).await;
+    let mut told = Vec::new();
+    for (at, service) in [(3, "catalog"), (1, "payment"), (2, "catalog"), (2, "payment")] {
+        let at = format!("2026-11-21T09:00:0{at}Z");
+        let body = json!({"service": service, "version": format!("{service}-{at}"), "at": at});
+        let made = world.send(Method::POST, PATH, &token, &body).await.json();
+        told.push((at, made["id"].as_str().unwrap().to_owned()));
+    }
+    told.sort();
+    told.reverse();
+    for limit in 1..=5 {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = world.json(&format!("{PATH}?limit={limit}{cursor}")).await;
+            let ids = page["items"].as_array().unwrap().iter().map(|one| one["id"].clone());
+            seen.extend(ids.map(|id| id.as_str().unwrap().to_owned()));
+            let Some(next) = page["next"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        let expected: Vec<&str> = told.iter().map(|(_, id)| id.as_str()).collect();
+        assert_eq!(seen, expected, "limit {limit}");
+    }
+    // A cursor of another list: `x`.
+    world.detail(&format!("{PATH}?cursor=eA"), 400).await;
+}

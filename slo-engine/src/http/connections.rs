@@ -1,0 +1,120 @@
+//! Takes connections: nobody keeps one without asking anything, and all are ended in order.
+
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// Who has a connection asks within this. Without a limit, a thousand that say nothing would keep
+/// everybody else out.
+const ASKS_WITHIN: Duration = Duration::from_secs(30);
+
+/// After a connection could not be taken, as when there are too many.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves until `stop` is set, and then until the last answer is given.
+pub async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
+    serving(listener, router, stop, ASKS_WITHIN).await;
+}
+
+async fn serving(
+    listener: TcpListener,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+    asks_within: Duration,
+) {
+    // To tell HTTP/2 from HTTP/1 one would have to wait for the first bytes.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(asks_within);
+    let all = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            stream = taken(&listener) => TokioIo::new(stream),
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = builder.serve_connection(stream, service).into_owned();
+        let connection = all.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error, "a connection broke off");
+            }
+        });
+    }
+    all.shutdown().await;
+}
+
+async fn taken(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::error!(%error, "cannot take a connection");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A server that answers after a while, where it listens, and how it is stopped.
+    async fn started(asks_within: Duration) -> (String, watch::Sender<bool>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (stop, stopped) = watch::channel(false);
+        let slow = async || {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            "done"
+        };
+        let router = Router::new().route("/slow", get(slow));
+        tokio::spawn(serving(listener, router, stopped, asks_within));
+        (address, stop)
+    }
+
+    async fn rest(mut stream: TcpStream) -> String {
+        let mut text = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut text));
+        read.await.expect("it is closed").unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_does_not_ask_in_time_is_closed_and_one_that_waits_for_its_answer_is_not()
+     {
+        let (address, _stop) = started(Duration::from_millis(100)).await;
+        for begun in ["", "GET /slow HTTP/1.1\r\nhost: a\r\nx: "] {
+            let began = Instant::now();
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            stream.write_all(begun.as_bytes()).await.unwrap();
+            rest(stream).await;
+            assert!(began.elapsed() < Duration::from_secs(2), "{begun}");
+        }
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        assert!(rest(stream).await.ends_with("done"));
+    }
+
+    #[tokio::test]
+    async fn a_stop_lets_the_answer_that_is_under_way_be_given() {
+        let (address, stop) = started(Duration::from_secs(30)).await;
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.send_replace(true);
+        assert!(rest(stream).await.ends_with("done"));
+        assert!(TcpStream::connect(&address).await.is_err(), "nobody listens any more");
+    }
+}

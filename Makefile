@@ -12,7 +12,7 @@ ARGS ?=
 # Where cargo puts what it builds; found without python3, because the demo needs cargo alone.
 target = $$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
-.PHONY: help demo test lint ci-pieces bench generate check-generated unit fmt setup build clean
+.PHONY: help demo test lint ci-pieces bench schemathesis generate check-generated unit fmt setup build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: ## run the benchmark program, optimised; ARGS passes its flags on
 	@bash $(tools)/setup.sh servers
 	cargo build --workspace --bins --profile ci --locked
 	@exec "$(target)/ci/headroom-bench" $(ARGS)
+
+schemathesis: build ## ask the server all that its description allows, and fail on an answer that it does not describe
+	@bash $(tools)/schemathesis.sh $(ARGS)
 
 generate: ## rewrite the committed files that the program generates
 	@bash $(tools)/generate.sh

@@ -29,6 +29,7 @@ pub(crate) use commit::damaged;
 pub use commit::{Commit, Tail, Watermark};
 pub use copy::{Held, Restored, holders, restore};
 pub(crate) use durable::Durable;
+use durable::Identity;
 pub use load::Registered;
 
 /// The migrations that this version knows.
@@ -39,6 +40,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite")
 pub struct Store {
     pool: SqlitePool,
     path: PathBuf,
+    file: Identity,
 }
 
 /// Why the database cannot be used. Every variant says what to do.
@@ -58,6 +60,9 @@ pub enum StoreError {
     /// There is none.
     #[error("there is no database {}", .0.display())]
     Missing(PathBuf),
+    /// Another file lies in its place.
+    #[error("the database {} was replaced while this runs: nothing is written to the new file before a restart", .0.display())]
+    Replaced(PathBuf),
     /// A backup must not overwrite anything.
     #[error("{} exists already; choose another name", .0.display())]
     Exists(PathBuf),
@@ -177,7 +182,8 @@ impl Store {
         let unusable =
             |e: sqlx::Error| StoreError::Unusable { path: path.clone(), reason: said(&e) };
         let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
-        let store = Self { pool: pool.map_err(unusable)?, path: path.clone() };
+        let pool = pool.map_err(unusable)?;
+        let store = Self { pool, path: path.clone(), file: Identity::of(&path)? };
         store.refuse_newer().await?;
         let migrated = MIGRATIONS.run(&store.pool).await;
         migrated.map_err(|e| StoreError::Unusable { path: path.clone(), reason: e.to_string() })?;

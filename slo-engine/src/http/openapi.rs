@@ -82,10 +82,16 @@ impl Of<'_> {
 /// The document.
 pub(super) fn document(paths: &OpenApi) -> Value {
     let mut document = serde_json::to_value(paths).expect("a document of texts serialises");
-    document["components"] = serde_json::json!({ "schemas": schemas() });
+    document["components"] = serde_json::json!({
+        "schemas": schemas(),
+        "securitySchemes": {(TOKEN): {"type": "http", "scheme": "bearer", "description": "A machine token"}},
+    });
     for (path, operations) in document["paths"].as_object_mut().into_iter().flatten() {
-        for operation in operations.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        for (method, operation) in operations.as_object_mut().into_iter().flatten() {
             add_common(path, &mut operation["responses"]);
+            if !OPEN.contains(&path.as_str()) {
+                operation["security"] = security(method);
+            }
             if let Some(body) = operation.get_mut("requestBody") {
                 body["required"] = true.into();
             }
@@ -93,6 +99,17 @@ pub(super) fn document(paths: &OpenApi) -> Value {
     }
     document["x-generated"] = "made by `slo-engine openapi`; do not edit".into();
     document
+}
+
+/// How callers show who they are.
+const TOKEN: &str = "token";
+
+/// Writes always need a token; reads where others than this machine can reach the server.
+fn security(method: &str) -> Value {
+    match method {
+        "get" => serde_json::json!([{(TOKEN): []}, {}]),
+        _ => serde_json::json!([{(TOKEN): []}]),
+    }
 }
 
 /// Answers that every operation may give.

@@ -125,13 +125,11 @@ impl Writer {
         Ok(heads)
     }
 
-    /// The connection to the file that is there now, taken out: it comes back when all went well.
+    /// The connection to the file, taken out: it comes back when all went well.
     async fn connected(&mut self) -> Result<Durable, StoreError> {
         if let Some(durable) = self.connection.take() {
-            if durable.is_of(&self.store)? {
-                return Ok(durable);
-            }
-            durable.close().await;
+            self.store.is_in_place()?;
+            return Ok(durable);
         }
         let mut durable = self.store.durable().await?;
         let end = heads::end(durable.connection()).await?;

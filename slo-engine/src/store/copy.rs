@@ -11,6 +11,7 @@ use slo_core::time::Minute;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
+use super::durable::Identity;
 use super::{Store, StoreError, failed, said};
 
 mod holders;
@@ -52,7 +53,8 @@ impl Store {
         let unusable =
             |e: sqlx::Error| StoreError::Unusable { path: path.to_owned(), reason: said(&e) };
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
-        let store = Self { pool: pool.map_err(unusable)?, path: path.to_owned() };
+        let file = Identity::of(path)?;
+        let store = Self { pool: pool.map_err(unusable)?, path: path.to_owned(), file };
         store.refuse_strangers().await?;
         store.refuse_newer().await?;
         Ok(store)

@@ -12,57 +12,65 @@ use super::{Store, StoreError, failed};
 
 /// A connection whose commits outlive a power cut.
 #[derive(Debug)]
-pub(crate) struct Durable {
-    connection: SqliteConnection,
-    /// The file that is open: another one may lie at its path one day.
-    file: (u64, u64),
+pub(crate) struct Durable(SqliteConnection);
+
+/// Which file it is: another one may lie at its path one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+impl Identity {
+    pub(super) fn of(path: &Path) -> Result<Self, StoreError> {
+        match fs::metadata(path) {
+            Ok(data) => Ok(Self(data.dev(), data.ino())),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                Err(StoreError::Missing(path.to_owned()))
+            }
+            Err(reason) => Err(StoreError::File { step: "look at", path: path.to_owned(), reason }),
+        }
+    }
 }
 
 impl Store {
-    /// Opens such a connection to the file that is there now.
+    /// Opens such a connection.
     pub(crate) async fn durable(&self) -> Result<Durable, StoreError> {
-        let file = identity(&self.path)?;
+        self.is_in_place()?;
         let options = SqliteConnectOptions::new()
             .filename(&self.path)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true);
-        let connection = options.connect().await.map_err(failed("connect"))?;
-        Ok(Durable { connection, file })
+        Ok(Durable(options.connect().await.map_err(failed("connect"))?))
+    }
+
+    /// Whether what is at the path is still the file that was opened. SQLite would go on writing one
+    /// that nobody finds again; and into another one it would mix what belongs to the first, because
+    /// the log beside them is that of both.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(crate) fn is_in_place(&self) -> Result<(), StoreError> {
+        match Identity::of(&self.path)? == self.file {
+            true => Ok(()),
+            false => Err(StoreError::Replaced(self.path.clone())),
+        }
     }
 }
 
 impl Durable {
-    /// Whether what is at the path is still the file that is open: SQLite would go on writing one
-    /// that nobody finds again.
-    pub(crate) fn is_of(&self, store: &Store) -> Result<bool, StoreError> {
-        Ok(identity(&store.path)? == self.file)
-    }
-
     /// Begins a transaction that writes, waiting for others.
     pub(crate) async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>, StoreError> {
-        self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))
+        self.0.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))
     }
 
     /// For statements outside a transaction.
     pub(crate) const fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
+        &mut self.0
     }
 
     /// Ends the connection in order; a transaction that was left open is undone.
     pub(crate) async fn close(self) {
-        if let Err(error) = self.connection.close().await {
+        if let Err(error) = self.0.close().await {
             tracing::debug!(%error, "a connection to the database did not close in order");
         }
-    }
-}
-
-fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
-    match fs::metadata(path) {
-        Ok(data) => Ok((data.dev(), data.ino())),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Err(StoreError::Missing(path.to_owned()))
-        }
-        Err(reason) => Err(StoreError::File { step: "look at", path: path.to_owned(), reason }),
     }
 }

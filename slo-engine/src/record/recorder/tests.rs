@@ -119,20 +119,29 @@ async fn nothing_is_written_to_a_database_that_was_moved_away_and_the_chain_goes
 }
 
 #[tokio::test]
-async fn a_database_that_was_put_in_the_place_of_the_old_one_is_the_one_that_is_written() {
+async fn a_database_that_was_put_in_the_place_of_the_old_one_is_not_written_before_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let (store, recorder) = started(folder.path()).await;
     recorder.record(entry("a"), LONG).await.unwrap();
-    let copy = folder.path().join("copy.db");
+    let (copy, old) = (folder.path().join("copy.db"), folder.path().join("old.db"));
     store.backup(&copy).await.unwrap();
     recorder.record(entry("after the copy"), LONG).await.unwrap();
+    std::fs::rename(store.path(), &old).unwrap();
+    std::fs::rename(&copy, store.path()).unwrap();
+    for _ in 0..2 {
+        let refused = recorder.record(entry("lost"), LONG).await.unwrap_err();
+        assert!(
+            matches!(&refused, Unrecorded::Failed(e) if matches!(**e, StoreError::Replaced(_)))
+        );
+    }
+    recorder.stop().await;
     store.close().await;
     for suffix in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{suffix}", store.path().display()));
     }
-    std::fs::rename(&copy, store.path()).unwrap();
+    let (store, recorder) = started(folder.path()).await;
     assert_eq!(recorder.record(entry("b"), LONG).await.unwrap().seq, 2);
-    assert_eq!(chained(&opened(folder.path()).await).await, ["a", "b"]);
+    assert_eq!(chained(&store).await, ["a", "b"]);
 }
 
 #[tokio::test]

@@ -111,6 +111,22 @@ async fn pages_of_a_list_miss_nothing_and_show_nothing_twice() {
 }
 
 #[tokio::test]
+async fn pages_onward_are_oldest_first_and_miss_nothing_of_one_instant() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = six(folder.path()).await;
+    for limit in 1..=7 {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = records.onward(&Filter::default(), after, limit).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some((last.entry.at, last.seq));
+            seen.extend(seqs(&page));
+        }
+        assert_eq!(seen, [1, 2, 3, 4, 5, 6], "{limit} a page");
+    }
+}
+
+#[tokio::test]
 async fn no_list_sorts_or_reads_everything() {
     let folder = tempfile::tempdir().unwrap();
     let records = six(folder.path()).await;
@@ -124,6 +140,8 @@ async fn no_list_sorts_or_reads_everything() {
         "WHERE true ORDER BY at DESC, seq DESC LIMIT 5",
         "WHERE at >= 1 AND at < 9 AND (at, seq) < (8, 7) ORDER BY at DESC, seq DESC LIMIT 5",
         "WHERE service = 'a' AND environment = 'b' AND at < 9 ORDER BY at DESC, seq DESC LIMIT 5",
+        "WHERE at >= 1 AND at < 9 AND (at, seq) > (8, 7) ORDER BY at, seq LIMIT 5",
+        "WHERE service = 'a' AND at >= 1 AND (at, seq) > (8, 7) ORDER BY at, seq LIMIT 5",
         "WHERE idempotency = 'a' ORDER BY seq DESC LIMIT 1",
         "WHERE id = 'a' ORDER BY seq",
     ] {

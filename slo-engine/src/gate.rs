@@ -29,7 +29,7 @@ mod keys;
 mod load;
 pub mod state;
 
-pub(crate) use load::decision;
+pub(crate) use load::{counts, decision, event};
 
 /// How long an answer waits for its record: callers are promised one within 3 s.
 const RECORD_WITHIN: Duration = Duration::from_secs(2);
@@ -294,4 +294,4 @@ fn others<'a>(
 }
 
 /// Decisions that are younger may be repeated.
-const REPEATED: TimeDelta = TimeDelta::minutes(10);
+pub(crate) const REPEATED: TimeDelta = TimeDelta::minutes(10);

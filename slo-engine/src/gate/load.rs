@@ -61,9 +61,9 @@ async fn lately(records: &Records, now: DateTime<Utc>) -> Result<Vec<Record>, St
     loop {
         let page = records.list(&filter, after, PAGE).await?;
         after = page.last().map(|record| record.seq);
-        lately.extend(page.into_iter().filter(|record| {
-            now - record.entry.at < REPEATED || has(&record.entry.json, br#""counts":true"#)
-        }));
+        lately.extend(
+            page.into_iter().filter(|record| now - record.entry.at < REPEATED || counts(record)),
+        );
         if after.is_none() {
             lately.reverse();
             return Ok(lately);
@@ -71,12 +71,17 @@ async fn lately(records: &Records, now: DateTime<Utc>) -> Result<Vec<Record>, St
     }
 }
 
-/// Most decisions claim nothing: those need not be read.
-fn has(json: &[u8], part: &[u8]) -> bool {
-    json.windows(part.len()).any(|window| window == part)
+/// Whether a recorded decision's claim may count. Most claim nothing: those need not be read.
+pub(crate) fn counts(record: &Record) -> bool {
+    let part = br#""counts":true"#;
+    record.entry.json.windows(part.len()).any(|window| window == part)
 }
 
-fn event(record: &Record) -> Result<Event, StoreError> {
+/// What happened, by its record.
+///
+/// # Errors
+/// When it is none of an override or a deployment.
+pub(crate) fn event(record: &Record) -> Result<Event, StoreError> {
     serde_json::from_slice(&record.entry.json).map_err(|error| unread(record, &error))
 }
 

@@ -2,23 +2,19 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::bail;
 use budget_gate::harmless::harmless_json;
-use budget_gate::{Decision, Facts, Kind, Request, decide, text};
+use budget_gate::{Decision, Kind, text};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use slo_core::slo::{Gate, Name, Service, Slo};
-use slo_core::spec::nearest;
-use slo_core::view::BudgetView;
+use slo_core::slo::Name;
 
-use super::budget::{blocking, instant};
-use super::progress::Progress;
+use super::budget::instant;
 use super::{declare, output};
 use crate::config::Config;
 use crate::declared::{self, Declared};
-use crate::evaluate::oneshot::{self, Question};
+
+mod once;
 
 /// Arguments of `decide`.
 #[derive(Debug, Args)]
@@ -49,24 +45,7 @@ impl Decide {
     pub(super) fn run(&self, config: &Config) -> anyhow::Result<ExitCode> {
         let at = instant(&self.at)?;
         let declared = self.declared(config)?;
-        let service = self.service(&declared)?;
-        let slos = service.into_iter().flat_map(|service| &service.slos).filter(decides);
-        let question = Question {
-            sources: &config.sources,
-            slos: slos.cloned().collect(),
-            at,
-            burns: &declared.burns,
-            asks: &declared.asks,
-        };
-        let views = views(&question)?;
-        let environment = service.map(|s| s.environment.to_string());
-        let request = Request {
-            environment: environment.or_else(|| self.environment.clone()),
-            kind: self.kind,
-            ..Request::of(&self.service)
-        };
-        let service = service.map(Arc::as_ref);
-        let decision = decide(&request, &Facts::of(service, &views), &declared.policies, at);
+        let decision = self.once(config, &declared, &self.service, at)?;
         self.show(&decision)?;
         Ok(ExitCode::from(decision.verdict.exit_code()))
     }
@@ -82,41 +61,6 @@ impl Decide {
         declared::with_policies_of(declared, &self.policy).map_err(|errors| declare::told(&errors))
     }
 
-    /// The service that is meant; `None` when it is not declared, as any deploy may be asked about.
-    fn service<'a>(&self, declared: &'a Declared) -> anyhow::Result<Option<&'a Arc<Service>>> {
-        let named = declared.services.iter().filter(|s| s.name.as_str() == self.service);
-        let fits = |s: &&Arc<Service>| {
-            self.environment.as_deref().is_none_or(|wanted| s.environment.as_str() == wanted)
-        };
-        let fitting: Vec<&Arc<Service>> = named.clone().filter(fits).collect();
-        if let [_, _, ..] = fitting[..] {
-            let all: Vec<&str> = fitting.iter().map(|s| s.environment.as_str()).collect();
-            bail!(
-                "{} is declared in several environments; say which: --environment {}",
-                self.service,
-                all.join(", or ")
-            );
-        }
-        if fitting.is_empty() {
-            let elsewhere: Vec<&str> = named.map(|s| s.environment.as_str()).collect();
-            output::complain(&format!("note: {}", self.undeclared(&elsewhere, declared)));
-        }
-        Ok(fitting.first().copied())
-    }
-
-    fn undeclared(&self, elsewhere: &[&str], declared: &Declared) -> String {
-        let service = &self.service;
-        if let (Some(environment), false) = (&self.environment, elsewhere.is_empty()) {
-            let known = elsewhere.join(", ");
-            return format!("{service} is not declared in {environment}, only in {known}");
-        }
-        let known = declared.services.iter().map(|s| s.name.as_str());
-        match nearest(service, known) {
-            Some(meant) => format!("no file declares {service}; did you mean {meant}?"),
-            None => format!("no file declares {service}"),
-        }
-    }
-
     fn show(&self, decision: &Decision) -> anyhow::Result<()> {
         if self.json {
             let json = serde_json::to_string_pretty(decision)?;
@@ -124,19 +68,6 @@ impl Decide {
         }
         output::text(&text::text(decision, output::colours()))
     }
-}
-
-/// SLOs that inform only take no part, so they need not be read.
-fn decides(slo: &&Arc<Slo>) -> bool {
-    slo.gate != Gate::Informs
-}
-
-fn views(question: &Question<'_>) -> anyhow::Result<Vec<BudgetView>> {
-    blocking(async {
-        let progress = Progress::new("reading history");
-        let mut all = oneshot::read(question, &|share| progress.show(share)).await;
-        oneshot::views(question, &mut all)
-    })
 }
 
 fn name(text: &str) -> Result<String, String> {

@@ -1,4 +1,5 @@
-//! `slo-engine decide`: a verdict at an instant, straight from the sources.
+//! `slo-engine decide`: a verdict at an instant, straight from the sources; or what a proposed policy
+//! would have said of recorded decisions.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ use crate::config::Config;
 use crate::declared::{self, Declared};
 
 mod once;
+mod replay;
+mod shown;
 
 /// Arguments of `decide`.
 #[derive(Debug, Args)]
@@ -22,30 +25,43 @@ pub(super) struct Decide {
     /// Files and folders; those of the configuration when none is given
     paths: Vec<PathBuf>,
     /// A file or folder with the policies to decide by, instead of those in PATHS
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_if_eq("replay", "true"))]
     policy: Vec<PathBuf>,
-    /// The service
-    #[arg(long, value_name = "S", value_parser = name)]
-    service: String,
+    /// The service; with --replay it may be left out
+    #[arg(long, value_name = "S", value_parser = name, required_unless_present = "replay")]
+    service: Option<String>,
     /// The environment; may be left out where the service has one only
     #[arg(long, value_name = "E", value_parser = name)]
     environment: Option<String>,
     /// What the deploy claims to be
-    #[arg(long, default_value = "release", value_parser = kinds())]
+    #[arg(long, default_value = "release", value_parser = kinds(), conflicts_with = "replay")]
     kind: Kind,
     /// The instant: 2026-11-21T10:00:00Z, Unix seconds, or now
-    #[arg(long, default_value = "now", value_name = "T")]
+    #[arg(long, default_value = "now", value_name = "T", conflicts_with = "replay")]
     at: String,
-    /// The decision as JSON
+    /// Ask again about the decisions that the configured database records, from its ledger: what would
+    /// the policies of --policy have said? No source is read
+    #[arg(long, requires = "from")]
+    replay: bool,
+    /// With --replay: decisions from this instant on
+    #[arg(long, value_name = "T", requires = "replay")]
+    from: Option<String>,
+    /// With --replay: decisions before this instant
+    #[arg(long, default_value = "now", value_name = "T", requires = "replay")]
+    to: String,
+    /// The decision as JSON; with --replay {"items": [...], "summary": {...}}
     #[arg(long)]
     json: bool,
 }
 
 impl Decide {
     pub(super) fn run(&self, config: &Config) -> anyhow::Result<ExitCode> {
+        let Some(name) = self.service.as_deref().filter(|_| !self.replay) else {
+            return self.replay(config);
+        };
         let at = instant(&self.at)?;
         let declared = self.declared(config)?;
-        let decision = self.once(config, &declared, &self.service, at)?;
+        let decision = self.once(config, &declared, name, at)?;
         self.show(&decision)?;
         Ok(ExitCode::from(decision.verdict.exit_code()))
     }
@@ -58,6 +74,11 @@ impl Decide {
             }
             return Ok(declared);
         }
+        self.proposed(declared)
+    }
+
+    /// The same with the policies of the command line.
+    fn proposed(&self, declared: Declared) -> anyhow::Result<Declared> {
         declared::with_policies_of(declared, &self.policy).map_err(|errors| declare::told(&errors))
     }
 

@@ -50,7 +50,10 @@ enum Command {
     Budget(budget::Budget),
     /// The gate's verdict at an instant, straight from the sources: no database, no server.
     ///
+    /// With --replay a policy is tried on recorded decisions instead.
+    ///
     /// Exit codes: 0 go (allow or warn), 20 deny, 30 unknown, 2 wrong usage or files with errors.
+    /// With --replay: 0 no verdict would have been another, 1 some would, 2 as above or no database.
     Decide(decide::Decide),
     /// Where the numbers of an SLO come from: queries, series, arithmetic, alerts, state.
     Explain(explain::Explain),

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use budget_gate::calendar::Calendar;
 use budget_gate::exclusion::Exclusion;
-use budget_gate::policy::{self, Policy, asks, burn_windows};
+use budget_gate::policy::{self, Policy, Rule, asks, burn_windows};
 use slo_core::slo::Service;
 use slo_core::spec::yaml::{Document, documents};
 use slo_core::spec::{Set, SpecError, Warning};
@@ -165,6 +165,13 @@ impl Declared {
             warnings,
             index: Index::default(),
         })
+    }
+
+    /// Whether a policy goes by what a service depends on.
+    #[must_use]
+    pub fn asks_for_dependencies(&self) -> bool {
+        let mut rules = self.policies.iter().flat_map(|policy| &policy.rules);
+        rules.any(|rule| matches!(rule, Rule::Dependencies(_)))
     }
 
     /// How many SLOs there are.

@@ -4,5 +4,6 @@ pub mod backfill;
 pub mod engine;
 mod live;
 pub mod oneshot;
+pub mod past;
 pub mod reading;
 pub mod snapshot;

@@ -32,7 +32,7 @@ mod keys;
 mod load;
 pub mod state;
 
-pub(crate) use load::decision;
+pub(crate) use load::{decision, event, may_count};
 
 /// How long an answer waits for its record: callers are promised one within 3 s.
 const RECORD_WITHIN: Duration = Duration::from_secs(2);
@@ -380,4 +380,4 @@ fn others<'a>(
 }
 
 /// Decisions that are younger may be repeated.
-const REPEATED: TimeDelta = TimeDelta::minutes(10);
+pub(crate) const REPEATED: TimeDelta = TimeDelta::minutes(10);

@@ -11,6 +11,7 @@ pub mod files;
 pub mod gate;
 pub mod http;
 pub mod record;
+pub mod replay;
 pub mod schedule;
 pub mod source;
 pub mod store;

@@ -23,6 +23,7 @@ mod copy;
 mod durable;
 mod incidents;
 mod load;
+mod past;
 mod version;
 
 pub(crate) use commit::damaged;

@@ -53,7 +53,7 @@ pub struct Engine {
 const FEW: usize = 500;
 
 /// Recent minutes stay in memory: as long as the longest lump can reach, and the burn windows' edges.
-const RECENT: i64 = 400;
+pub(super) const RECENT: i64 = 400;
 
 impl Engine {
     /// Opens the ledgers of what is declared, loads what was committed last and publishes it.

@@ -36,7 +36,17 @@ pub(super) async fn load(
     Ok(state)
 }
 
-fn event(record: &Record) -> Result<Event, StoreError> {
+/// Whether a recorded decision's claim may count. Most claim nothing: those need not be read.
+pub(crate) fn may_count(record: &Record) -> bool {
+    let part = br#""counts":true"#;
+    record.entry.json.windows(part.len()).any(|window| window == part)
+}
+
+/// What happened, by its record.
+///
+/// # Errors
+/// When it is none of an override or a deployment.
+pub(crate) fn event(record: &Record) -> Result<Event, StoreError> {
     serde_json::from_slice(&record.entry.json).map_err(|error| unread(record, &error))
 }
 

@@ -118,6 +118,29 @@ impl Records {
     }
 }
 
+impl Records {
+    /// Records oldest first; `after` is the last one of the page before.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn onward(
+        &self,
+        filter: &Filter,
+        after: Option<(DateTime<Utc>, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(select!("WHERE true"));
+        filter.narrow(&mut query);
+        if let Some((at, seq)) = after {
+            query.push(" AND (at, seq) > (").push_bind(at.timestamp_millis());
+            query.push(", ").push_bind(seq).push(")");
+        }
+        query.push(" ORDER BY at, seq LIMIT ").push_bind(limit);
+        let rows = query.build().fetch_all(self.0.pool()).await.map_err(failed("list records"))?;
+        rows.iter().map(record).collect()
+    }
+}
+
 impl Filter {
     fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
         let texts = [

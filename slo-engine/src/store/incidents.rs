@@ -3,10 +3,21 @@
 use budget_gate::incident::Incident;
 use budget_gate::policy::rule::Severity;
 use chrono::{DateTime, Utc};
+use slo_core::time::Span;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Store, StoreError, damaged, failed};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, key, service, environment, severity, title, opened_at, confirmed_at, closed_at \
+             FROM incidents ",
+            $rest
+        )
+    };
+}
 
 impl Store {
     /// Open incidents and those closed lately, oldest first.
@@ -14,11 +25,31 @@ impl Store {
     /// # Errors
     /// When they cannot be read.
     pub async fn incidents(&self) -> Result<Vec<Incident>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, key, service, environment, severity, title, opened_at, confirmed_at, closed_at \
-             FROM incidents WHERE closed_at IS NULL \
-             OR closed_at >= (SELECT max(confirmed_at) FROM incidents) - 604800000 ORDER BY opened_at, id",
-        );
+        let rows = sqlx::query(select!(
+            "WHERE closed_at IS NULL \
+             OR closed_at >= (SELECT max(confirmed_at) FROM incidents) - 604800000 ORDER BY opened_at, id"
+        ));
+        let rows = rows.fetch_all(self.pool()).await.map_err(failed("read incidents"))?;
+        rows.iter().map(incident).collect()
+    }
+
+    /// Incidents that were open at some instant of `from..to`, where one that nothing confirms for
+    /// `closes_after` is closed; oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn incidents_between(
+        &self,
+        (from, to): (DateTime<Utc>, DateTime<Utc>),
+        closes_after: Span,
+    ) -> Result<Vec<Incident>, StoreError> {
+        let from = from.timestamp_millis();
+        let rows = sqlx::query(select!(
+            "WHERE opened_at < ? AND confirmed_at > ? AND (closed_at IS NULL OR closed_at > ?) \
+             ORDER BY opened_at, id"
+        ));
+        let rows = rows.bind(to.timestamp_millis());
+        let rows = rows.bind(from.saturating_sub(closes_after.as_millis())).bind(from);
         let rows = rows.fetch_all(self.pool()).await.map_err(failed("read incidents"))?;
         rows.iter().map(incident).collect()
     }

@@ -25,9 +25,9 @@ pub struct Registered {
 }
 
 /// Environment, service, SLO and fingerprint.
-type Names = (String, String, String, String);
+pub(super) type Names = (String, String, String, String);
 
-fn names(key: &LedgerKey) -> Names {
+pub(super) fn names(key: &LedgerKey) -> Names {
     let LedgerKey { slo, fingerprint } = key;
     let [environment, service, slo] = [&slo.environment, &slo.service, &slo.slo];
     (environment.to_string(), service.to_string(), slo.to_string(), fingerprint.clone())
@@ -80,7 +80,7 @@ impl Store {
         Ok(())
     }
 
-    async fn ledgers(&self) -> Result<HashMap<Names, Registered>, StoreError> {
+    pub(super) async fn ledgers(&self) -> Result<HashMap<Names, Registered>, StoreError> {
         let mut stretches: BTreeMap<u32, Vec<(Minute, Minute)>> = BTreeMap::new();
         let rows =
             sqlx::query("SELECT ledger, from_minute, until_minute FROM stretches ORDER BY 1, 2");

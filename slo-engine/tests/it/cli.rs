@@ -12,6 +12,7 @@ mod doctor;
 mod explain;
 mod files;
 mod ledger;
+mod replay;
 mod token;
 mod validate;
 

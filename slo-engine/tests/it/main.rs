@@ -10,6 +10,7 @@ mod live;
 mod native;
 mod records;
 mod refinements;
+mod replay;
 mod scenarios;
 mod scrape;
 mod serve;

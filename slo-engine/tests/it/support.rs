@@ -7,6 +7,7 @@ pub(crate) mod fake;
 pub(crate) mod faulty;
 pub(crate) mod lab;
 pub(crate) mod remote;
+pub(crate) mod shop;
 
 /// A Prometheus with generated traffic in it.
 pub(crate) struct Prometheus {

@@ -36,7 +36,7 @@ Written by `make generate`; changes belong in the programs.
 | code | `slo-engine` | `budget-gate` |
 |---|---|---|
 | 0 | done; `decide`: go | go: the verdict is allow or warn |
-| 1 | a finding or an error, told on stderr | the engine declines (explain, override, approve, deployed, watch) |
+| 1 | a finding or an error, told on stderr; `decide --replay`: a verdict would have been another | the engine declines (explain, override, approve, deployed, watch) |
 | 2 | wrong usage | wrong usage |
 | 20 | `decide`: the deploy is refused | the deploy is refused; watch: roll back |
 | 30 | `decide`: not known | not known, or no answer that can be relied on |

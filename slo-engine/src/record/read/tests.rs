@@ -111,6 +111,22 @@ async fn pages_of_a_list_miss_nothing_and_show_nothing_twice() {
 }
 
 #[tokio::test]
+async fn pages_onward_are_oldest_first_and_miss_nothing_of_one_instant() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = six(folder.path()).await;
+    for limit in 1..=7 {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = records.onward(&Filter::default(), after, limit).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some((last.entry.at, last.seq));
+            seen.extend(seqs(&page));
+        }
+        assert_eq!(seen, [1, 2, 3, 4, 5, 6], "{limit} a page");
+    }
+}
+
+#[tokio::test]
 async fn no_list_sorts_everything_or_reads_rows_that_it_does_not_show() {
     let folder = tempfile::tempdir().unwrap();
     let records = six(folder.path()).await;

@@ -76,3 +76,53 @@ fn a_name_that_nobody_declares_is_answered_as_the_server_would_and_the_near_miss
     let said = desk().run(&[&ASK[..], &["--environment", "staging"]].concat());
     assert!(said.err.contains("orders is not declared in staging, only in production"));
 }
+
+#[test]
+fn what_a_service_depends_on_is_read_where_a_policy_asks_for_it() {
+    let orders = ORDERS.replace("tier: 1\n", "tier: 1\ndependsOn: [users, payment]\n");
+    let users =
+        ORDERS.replace("service: orders", "service: users").replace("name: ava", "name: user-ava");
+    let users = format!(
+        "{users}  - name: informs\n    objective: 99%\n    window: 1d\n    gate: false\n    \
+        indicator: {{ratio: {{total: 'informs_total', bad: '{{code=~\"5..\"}}'}}}}\n"
+    );
+    let staging = users.replace("environment: production", "environment: staging");
+    let desk = Desk::with(&[
+        ("slos/orders.yaml", &orders),
+        ("slos/users.yaml", &users),
+        ("p.yaml", POLICY),
+    ]);
+    desk.write("slos/staging.yaml", &staging);
+    let fake = traffic(20);
+    let desk = desk.reading(&fake);
+    let depends = POLICY.replace(
+        "  - budget: {denyBelow: 0%, warnBelow: 25%}\n",
+        "  - dependencies: {denyBelow: 0%}\n",
+    );
+    desk.write("depends.yaml", &depends);
+    let said = desk.run(&[&ASK[..], &["--policy", "depends.yaml", "--json"]].concat());
+    let json = said.json();
+    let rules = json["rules"].as_array().unwrap();
+    let rules: Vec<_> = rules.iter().filter(|row| row["rule"] == "dependencies").collect();
+    assert_eq!((said.code, rules.len()), (20, 2), "{said:?}");
+    assert_eq!(
+        (&rules[0]["slo"], &rules[0]["verdict"]),
+        (&"users/user-availability".into(), &"deny".into())
+    );
+    assert!(rules[1]["reason"].as_str().unwrap().contains("payment is not declared"), "{rules:?}");
+    assert!(fake.asked().iter().all(|selector| !selector.contains("informs")));
+}
+
+/// Closed around the end of the traffic.
+const CALENDAR: &str = "apiVersion: headroom/v1\nkind: Calendar\ncalendar: audit\nzone: Europe/Paris\n\
+    closed: [{from: 2026-09-30T18:00, until: 2026-10-02T08:00, reason: the yearly audit}]\n";
+
+#[test]
+fn a_freeze_goes_by_the_calendars_of_the_files() {
+    let desk = desk().reading(&traffic(4));
+    let frozen = POLICY.replace("rules:\n", "rules:\n  - freeze: {calendar: audit}\n");
+    desk.write("p.yaml", &format!("{frozen}---\n{CALENDAR}"));
+    let said = desk.run(&[&ASK[..], &["--policy", "p.yaml"]].concat());
+    assert_eq!(said.code, 20, "{said:?}");
+    assert!(said.out.contains("the calendar audit is closed until"), "{}", said.out);
+}

@@ -40,7 +40,7 @@ pub(crate) struct Engine {
     /// Where the engine listens
     #[arg(long, env = "HEADROOM_URL", value_parser = url)]
     pub(crate) url: Url,
-    /// A machine token
+    /// A machine token; an argument can be seen by whoever else is on the machine, the variable not
     #[arg(long, env = "HEADROOM_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
     /// How long to try until an answer is there

@@ -84,10 +84,23 @@ impl Slicing {
         }
     }
 
-    /// Writes the outcome of every whole slice that starts in `from..to` from the events' ledger.
-    pub fn judge(&self, events: &Ledger, slices: &mut Ledger, from: Minute, to: Minute) {
+    /// Writes the outcome of every whole slice that starts in `from..to` from the events' ledger. Those
+    /// before `judged` keep theirs where their minutes are no longer in memory: nothing has changed in
+    /// them, and the sum of an hour does not tell its slices.
+    pub fn judge(
+        &self,
+        events: &Ledger,
+        slices: &mut Ledger,
+        (from, to): (Minute, Minute),
+        judged: Minute,
+    ) {
         let mut start = self.start(from);
         while start + self.size <= to {
+            let mut hours = start.hour()..=(start + self.size - 1).hour();
+            if start < judged && hours.any(|hour| events.lacks(hour)) {
+                start = start + self.size;
+                continue;
+            }
             let outcome = self.outcome(&events.sums(start, start + self.size));
             slices.replace(start + (self.size - 1), &outcome);
             start = start + self.size;

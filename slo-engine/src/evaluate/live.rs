@@ -145,6 +145,7 @@ impl Live {
             }
             self.dirty.insert(*hour);
         }
+        self.account.judge_filled();
         self.cover(from, until);
     }
 

@@ -125,12 +125,19 @@ impl Run {
     }
 }
 
+/// Slices are judged by minutes, which a start has to find again.
+const SLICES: &str = "apiVersion: headroom/v1\nkind: Service\nservice: slices\ntier: 2\nenvironment: production\nslos:\n\
+    \x20 - name: availability\n    objective: 99%\n    window: [2d, 6h]\n\
+    \x20   budgeting: {timeslices: {size: 5m, goodWhen: 99.9%}}\n    indicator:\n      ratio:\n\
+    \x20       total: http_requests_total{service=\"svc-0000\"}\n        bad: '{code=~\"5..\"}'\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let prometheus = Prometheus::with_traffic("live", 6, 4, 7, 1_780_000_000 / 60 * 60);
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::new(&prometheus.url, &folder, 6, "[2d, 1d, 6h]");
+    std::fs::write(folder.path().join("slices.yaml"), SLICES).unwrap();
     let mut dice = Dice(11);
     let mut now = prometheus.end - 86_400;
     run.start(at(now)).await;

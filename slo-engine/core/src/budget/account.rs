@@ -129,6 +129,15 @@ impl Account {
         hours
     }
 
+    /// Judges the slices of minutes that were filled in behind what is judged, while they are in memory.
+    pub fn judge_filled(&mut self) {
+        let Some((slicing, slices)) = &mut self.slices else { return };
+        if let Some((dirty, judged)) = self.dirty.zip(self.judged_to) {
+            slicing.judge(&self.events, slices, (dirty, judged), judged);
+            self.dirty = None;
+        }
+    }
+
     /// Moves every window so that it ends before the minute `to`.
     pub fn advance(&mut self, to: Minute) {
         self.placed = self.place(to);
@@ -139,7 +148,8 @@ impl Account {
         if let Some(first) = self.events.first() {
             let from =
                 self.judged_to.map_or(first, |judged| judged.min(self.dirty.unwrap_or(judged)));
-            slicing.judge(&self.events, slices, from, to);
+            let judged = self.judged_to.unwrap_or(Minute(i64::MIN));
+            slicing.judge(&self.events, slices, (from, to), judged);
         }
         self.judged_to = Some(slicing.start(to));
         self.dirty = None;

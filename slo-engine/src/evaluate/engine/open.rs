@@ -8,7 +8,7 @@ use slo_core::budget::Account;
 use slo_core::calendar;
 use slo_core::ledger::Hour;
 use slo_core::plan::feeds;
-use slo_core::slo::Slo;
+use slo_core::slo::{Budgeting, Slo};
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
@@ -157,7 +157,27 @@ impl Engine {
             }
             load_minutes(live, minutes.remove(&live.ledger.id).unwrap_or_default());
         }
+        self.load_slices(current).await?;
         self.find_ends().await;
+        Ok(())
+    }
+
+    /// Slices of time are judged anew by their minutes, which the sums of hours do not tell.
+    async fn load_slices(&mut self, current: i64) -> Result<(), StoreError> {
+        for live in &mut self.slos {
+            let slo = live.account.slo();
+            if matches!(slo.budgeting, Budgeting::Occurrences) {
+                continue;
+            }
+            let longest = slo.windows.iter().map(|w| calendar::longest(*w)).max().unwrap_or(0);
+            let events = live.account.events();
+            let lacking: Vec<i64> = (current - longest / 60 - 48..current + 1)
+                .filter(|hour| events.lacks(*hour))
+                .collect();
+            for (hour, minutes) in self.store.minutes_in(live.ledger.id, &lacking).await? {
+                live.account.events_mut().load_minutes(hour, minutes);
+            }
+        }
         Ok(())
     }
 

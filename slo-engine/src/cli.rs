@@ -53,7 +53,8 @@ enum Command {
     /// With --replay a policy is tried on recorded decisions instead.
     ///
     /// Exit codes: 0 go (allow or warn), 20 deny, 30 unknown, 2 wrong usage or files with errors.
-    /// With --replay: 0 no verdict would have been another, 1 some would, 2 as above or no database.
+    ///
+    /// Of --replay: 0 no verdict would have been another, 1 some would, 2 as above or no database.
     Decide(decide::Decide),
     /// Where the numbers of an SLO come from: queries, series, arithmetic, alerts, state.
     Explain(explain::Explain),

@@ -39,8 +39,7 @@ pub(super) struct Decide {
     /// The instant: 2026-11-21T10:00:00Z, Unix seconds, or now
     #[arg(long, default_value = "now", value_name = "T", conflicts_with = "replay")]
     at: String,
-    /// Ask again about the decisions that the configured database records, from its ledger: what would
-    /// the policies of --policy have said? No source is read
+    /// Ask about recorded decisions again: what would --policy have said?
     #[arg(long, requires = "from")]
     replay: bool,
     /// With --replay: decisions from this instant on

@@ -18,7 +18,7 @@ use crate::store::{Store, StoreError};
 /// Arguments of `audit verify`.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// An end of the chain that was kept: SEQ:sha256:HEX, JSON of `audit head`, or a file with either
+    /// An end of the chain that was kept: SEQ:sha256:HEX, JSON of `audit head`, or a file
     #[arg(long = "anchor", value_name = "HEAD", value_parser = anchor)]
     anchors: Vec<Anchor>,
     /// What was found as JSON

@@ -19,6 +19,17 @@ pub enum Indicator {
     Composite(Vec<Member>),
 }
 
+impl Indicator {
+    /// Which part of the total it counts.
+    #[must_use]
+    pub const fn part(&self) -> Part {
+        match self {
+            Self::Ratio(ratio) => ratio.part_is,
+            _ => Part::Good,
+        }
+    }
+}
+
 /// A ratio of counts; sides of a list are added.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ratio {

@@ -1,7 +1,7 @@
 //! What the files may say and this version does not act upon, so that nothing is ignored in silence.
 
 use budget_gate::exclusion::Exclusion;
-use slo_core::plan::feeds;
+use slo_core::plan::{Defaults, shares};
 use slo_core::slo::Slo;
 use slo_core::spec::{Set, SpecError, Warning};
 
@@ -28,7 +28,7 @@ pub(super) fn exclusions(all: &[Exclusion]) -> impl Iterator<Item = Warning> {
 
 fn of_slo(set: &Set, slo: &Slo) -> Vec<SpecError> {
     let name = &slo.id.slo;
-    let unfed = feeds(slo).err();
+    let unfed = shares(slo, Defaults::default()).err();
     let unread = unfed.map(|unfed| (format!("{name} will have no data: {unfed}"), NO_DATA));
     let keys = [
         ("groupBy", !slo.group_by.is_empty()),

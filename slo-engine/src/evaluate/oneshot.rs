@@ -1,17 +1,19 @@
 //! Budgets at an instant straight from the sources: no database, no server.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use slo_core::budget::{Account, end_of};
 use slo_core::counter::{Outcome, Rules};
-use slo_core::plan::{Feeds, feeds};
+use slo_core::plan::{Feeds, Role, Share, shares};
 use slo_core::slo::Slo;
 use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, BudgetView};
 
+use crate::evaluate::mix::{self, Counted};
 use crate::evaluate::reading::{self, Reading};
-use crate::source::config::{SourceConfig, SourceKind};
+use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
 use crate::source::error::SourceError;
 use crate::source::intake::{Feeding, Intake};
 use crate::source::prometheus::Prometheus;
@@ -39,8 +41,10 @@ pub struct One {
     pub account: Account,
     /// How it was read.
     pub reading: Reading,
-    /// What feeds it, when metrics do.
+    /// What feeds it, when one source does.
     pub feeds: Option<Arc<Feeds>>,
+    /// What it is added up from, when its sides are apart.
+    pub shares: Vec<OneShare>,
     /// The queries that were sent for it.
     pub queries: Vec<String>,
     /// The series that fed it.
@@ -51,7 +55,41 @@ pub struct One {
     pub from: Option<Minute>,
 }
 
+/// One share of an SLO whose sides are apart.
+#[derive(Debug)]
+pub struct OneShare {
+    /// What its events are of the SLO's.
+    pub role: Role,
+    /// How many minutes later its events come.
+    pub delay: i64,
+    /// The share, read as an SLO of its own.
+    pub one: One,
+}
+
 impl One {
+    fn is_read_by(&mut self, source: &SourceConfig, share: &Share) {
+        self.reading.source = source.name.as_str().into();
+        self.reading.reads(&share.feeds);
+        self.source = source.clone();
+        self.feeds = Some(Arc::new(share.feeds.clone()));
+    }
+
+    /// Adds up what its shares have counted.
+    fn add_up(&mut self) {
+        let counted: Vec<Counted<'_>> = self.shares.iter().map(OneShare::counted).collect();
+        let hours = counted.iter().map(|share| (share.delay, share.events.hours()));
+        let hours: BTreeSet<i64> = hours
+            .flat_map(|(delay, hours)| hours.flat_map(move |hour| mix::earlier(hour, delay)))
+            .collect();
+        let minutes = hours.into_iter().flat_map(|hour| hour * 60..hour * 60 + 60).map(Minute);
+        for minute in minutes {
+            self.account.replace(minute, &mix::bucket(&counted, minute));
+        }
+        self.reading = mix::read(self.account.slo(), &counted);
+        self.queries = self.shares.iter().flat_map(|share| share.one.queries.clone()).collect();
+        self.from = self.shares.iter().filter_map(|share| share.one.from).max();
+    }
+
     fn start(&self, end: Minute, burns: &[Span]) -> Minute {
         reading::history_start(self.account.slo(), end, burns)
     }
@@ -90,10 +128,30 @@ impl One {
     }
 }
 
+impl OneShare {
+    fn counted(&self) -> Counted<'_> {
+        Counted {
+            role: self.role,
+            delay: self.delay,
+            events: self.one.account.events(),
+            reading: &self.one.reading,
+            source: &self.one.source,
+            backfill: None,
+        }
+    }
+}
+
 /// Reads everything that the views at `at` need. A source that fails leaves its SLOs without data
 /// and with the reason in `sources[].lastError`.
 pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> Vec<One> {
     let mut all: Vec<One> = question.slos.iter().map(|slo| open(question, slo)).collect();
+    let (whole, mut places) = (all.len(), Vec::new());
+    for at in 0..whole {
+        for OneShare { role, delay, one } in std::mem::take(&mut all[at].shares) {
+            places.push((at, role, delay));
+            all.push(one);
+        }
+    }
     for config in question.sources {
         let mine: Vec<usize> = (0..all.len())
             .filter(|at| all[*at].feeds.is_some() && all[*at].source.name == config.name)
@@ -109,6 +167,11 @@ pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> V
             }
         }
     }
+    let apart = all.split_off(whole);
+    for ((at, role, delay), one) in places.into_iter().zip(apart) {
+        all[at].shares.push(OneShare { role, delay, one });
+    }
+    all.iter_mut().filter(|one| !one.shares.is_empty()).for_each(One::add_up);
     all
 }
 
@@ -128,47 +191,41 @@ pub fn views(question: &Question<'_>, all: &mut [One]) -> Vec<BudgetView> {
     all.iter_mut().map(view).collect()
 }
 
-/// The source that an SLO names, or the default one.
-///
-/// # Errors
-/// A sentence when there is none.
-pub fn source_of<'a>(
-    sources: &'a [SourceConfig],
-    name: Option<&str>,
-) -> Result<&'a SourceConfig, String> {
-    let default = |s: &&SourceConfig| matches!(s.kind, SourceKind::Prometheus | SourceKind::Scrape);
-    match name {
-        None => sources
-            .iter()
-            .find(default)
-            .ok_or_else(|| "no source of kind prometheus or scrape is configured".to_owned()),
-        Some(name) => sources.iter().find(|s| s.name == name).ok_or_else(|| {
-            let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
-            format!("no source is called `{name}`; the configuration has {}", known.join(", "))
-        }),
-    }
-}
-
-fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
-    let mut one = One {
+fn empty(question: &Question<'_>, slo: &Arc<Slo>) -> One {
+    One {
         account: Account::new(slo.clone(), question.burns),
         reading: Reading::default(),
         feeds: None,
+        shares: Vec::new(),
         queries: Vec::new(),
         series: Vec::new(),
         from: None,
         source: SourceConfig::default(),
+    }
+}
+
+fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
+    let mut one = empty(question, slo);
+    let shares = match shares(slo, defaults(question.sources)) {
+        Ok(shares) => shares,
+        Err(unfed) => {
+            one.reading.unfed = Some(unfed);
+            return one;
+        }
     };
-    match feeds(slo) {
-        Err(unfed) => one.reading.unfed = Some(unfed),
-        Ok((name, feeds)) => match source_of(question.sources, name) {
-            Err(reason) => one.reading.last_error = Some(reason),
-            Ok(source) => {
-                one.reading.source = source.name.as_str().into();
-                one.source = source.clone();
-                one.feeds = Some(Arc::new(feeds));
+    let found: Result<Vec<_>, String> =
+        shares.iter().map(|share| source_of(question.sources, share)).collect();
+    match (found, &shares[..]) {
+        (Err(reason), _) => one.reading.last_error = Some(reason),
+        (Ok(found), [only]) if only.is_plain() => one.is_read_by(found[0], only),
+        (Ok(found), _) => {
+            for (source, share) in found.into_iter().zip(&shares) {
+                let mut apart = empty(question, slo);
+                apart.is_read_by(source, share);
+                let (role, delay) = (share.role, share.delay.as_minutes());
+                one.shares.push(OneShare { role, delay, one: apart });
             }
-        },
+        }
     }
     one
 }
@@ -198,7 +255,7 @@ async fn read_windows(
     mine: &[usize],
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(), SourceError> {
-    let to = question.at.timestamp_millis() - source.config().lag.as_millis();
+    let to = question.at.timestamp_millis() - source.config().lag().as_millis();
     let end = end_of(DateTime::from_timestamp_millis(to).unwrap_or(question.at));
     let mut waiting = mine.to_vec();
     let mut from = mine.iter().map(|at| all[*at].start(end, question.burns)).min().unwrap_or(end);

@@ -87,10 +87,13 @@ impl Engine {
         (self.folded_to, self.stretches_changed) = (folded_to, false);
         let marks: Vec<Option<Minute>> =
             self.sources.iter().map(super::LiveSource::watermark).collect();
+        let oldest = marks.iter().copied().flatten().min();
         for live in &mut self.slos {
             live.dirty.clear();
             live.ledger.first = live.account.events().first();
-            if let Some(mark) = live.source.and_then(|at| marks[at]) {
+            // What is added up from others is as new as what it is added up from.
+            let mark = live.source.map_or(oldest, |at| marks[at]);
+            if let Some(mark) = mark {
                 live.account.events_mut().evict(mark - RECENT);
             }
         }

@@ -93,6 +93,38 @@ impl Filter {
         Ok(Self { text: text.into(), root: Arc::new(root) })
     }
 
+    /// Documents that have a field.
+    #[must_use]
+    pub fn exists(field: &str) -> Self {
+        Self::of(format!("{field} : *"), Node::Field(field.to_owned(), Test::Exists))
+    }
+
+    /// Documents with a number in a field that is at most this.
+    #[must_use]
+    pub fn at_most(field: &str, limit: f64) -> Self {
+        let test = Test::Compare(Order::AtMost, Literal::new(limit.to_string()));
+        Self::of(format!("{field} <= {limit}"), Node::Field(field.to_owned(), test))
+    }
+
+    /// Documents that both find.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let root = Node::And(vec![self.root().clone(), other.root().clone()]);
+        Self::of(format!("{} and {}", self.beside(), other.beside()), root)
+    }
+
+    /// The query as it is written beside an `and`.
+    pub(crate) fn beside(&self) -> String {
+        match self.root() {
+            Node::Or(_) => format!("({self})"),
+            _ => self.to_string(),
+        }
+    }
+
+    fn of(text: String, root: Node) -> Self {
+        Self { text: text.into(), root: Arc::new(root) }
+    }
+
     /// The query as written, for people.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -21,7 +21,7 @@ mod router;
 mod shares;
 
 pub use histogram::{Edges, canonical_le};
-pub use logs::{LogCount, LogTerm};
+pub use logs::LogCount;
 pub use queries::{Query, queries};
 pub use router::{Fed, Router};
 pub use shares::{Defaults, Role, Share, shares};

@@ -1,51 +1,36 @@
 //! What is counted in logs: documents that match, and what each counts as.
 
+use serde_json::{Value, json};
+
 use crate::counter::Weights;
+use crate::filter::Filter;
 use crate::sli::{Durations, Latency, LogFilter, LogQuery};
 
-/// Documents to count. All terms must hold.
+/// Documents to count: those that fulfil both its queries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogCount {
     /// Index pattern; `None` is all that the source has.
     pub index: Option<String>,
-    /// What a document must fulfil.
-    pub terms: Vec<LogTerm>,
+    /// Conditions in KQL.
+    pub kql: Option<Filter>,
+    /// Conditions in Elasticsearch's own language.
+    pub dsl: Vec<Value>,
     /// Which documents prove that the shipper lives; `None` is any of the index.
-    pub heartbeat: Option<String>,
+    pub heartbeat: Option<Filter>,
     /// What a document counts as.
     pub weights: Weights,
 }
 
-/// One condition on a document.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LogTerm {
-    /// It matches a query as written.
-    Query(LogFilter),
-    /// It has a field.
-    Exists(String),
-    /// A numeric field of it is at most this.
-    AtMost {
-        /// The field.
-        field: String,
-        /// The limit, in the field's own unit.
-        limit: f64,
-    },
-}
-
 /// All documents of a query, counted as `weights`.
 pub(super) fn all_of(logs: &LogQuery, weights: Weights) -> LogCount {
-    LogCount {
-        index: logs.index.clone(),
-        terms: vec![LogTerm::Query(logs.query.clone())],
-        heartbeat: logs.heartbeat.clone(),
-        weights,
-    }
+    let (index, heartbeat) = (logs.index.clone(), logs.heartbeat.clone());
+    let all = LogCount { index, kql: None, dsl: Vec::new(), heartbeat, weights };
+    all.also(&logs.query)
 }
 
 /// The documents among those of `total` that a refinement finds as well.
 pub(super) fn refined(total: &LogQuery, part: &LogQuery, weights: Weights) -> LogCount {
-    let mut count = all_of(total, weights);
-    count.terms.push(LogTerm::Query(part.query.clone()));
+    let mut count = all_of(total, weights).also(&part.query);
     count.heartbeat = part.heartbeat.clone().or(count.heartbeat);
     count
 }
@@ -53,30 +38,49 @@ pub(super) fn refined(total: &LogQuery, part: &LogQuery, weights: Weights) -> Lo
 /// Documents that have the field, and those among them that are fast enough.
 pub(super) fn latency(latency: &Latency) -> Option<Vec<LogCount>> {
     let Durations::Field { logs, field } = &latency.durations else { return None };
-    let mut total = all_of(logs, Weights { total: 1, good: 0, slack: 0 });
-    total.terms.push(LogTerm::Exists(field.clone()));
-    let mut good = all_of(logs, Weights { total: 0, good: 1, slack: 0 });
-    good.terms.push(LogTerm::AtMost { field: field.clone(), limit: latency.under.in_unit });
-    Some(vec![total, good])
+    let count = |condition: Filter, (total, good)| {
+        all_of(logs, Weights { total, good, slack: 0 }).also(&LogFilter::Kql(condition))
+    };
+    let fast = Filter::at_most(field, latency.under.in_unit);
+    Some(vec![count(Filter::exists(field), (1, 0)), count(fast, (0, 1))])
 }
 
 impl LogCount {
-    /// The count for people, such as `logs-orders-*: event.dataset : "access" and http.status >= 500`.
+    fn also(mut self, filter: &LogFilter) -> Self {
+        match filter {
+            LogFilter::Kql(filter) => {
+                let both = self.kql.as_ref().map(|kql| kql.and(filter));
+                self.kql = both.or_else(|| Some(filter.clone()));
+            }
+            LogFilter::Dsl(dsl) => self.dsl.push(dsl.clone()),
+        }
+        self
+    }
+
+    /// The query for Elasticsearch.
+    #[must_use]
+    pub fn query(&self) -> Value {
+        match (&self.kql, &self.dsl[..]) {
+            (Some(kql), []) => kql.dsl(),
+            (None, [only]) => only.clone(),
+            (kql, dsl) => {
+                let all: Vec<Value> =
+                    kql.iter().map(Filter::dsl).chain(dsl.iter().cloned()).collect();
+                json!({"bool": {"filter": all}})
+            }
+        }
+    }
+
+    /// The count for people, such as `logs-orders-*: event.dataset : "access" and status >= 500`.
     #[must_use]
     pub fn text(&self) -> String {
-        let terms: Vec<String> = self.terms.iter().map(LogTerm::text).collect();
-        let terms = terms.join(" and ");
-        self.index.as_ref().map_or(terms.clone(), |index| format!("{index}: {terms}"))
-    }
-}
-
-impl LogTerm {
-    fn text(&self) -> String {
-        match self {
-            Self::Query(LogFilter::Kql(text)) => text.clone(),
-            Self::Query(LogFilter::Dsl(dsl)) => dsl.to_string(),
-            Self::Exists(field) => format!("{field} : *"),
-            Self::AtMost { field, limit } => format!("{field} <= {limit}"),
-        }
+        let kql = self.kql.as_ref().map(|kql| match &self.dsl[..] {
+            [] => kql.to_string(),
+            _ => kql.beside(),
+        });
+        let all: Vec<String> =
+            kql.into_iter().chain(self.dsl.iter().map(Value::to_string)).collect();
+        let all = all.join(" and ");
+        self.index.as_ref().map_or(all.clone(), |index| format!("{index}: {all}"))
     }
 }

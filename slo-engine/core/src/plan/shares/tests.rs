@@ -1,5 +1,4 @@
 use super::*;
-use crate::plan::LogTerm;
 
 const DEFAULTS: Defaults<'static> = Defaults { metrics: "prometheus", logs: "logs" };
 
@@ -93,7 +92,7 @@ fn a_delayed_refinement_is_a_share_of_its_own() {
         of("{ratio: {source: logs, index: l, total: 'a : b', good: {query: 'c : d', delay: 5m}}}");
     let [total, good] = &shares[..] else { panic!("{shares:?}") };
     assert_eq!((total.role, good.role, good.delay), (Role::Whole, Role::Good, Span::minutes(5)));
-    assert_eq!(good.logs().unwrap()[0].terms.len(), 2);
+    assert_eq!(good.logs().unwrap()[0].text(), "l: a : b and c : d");
 }
 
 #[test]
@@ -103,7 +102,18 @@ fn a_latency_in_logs_counts_documents_that_have_the_field() {
     );
     let counts = shares[0].logs().unwrap();
     assert_eq!(weights(&shares[0]), [(1, 0), (0, 1)]);
-    assert_eq!(counts[0].terms[1], LogTerm::Exists("event.duration".into()));
-    let fast = LogTerm::AtMost { field: "event.duration".into(), limit: 300e6 };
-    assert_eq!(counts[1].terms[1], fast);
+    let text = |count: &LogCount| count.kql.as_ref().unwrap().text().to_owned();
+    assert_eq!(text(&counts[0]), "a : b and event.duration : *");
+    assert_eq!(text(&counts[1]), "a : b and event.duration <= 300000000");
+}
+
+#[test]
+fn conditions_in_both_languages_are_asked_together() {
+    let shares = of(
+        "{ratio: {source: logs, index: l, total: {query: {dsl: {term: {x: 1}}}}, bad: 'c : d or e : f'}}",
+    );
+    let counts = shares[0].logs().unwrap();
+    assert_eq!(counts[0].query(), serde_json::json!({"term": {"x": 1}}));
+    assert_eq!(counts[1].text(), r#"l: (c : d or e : f) and {"term":{"x":1}}"#);
+    assert_eq!(counts[1].query()["bool"]["filter"].as_array().unwrap().len(), 2);
 }

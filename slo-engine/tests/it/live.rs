@@ -98,6 +98,7 @@ impl Run {
         let question = Question {
             sources: &self.config.sources,
             slos,
+            services: &declared.services,
             at: now,
             burns: &declared.burns,
             asks: &declared.asks,
@@ -116,6 +117,7 @@ impl Run {
                         w.to,
                         w.bad,
                         w.total,
+                        w.sli.map(f64::to_bits),
                         w.coverage,
                         w.partial,
                         w.assumed.to_bits(),
@@ -147,7 +149,12 @@ const APART: &str = "apiVersion: headroom/v1\nkind: Service\nservice: apart\ntie
     \x20     bad: {source: second, selector: 'http_requests_total{service=\"svc-0001\",code=~\"5..\"}'}}}}\n\
     \x20 - {name: delayed, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
     \x20     total: {source: second, selector: 'http_requests_total{service=\"svc-0001\"}'},\n\
-    \x20     good: {selector: 'http_requests_total{service=\"svc-0001\",code!~\"5..\"}', delay: 7m}}}}\n";
+    \x20     good: {selector: 'http_requests_total{service=\"svc-0001\",code!~\"5..\"}', delay: 7m}}}}\n\
+    \x20 - {name: journey, objective: 98%, window: [1d, 3h], indicator: {composite: [\n\
+    \x20     {slo: apart/whole, weight: 2}, {slo: svc-0002/availability, weight: 1},\n\
+    \x20     {slo: slices/availability, weight: 3}, {slo: apart/delayed, weight: 1}]}}\n\
+    \x20 - {name: all, objective: 98%, window: 2d, indicator: {composite: [\n\
+    \x20     {slo: apart/journey, weight: 1}, {slo: apart/apart, weight: 1}]}}\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {

@@ -48,16 +48,16 @@ impl Engine {
     fn counted(&self, shares: &[ShareOf]) -> Vec<Counted<'_>> {
         let counted = |share: &ShareOf| {
             let live = &self.slos[share.at];
-            Some(Counted {
+            Counted {
                 role: share.role,
                 delay: share.delay,
                 events: live.account.events(),
                 reading: &live.reading,
-                source: &self.sources[live.source?].config,
+                source: live.source.map(|at| &self.sources[at].config),
                 backfill: live.progress(),
-            })
+            }
         };
-        shares.iter().filter_map(counted).collect()
+        shares.iter().map(counted).collect()
     }
 
     async fn add_up(&mut self, at: usize, shares: &[ShareOf], hours: BTreeSet<i64>) {
@@ -79,6 +79,7 @@ impl Engine {
                     live.replace(minute, &bucket);
                 }
             }
+            live.account.judge_filled();
         }
     }
 }

@@ -14,7 +14,7 @@ use slo_core::time::Minute;
 use super::{Engine, RECENT};
 use crate::config::Config;
 use crate::declared::Declared;
-use crate::evaluate::live::{Live, LiveSource, ShareOf, fingerprint, identity};
+use crate::evaluate::live::{Live, LiveSource, Place, ShareOf, fingerprint, identity};
 use crate::evaluate::reading::Reading;
 use crate::evaluate::snapshot::Latest;
 use crate::source::Past;
@@ -63,15 +63,9 @@ pub(super) fn open(
 }
 
 fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Result<()> {
-    let mut live = new_live(engine, slo);
+    let mut live = new_live(&engine.declared, slo);
     let at = engine.slos.len();
-    let shares = match shares(slo, defaults(&config.sources)) {
-        Ok(shares) => shares,
-        Err(unfed) => {
-            live.reading.unfed = Some(unfed);
-            Vec::new()
-        }
-    };
+    let shares = shares(slo, defaults(&config.sources));
     let found: Result<Vec<_>, String> =
         shares.iter().map(|share| source_of(&config.sources, share)).collect();
     match (found, &shares[..]) {
@@ -89,7 +83,7 @@ fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Resu
             }
             push(engine, live, None);
             for (place, (source, share)) in found.into_iter().zip(&shares).enumerate() {
-                let mut counted = Live { is_share: true, ..new_live(engine, slo) };
+                let mut counted = Live { place: Place::Share, ..new_live(&engine.declared, slo) };
                 let feeds = read_by(engine, &mut counted, at + 1 + place, (source, share))?;
                 push(engine, counted, Some(feeds));
             }
@@ -105,14 +99,15 @@ fn push(engine: &mut Engine, live: Live, feeds: Option<Arc<Feeds>>) {
     engine.feeds.push(feeds);
 }
 
-fn new_live(engine: &Engine, slo: &Arc<Slo>) -> Live {
+pub(super) fn new_live(declared: &Declared, slo: &Arc<Slo>) -> Live {
     Live {
-        account: Account::new(slo.clone(), &engine.declared.burns),
+        account: Account::new(slo.clone(), &declared.burns),
         reading: Reading::default(),
         source: None,
         fingerprint: String::new(),
         shares: Vec::new(),
-        is_share: false,
+        place: Place::Shown,
+        members: Vec::new(),
         fault: None,
         ledger: Registered { id: 0, first: None, stretches: Vec::new() },
         dirty: BTreeSet::new(),
@@ -210,7 +205,7 @@ impl Engine {
 
     /// Slices of time are judged anew by their minutes, which the sums of hours do not tell.
     async fn load_slices(&mut self, current: i64) -> Result<(), StoreError> {
-        for live in self.slos.iter_mut().filter(|live| !live.is_share) {
+        for live in self.slos.iter_mut().filter(|live| live.place == Place::Shown) {
             let slo = live.account.slo();
             if matches!(slo.budgeting, Budgeting::Occurrences) {
                 continue;
@@ -277,7 +272,7 @@ impl Engine {
         let registered = self.store.register(&keys).await?;
         let mut ledgers = BTreeMap::new();
         for (live, ledger) in self.slos.iter_mut().zip(registered) {
-            if !live.is_share {
+            if live.place == Place::Shown {
                 ledgers.insert(live.account.slo().id.clone(), ledger.id);
             }
             if let Some(first) = ledger.first {

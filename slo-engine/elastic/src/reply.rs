@@ -201,21 +201,30 @@ fn blames_query(name: &str) -> bool {
 }
 
 fn types_of(cause: &Cause) -> Vec<&str> {
-    std::iter::successors(Some(cause), |cause| cause.caused_by()).filter_map(Cause::ty).collect()
+    causes(cause).filter_map(Cause::ty).collect()
 }
 
-/// The innermost sentence that an error is sure about.
+/// What an error says: the first of its root causes, and what lies beneath it.
 pub(crate) fn reason_of(error: &Said) -> String {
-    let causes = error.root_cause().iter().chain(error.caused_by());
-    let reason = causes.map(said).find(|text| !text.is_empty());
-    let own = || with_type(error.ty(), error.reason());
-    start_of(reason.unwrap_or_else(own).as_bytes())
+    let mut told = error.root_cause().iter().chain(error.caused_by()).map(said);
+    let outer = told.find(|text| !text.is_empty());
+    let outer = outer.unwrap_or_else(|| with_type(error.ty(), error.reason()));
+    let beneath = error.caused_by().map(|cause| causes(cause).filter_map(Cause::reason));
+    let text = match beneath.and_then(Iterator::last) {
+        Some(inner) if !outer.contains(inner) => format!("{outer}: {inner}"),
+        _ => outer,
+    };
+    start_of(text.as_bytes())
 }
 
 fn said(cause: &Cause) -> String {
-    let chain = std::iter::successors(Some(cause), |cause| cause.caused_by());
-    let told = chain.clone().find(|cause| cause.reason().is_some_and(|r| !r.is_empty()));
-    told.or(chain.last()).map_or_else(String::new, |cause| with_type(cause.ty(), cause.reason()))
+    let told = causes(cause).find(|cause| cause.reason().is_some_and(|r| !r.is_empty()));
+    let told = told.unwrap_or(cause);
+    with_type(told.ty(), told.reason())
+}
+
+fn causes(cause: &Cause) -> impl Iterator<Item = &Cause> {
+    std::iter::successors(Some(cause), |cause| cause.caused_by())
 }
 
 fn with_type(ty: Option<&str>, reason: Option<&str>) -> String {

@@ -75,7 +75,7 @@ configure() {
 		discovery.type: single-node
 		http.host: 127.0.0.1
 		http.port: 0
-		http.max_content_length: 256kb
+		http.max_content_length: 1mb
 		transport.host: 127.0.0.1
 		transport.port: 0
 		path.logs: $dir/logs

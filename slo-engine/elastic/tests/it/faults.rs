@@ -6,15 +6,15 @@ use slo_source_elastic::{Fault, Kind, Query};
 
 use crate::support::fake::Fake;
 use crate::support::node::Node;
-use crate::support::{START, all, at, count, one, query};
+use crate::support::{START, all, count, one, query, stamp};
 
 fn document(index: &str) -> (String, Value, Value) {
-    (index.to_owned(), Value::Null, json!({ "@timestamp": at(0, 0), "code": "x" }))
+    (index.to_owned(), Value::Null, json!({ "@timestamp": stamp(0, 0), "code": "x" }))
 }
 
 /// The fault of a query; one of another index beside it is counted all the same.
 async fn fault(node: &Node, query: Query) -> Fault {
-    let beside = format!("{}-beside", query.index.split(['*', ',']).next().unwrap());
+    let beside = format!("beside-{}", query.index.trim_end_matches('*'));
     node.write(&[document(&beside)]).await;
     let counted = count(&node.url, &[query.clone(), all(&beside)], 3).await;
     assert_eq!(counted.queries[1].as_ref().unwrap().minutes, [(START, 1)]);

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use slo_source_elastic::{Config, Counted, Elastic, Error, Kind};
 
 use crate::support::node::Node;
-use crate::support::{START, all, at, client, config};
+use crate::support::{START, all, client, config, stamp};
 
 /// What is counted while a setting of the cluster is in force.
 async fn under(node: &Node, setting: &str, value: &str) -> Result<Counted, Error> {
     let documents = (0..5).map(|minute| {
-        ("pressed".to_owned(), Value::Null, json!({ "@timestamp": at(minute, 0) }))
+        ("pressed".to_owned(), Value::Null, json!({ "@timestamp": stamp(minute, 0) }))
     });
     node.write(&documents.collect::<Vec<_>>()).await;
     node.set(setting, json!(value)).await;
@@ -42,7 +42,7 @@ pub(crate) async fn too_few_buckets_are_said_with_the_remedy(node: &Node) {
 }
 
 pub(crate) async fn a_silent_node_is_a_timeout_and_answers_again_afterwards(node: &Node) {
-    let write = ("quiet".to_owned(), Value::Null, json!({ "@timestamp": at(0, 0) }));
+    let write = ("quiet".to_owned(), Value::Null, json!({ "@timestamp": stamp(0, 0) }));
     node.write(&[write]).await;
     let limit = Duration::from_millis(700);
     let hasty = Elastic::new(&Config { timeout: limit, ..config(&node.url) }).unwrap();

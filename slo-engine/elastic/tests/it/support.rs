@@ -54,3 +54,9 @@ pub(crate) async fn one(url: &str, query: Query, minutes: i64) -> Result<Counts,
 pub(crate) fn at(minute: i64, millis: i64) -> i64 {
     (START + minute).start_millis() + millis
 }
+
+/// The same instant as documents write it.
+pub(crate) fn stamp(minute: i64, millis: i64) -> String {
+    let instant = chrono::DateTime::from_timestamp_millis(at(minute, millis)).unwrap();
+    instant.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}

@@ -58,9 +58,12 @@ impl Fake {
             let mut real = TcpStream::connect(&upstream).unwrap();
             let (line, rest) = request.split_once("\r\n").unwrap();
             let closing = format!("{line}\r\nconnection: close\r\n{rest}");
-            real.write_all(change(closing).as_bytes()).unwrap();
-            let mut answer = Vec::new();
-            real.read_to_end(&mut answer).unwrap();
+            // A node that refuses a request may hang up before it has read it.
+            send(&mut real, change(closing).as_bytes());
+            let (mut answer, mut buffer) = (Vec::new(), [0; 65_536]);
+            while let Ok(count @ 1..) = real.read(&mut buffer) {
+                answer.extend_from_slice(&buffer[..count]);
+            }
             send(stream, &answer);
         })
     }

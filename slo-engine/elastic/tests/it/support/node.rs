@@ -19,7 +19,6 @@ pub(crate) struct Node {
     pub(crate) kind: Kind,
     pub(crate) url: String,
     folder: PathBuf,
-    client: reqwest::Client,
 }
 
 fn script(arguments: &[&str]) -> String {
@@ -41,9 +40,7 @@ impl Node {
         let pid = std::process::id().to_string();
         let folder = std::env::temp_dir().join(format!("headroom-{name}-{pid}"));
         let url = script(&["start", name, folder.to_str().unwrap(), "--for", &pid]);
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().build().unwrap();
-        Self { kind, url, folder, client }
+        Self { kind, url, folder }
     }
 
     /// Sends a request that has to succeed.
@@ -53,7 +50,10 @@ impl Node {
     }
 
     async fn send_text(&self, method: Method, path: &str, body: String) -> Value {
-        let request = self.client.request(method, format!("{}{path}", self.url));
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // A client of its own: connections end with the runtime of the test that made them.
+        let client = reqwest::Client::builder().build().unwrap();
+        let request = client.request(method, format!("{}{path}", self.url));
         let request = request.header("content-type", "application/json").body(body);
         let answer = request.send().await.unwrap();
         let status = answer.status();

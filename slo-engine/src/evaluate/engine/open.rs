@@ -8,7 +8,7 @@ use slo_core::budget::Account;
 use slo_core::calendar;
 use slo_core::ledger::Hour;
 use slo_core::plan::{Feeds, Share, shares};
-use slo_core::slo::{Budgeting, Slo};
+use slo_core::slo::{Budgeting, Slo, SloId};
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
@@ -19,6 +19,8 @@ use crate::evaluate::reading::Reading;
 use crate::evaluate::snapshot::Latest;
 use crate::source::Past;
 use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
+#[cfg(feature = "elastic")]
+use crate::source::elastic::Elastic;
 use crate::source::intake::Intake;
 use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
@@ -109,7 +111,7 @@ pub(super) fn new_live(declared: &Declared, slo: &Arc<Slo>) -> Live {
         place: Place::Shown,
         members: Vec::new(),
         fault: None,
-        ledger: Registered { id: 0, first: None, stretches: Vec::new() },
+        ledger: Registered { id: 0, first: None, stretches: Vec::new(), replaces: false },
         dirty: BTreeSet::new(),
         backfill: None,
         view: None,
@@ -164,7 +166,17 @@ fn open_source(config: &SourceConfig) -> anyhow::Result<Opened> {
             (prometheus.clone(), Some(Past::Prometheus(prometheus)))
         }
         SourceKind::Scrape => (Arc::new(Scrape::new(config)?), None),
-        SourceKind::Elasticsearch | SourceKind::Jsonlog => {
+        #[cfg(feature = "elastic")]
+        SourceKind::Elasticsearch => {
+            let elastic = Arc::new(Elastic::new(config)?);
+            (elastic.clone(), Some(Past::Elastic(elastic)))
+        }
+        #[cfg(not(feature = "elastic"))]
+        SourceKind::Elasticsearch => anyhow::bail!(
+            "source `{}`: this program was built without Elasticsearch; build it with --features elastic",
+            config.name
+        ),
+        SourceKind::Jsonlog => {
             anyhow::bail!("source `{}`: log sources are not built into this version", config.name)
         }
     })
@@ -269,6 +281,17 @@ impl Engine {
             fingerprint: live.fingerprint.clone(),
         };
         let keys: Vec<LedgerKey> = self.slos.iter().map(key).collect();
+        let was: Vec<(LedgerKey, LedgerKey)> = self
+            .slos
+            .iter()
+            .zip(&keys)
+            .filter_map(|(live, key)| {
+                let slo = live.account.slo().was.clone()?;
+                let old = SloId { slo, ..key.slo.clone() };
+                Some((LedgerKey { slo: old, ..key.clone() }, key.clone()))
+            })
+            .collect();
+        self.store.rename(&was).await?;
         let registered = self.store.register(&keys).await?;
         let mut ledgers = BTreeMap::new();
         for (live, ledger) in self.slos.iter_mut().zip(registered) {
@@ -278,6 +301,7 @@ impl Engine {
             if let Some(first) = ledger.first {
                 live.account.events_mut().set_first(first);
             }
+            live.reading.replaces = ledger.replaces;
             live.ledger = ledger;
             live.fingerprint = String::new();
         }

@@ -22,7 +22,10 @@ pub(crate) struct Node {
 }
 
 fn script(arguments: &[&str]) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tools/search-node.sh");
+    // Other crates' tests use this file too.
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut scripts = above.map(|folder| folder.join("tests/tools/search-node.sh"));
+    let script = scripts.find(|script| script.exists()).unwrap();
     let output = Command::new("bash").arg(&script).args(arguments).output();
     let output = output.unwrap_or_else(|e| panic!("bash: {e}"));
     let said = String::from_utf8_lossy(&output.stderr);
@@ -148,8 +151,7 @@ pub(crate) fn alone(kind: Kind) -> Lease {
 /// Two nodes never run at once: the first lease of the other kind waits for the last one of this kind.
 fn lease(kind: Kind, alone: bool) -> Lease {
     let runs = |gate: &Gate| gate.node.as_ref().is_some_and(|node| node.kind == kind);
-    let must_wait =
-        |gate: &mut Gate| gate.leases > 0 && (gate.is_alone || alone || !runs(gate));
+    let must_wait = |gate: &mut Gate| gate.leases > 0 && (gate.is_alone || alone || !runs(gate));
     let mut gate = FREED.wait_while(GATE.lock().unwrap(), must_wait).unwrap();
     if !runs(&gate) {
         gate.node = None;

@@ -25,7 +25,7 @@ use crate::source::intake::Intake;
 use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
 use crate::source::scrape::source::Scrape;
-use crate::store::{LedgerKey, Registered, Store, StoreError};
+use crate::store::{LedgerKey, NEIGHBOURS, Registered, Store, StoreError};
 
 type Opened = (Arc<dyn MetricSource>, Option<Past>);
 
@@ -217,21 +217,37 @@ impl Engine {
 
     /// Slices of time are judged anew by their minutes, which the sums of hours do not tell.
     async fn load_slices(&mut self, current: i64) -> Result<(), StoreError> {
-        for live in self.slos.iter_mut().filter(|live| live.place == Place::Shown) {
+        // Neighbours lie in the same rows.
+        let mut lacking: BTreeMap<u32, (Vec<u32>, BTreeSet<i64>)> = BTreeMap::new();
+        for live in self.slos.iter().filter(|live| live.place == Place::Shown) {
             let slo = live.account.slo();
             if matches!(slo.budgeting, Budgeting::Occurrences) {
                 continue;
             }
             let longest = slo.windows.iter().map(|w| calendar::longest(*w)).max().unwrap_or(0);
             let events = live.account.events();
-            let lacking: Vec<i64> = (current - longest / 60 - 48..current + 1)
-                .filter(|hour| events.lacks(*hour))
-                .collect();
-            for (hour, minutes) in self.store.minutes_in(live.ledger.id, &lacking).await? {
-                live.account.events_mut().load_minutes(hour, minutes);
+            let hours =
+                (current - longest / 60 - 48..current + 1).filter(|hour| events.lacks(*hour));
+            let (ids, all) = lacking.entry(live.ledger.id / NEIGHBOURS).or_default();
+            ids.push(live.ledger.id);
+            all.extend(hours);
+        }
+        let places: BTreeMap<u32, usize> = self.places_of_ledgers();
+        for (ids, hours) in lacking.into_values() {
+            let hours: Vec<i64> = hours.into_iter().collect();
+            for (id, found) in self.store.minutes_in(&ids, &hours).await? {
+                let Some(at) = places.get(&id) else { continue };
+                let events = self.slos[*at].account.events_mut();
+                for (hour, minutes) in found {
+                    events.load_minutes(hour, minutes);
+                }
             }
         }
         Ok(())
+    }
+
+    fn places_of_ledgers(&self) -> BTreeMap<u32, usize> {
+        self.slos.iter().enumerate().map(|(at, live)| (live.ledger.id, at)).collect()
     }
 
     /// Until the series are read again, the newest sample is known to the minute: the last measured

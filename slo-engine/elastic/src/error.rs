@@ -48,7 +48,9 @@ pub enum Error {
         reason: String,
     },
     /// The body is larger than any answer to these questions.
-    #[error("{url} answered more than {limit} bytes, which no search of ours asks for; is this the address of Elasticsearch or OpenSearch?")]
+    #[error(
+        "{url} answered more than {limit} bytes, which no search of ours asks for; is this the address of Elasticsearch or OpenSearch?"
+    )]
     TooLarge {
         /// The address.
         url: String,
@@ -56,7 +58,9 @@ pub enum Error {
         limit: usize,
     },
     /// The body is not what the search API promises.
-    #[error("{url} answered something that is not Elasticsearch or OpenSearch: {reason}; it begins with `{start}`")]
+    #[error(
+        "{url} answered something that is not Elasticsearch or OpenSearch: {reason}; it begins with `{start}`"
+    )]
     Garbage {
         /// The address.
         url: String,

@@ -56,16 +56,19 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, remedy) = match self.kind {
             Kind::NoIndex => ("no such index", "correct the name or the pattern"),
-            Kind::Closed => ("the index is closed", "open it, or name a pattern that leaves it out"),
+            Kind::Closed => {
+                ("the index is closed", "open it, or name a pattern that leaves it out")
+            }
             Kind::Denied => ("reading is not allowed", "give the user the index privilege `read`"),
             Kind::TimedOut => {
                 ("the search ran out of time and saw only a part", "raise the source's timeout")
             }
             Kind::Partial => ("not all shards answered", "see `_cluster/allocation/explain`"),
             Kind::Throttled => ("the cluster has no room for the search", ""),
-            Kind::TooManyBuckets => {
-                ("the search needs more buckets than allowed", "set `search.max_buckets` to 10000 or more")
-            }
+            Kind::TooManyBuckets => (
+                "the search needs more buckets than allowed",
+                "set `search.max_buckets` to 10000 or more",
+            ),
             Kind::Refused => ("the query is refused", ""),
             Kind::NoTime => ("documents have no usable time", "name the time field of this index"),
             Kind::TooLarge => ("the query is too large", "shorten its filter"),

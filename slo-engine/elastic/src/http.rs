@@ -8,7 +8,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Utc};
-use elasticsearch::http::headers::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use elasticsearch::http::headers::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
 use elasticsearch::http::response::Exception;
 use elasticsearch::http::{StatusCode, Url};
 
@@ -49,8 +51,9 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .default_headers(headers(config)?);
         if let Some(pem) = &config.ca_pem {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|e| Error::Setup(format!("the certificates cannot be read: {}", chain(&e))))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| {
+                Error::Setup(format!("the certificates cannot be read: {}", chain(&e)))
+            })?;
             builder = builder.tls_certs_merge(certificates);
         }
         let client = builder.build().map_err(|e| Error::Setup(chain(&e)))?;
@@ -64,7 +67,8 @@ impl Http {
 
     /// Sends lines of JSON.
     pub(crate) async fn post(&self, path: &str, lines: Vec<u8>) -> Result<Received, Error> {
-        let request = self.client.post(self.path(path)?).header(CONTENT_TYPE, "application/x-ndjson");
+        let request =
+            self.client.post(self.path(path)?).header(CONTENT_TYPE, "application/x-ndjson");
         self.receive(request.body(lines)).await?.or_refused(self.url())
     }
 
@@ -74,7 +78,9 @@ impl Http {
     }
 
     fn path(&self, path: &str) -> Result<Url, Error> {
-        self.base.join(path.trim_start_matches('/')).map_err(|e| Error::Setup(format!("{path}: {e}")))
+        self.base
+            .join(path.trim_start_matches('/'))
+            .map_err(|e| Error::Setup(format!("{path}: {e}")))
     }
 
     async fn receive(&self, request: reqwest::RequestBuilder) -> Result<Received, Error> {
@@ -115,11 +121,9 @@ impl Received {
         let url = url.to_owned();
         match self.status {
             StatusCode::OK => Ok(self),
-            StatusCode::TOO_MANY_REQUESTS => Err(Error::Throttled {
-                url,
-                retry_after: self.retry_after,
-                reason: self.reason(),
-            }),
+            StatusCode::TOO_MANY_REQUESTS => {
+                Err(Error::Throttled { url, retry_after: self.retry_after, reason: self.reason() })
+            }
             status => Err(Error::Status { url, status: status.as_u16(), reason: self.reason() }),
         }
     }
@@ -138,7 +142,9 @@ fn base(url: &str) -> Result<Url, Error> {
     let wrong = |why: String| Error::Setup(why);
     let mut base = Url::parse(url).map_err(|e| wrong(format!("the url is not an address: {e}")))?;
     if !base.username().is_empty() || base.password().is_some() {
-        return Err(wrong("the url holds a user or a password; write them under `auth`".to_owned()));
+        return Err(wrong(
+            "the url holds a user or a password; write them under `auth`".to_owned(),
+        ));
     }
     if !matches!(base.scheme(), "http" | "https") {
         return Err(wrong(format!("`{}` is not http or https", base.scheme())));

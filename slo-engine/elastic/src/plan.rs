@@ -106,7 +106,8 @@ impl Plan {
             return known;
         }
         // An empty name would mean all indices.
-        let fault = pattern.trim().is_empty().then(|| Fault::new(pattern, Kind::NoIndex, "no name"));
+        let fault =
+            pattern.trim().is_empty().then(|| Fault::new(pattern, Kind::NoIndex, "no name"));
         let pattern = pattern.to_owned();
         self.indices.push(Index { pattern, clauses: Vec::new(), fault, probed: false });
         self.indices.len() - 1

@@ -26,7 +26,10 @@ async fn a_closed_port_is_unreachable() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
     let error = client(&url).count(&[all("logs")], START, START + 1).await.unwrap_err();
-    assert!(matches!(&error, Error::Unreachable { reason, .. } if reason.contains("refused")), "{error}");
+    assert!(
+        matches!(&error, Error::Unreachable { reason, .. } if reason.contains("refused")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -133,7 +136,10 @@ async fn what_cannot_be_used_is_said_before_anything_is_sent() {
     let refused = |config: Config| Elastic::new(&config).unwrap_err().to_string();
     let plain = || config("http://localhost:9200");
     let secret = refused(config("http://slo:swordfish@localhost:9200"));
-    assert!(secret.contains("write them under `auth`") && !secret.contains("swordfish"), "{secret}");
+    assert!(
+        secret.contains("write them under `auth`") && !secret.contains("swordfish"),
+        "{secret}"
+    );
     assert!(refused(config("localhost")).contains("not an address"));
     assert!(refused(config("ftp://localhost")).contains("`ftp` is not http or https"));
     let broken = refused(Config { auth: Auth::Bearer("a\nb".to_owned()), ..plain() });

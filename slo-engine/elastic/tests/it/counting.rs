@@ -79,9 +79,12 @@ pub(crate) async fn counts_equal_the_truth_of_generated_documents(node: &Node) {
     let newest = truth.values().map(time).max();
     let whole = query("truth-*", json!({ "match_all": {} }));
     let bad = query("truth-*", json!({ "range": { "status": { "gte": 500 } } }));
-    let slow = query("truth-*", json!({ "bool": {
-        "filter": [{ "term": { "route": "/pay" } }, { "range": { "ms": { "gt": 250 } } }]
-    }}));
+    let slow = query(
+        "truth-*",
+        json!({ "bool": {
+            "filter": [{ "term": { "route": "/pay" } }, { "range": { "ms": { "gt": 250 } } }]
+        }}),
+    );
     let second = query("truth-1", json!({ "match_all": {} }));
     let counted = count(&node.url, &[whole, bad, slow, second], 60).await;
     assert_eq!((counted.requests, counted.searches), (1, 2));
@@ -155,7 +158,8 @@ pub(crate) async fn a_heartbeat_tells_an_idle_service_from_a_dead_shipper(node: 
 }
 
 pub(crate) async fn a_document_from_a_clock_ahead_is_no_heartbeat(node: &Node) {
-    let write = |minute| ("ahead".to_owned(), Value::Null, json!({ "@timestamp": stamp(minute, 0) }));
+    let write =
+        |minute| ("ahead".to_owned(), Value::Null, json!({ "@timestamp": stamp(minute, 0) }));
     node.write(&[write(0), write(60 * 24)]).await;
     let counts = one(&node.url, all("ahead"), 5).await.unwrap();
     assert_eq!((counts.minutes, counts.newest), (vec![(START, 1)], Some(at(0, 0))));

@@ -1,6 +1,7 @@
 //! Counts of real Elasticsearch and OpenSearch nodes, and of servers that answer badly.
 //!
 //! Every test of the lists below runs against both kinds of node, one kind after the other.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod broken;
 mod counting;

@@ -52,7 +52,10 @@ impl Fake {
     }
 
     /// A server before a real node that changes the requests on their way.
-    pub(crate) fn before(url: &str, change: impl Fn(String) -> String + Send + Sync + 'static) -> Self {
+    pub(crate) fn before(
+        url: &str,
+        change: impl Fn(String) -> String + Send + Sync + 'static,
+    ) -> Self {
         let upstream = url.trim_start_matches("http://").to_owned();
         Self::new(move |request, stream| {
             let mut real = TcpStream::connect(&upstream).unwrap();

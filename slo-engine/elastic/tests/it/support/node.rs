@@ -148,8 +148,7 @@ pub(crate) fn alone(kind: Kind) -> Lease {
 /// Two nodes never run at once: the first lease of the other kind waits for the last one of this kind.
 fn lease(kind: Kind, alone: bool) -> Lease {
     let runs = |gate: &Gate| gate.node.as_ref().is_some_and(|node| node.kind == kind);
-    let must_wait =
-        |gate: &mut Gate| gate.leases > 0 && (gate.is_alone || alone || !runs(gate));
+    let must_wait = |gate: &mut Gate| gate.leases > 0 && (gate.is_alone || alone || !runs(gate));
     let mut gate = FREED.wait_while(GATE.lock().unwrap(), must_wait).unwrap();
     if !runs(&gate) {
         gate.node = None;

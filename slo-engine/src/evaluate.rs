@@ -3,6 +3,7 @@
 pub mod backfill;
 pub mod engine;
 mod live;
+mod mix;
 pub mod oneshot;
 pub mod past;
 pub mod reading;

@@ -7,3 +7,14 @@ pub mod intake;
 pub mod prometheus;
 pub mod reader;
 pub mod scrape;
+
+use std::sync::Arc;
+
+use prometheus::Prometheus;
+
+/// A source that can be asked about the past.
+#[derive(Debug, Clone)]
+pub enum Past {
+    /// The Prometheus HTTP API.
+    Prometheus(Arc<Prometheus>),
+}

@@ -7,14 +7,15 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use slo_core::bucket::Bucket;
 use slo_core::budget::Account;
-use slo_core::counter::Outcome;
+use slo_core::counter::{Outcome, Weights};
 use slo_core::ledger::Hour;
-use slo_core::plan::Feeds;
+use slo_core::plan::{Feeds, LogCount, Role, Share};
+use slo_core::sli::Member;
 use slo_core::time::Minute;
 use slo_core::view::{Ask, Backfill, BudgetView};
 
 use crate::evaluate::reading::{self, Reading};
-use crate::source::config::SourceConfig;
+use crate::source::config::{SourceConfig, SourceKind};
 use crate::source::intake::Intake;
 use crate::source::reader::MetricSource;
 use crate::store::Registered;
@@ -24,8 +25,18 @@ use crate::store::Registered;
 pub(super) struct Live {
     pub(super) account: Account,
     pub(super) reading: Reading,
-    /// Position of its source; `None` when this version has no data for it.
+    /// Position of its source; `None` when it has none of its own.
     pub(super) source: Option<usize>,
+    /// What identifies its events.
+    pub(super) fingerprint: String,
+    /// Where its counts are added up from, when its sides are apart.
+    pub(super) shares: Vec<ShareOf>,
+    /// What it is there for.
+    pub(super) place: Place,
+    /// What it is made of, when it is a composite.
+    pub(super) members: Vec<MemberOf>,
+    /// Why the source had nothing for it at the last read, although it answered.
+    pub(super) fault: Option<String>,
     /// Its ledger in the database.
     pub(super) ledger: Registered,
     /// Hours that changed since the last commit.
@@ -33,6 +44,39 @@ pub(super) struct Live {
     /// The past that is wanted, while some of it is missing.
     pub(super) backfill: Option<Wanted>,
     pub(super) view: Option<Arc<BudgetView>>,
+}
+
+/// What an account is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is an SLO that people see.
+    Shown,
+    /// It counts a share of one, in a ledger of its own.
+    Share,
+    /// It looks at one for a composite, in the ledger that is there.
+    Member,
+}
+
+/// One member of a composite.
+#[derive(Debug, Clone)]
+pub(super) struct MemberOf {
+    /// Position of the look at it.
+    pub(super) at: usize,
+    /// The member as it is written.
+    pub(super) member: Member,
+    /// Up to when it has data.
+    pub(super) data_until: Option<DateTime<Utc>>,
+}
+
+/// One share of an SLO whose sides are apart.
+#[derive(Debug, Clone)]
+pub(super) struct ShareOf {
+    /// Position of what counts it.
+    pub(super) at: usize,
+    /// What its events are of the SLO's.
+    pub(super) role: Role,
+    /// How many minutes later its events come.
+    pub(super) delay: i64,
 }
 
 /// The past that an SLO wants.
@@ -69,10 +113,11 @@ pub(super) struct LiveSource {
 
 impl LiveSource {
     pub(super) fn overlap(&self) -> i64 {
-        let default = match (self.has_past, self.shows_late) {
-            (false, _) => 0,
-            (true, false) => 15_000,
-            (true, true) => 60_000,
+        let default = match self.config.kind {
+            SourceKind::Elasticsearch => 120_000,
+            SourceKind::Prometheus if self.shows_late => 60_000,
+            SourceKind::Prometheus => 15_000,
+            SourceKind::Scrape | SourceKind::Jsonlog => 0,
         };
         self.config.overlap.map_or(default, slo_core::time::Span::as_millis)
     }
@@ -85,7 +130,7 @@ impl LiveSource {
     /// Whether it is time to read it.
     pub(super) fn is_due(&self, now: DateTime<Utc>) -> bool {
         let paused = self.pause_until.is_some_and(|until| now < until);
-        let waits = !self.has_past
+        let waits = self.config.kind == SourceKind::Scrape
             && self.read_to.is_some_and(|last| {
                 // Half a second of grace, so that ticks of the same length do not miss every other one.
                 now.timestamp_millis() - last < self.config.scrape_interval.as_millis() - 500
@@ -109,15 +154,38 @@ impl Live {
     /// Takes what a read changed. The hours must be in memory.
     pub(super) fn take(&mut self, outcome: &Outcome) {
         for (minute, bucket) in &outcome.buckets {
-            self.account.replace(*minute, bucket);
-            self.dirty.insert(minute.hour());
+            self.replace(*minute, bucket);
         }
-        let first = self.account.events().first();
-        for mark in outcome.marks.iter().filter(|m| first.is_some_and(|f| m.minute >= f)) {
+        for (minute, more) in &outcome.more {
+            let known = self.account.events().bucket(*minute).unwrap_or_default();
+            self.replace(*minute, &known.plus(more));
+        }
+        // What could not be read of a silence is read later.
+        let since = self.ledger.stretches.last().map_or(Minute(i64::MIN), |(from, _)| *from);
+        let since = self.account.events().first().map_or(Minute(i64::MAX), |f| f.max(since));
+        for mark in outcome.marks.iter().filter(|mark| mark.minute >= since) {
             self.account.mark(mark.minute, mark.measured, mark.partial);
             self.dirty.insert(mark.minute.hour());
         }
         self.reading.dip = outcome.dips.last().copied().or(self.reading.dip);
+    }
+
+    pub(super) fn replace(&mut self, minute: Minute, bucket: &Bucket) {
+        self.account.replace(minute, bucket);
+        self.dirty.insert(minute.hour());
+    }
+
+    /// Notes whether the last read had something for it: minutes from `from` on are not read while it
+    /// has not, and will be.
+    pub(super) fn note_fault(&mut self, fault: Option<String>, from: Minute) -> bool {
+        let changed = fault.is_some() != self.fault.is_some();
+        match self.ledger.stretches.last_mut() {
+            Some(last) if changed && fault.is_some() => last.1 = last.1.min(from.max(last.0)),
+            _ if changed => self.cover(from, Minute(i64::MAX)),
+            _ => {}
+        }
+        self.fault = fault;
+        changed
     }
 
     /// Empties the open minutes that the last run left, from `mark` on: they have been read again,
@@ -127,8 +195,7 @@ impl Live {
         let last = Minute(events.hours().end * 60);
         for minute in (mark.0..last.0).map(Minute) {
             if self.account.events().bucket(minute).is_some_and(|bucket| !bucket.is_empty()) {
-                self.account.replace(minute, &Bucket::default());
-                self.dirty.insert(minute.hour());
+                self.replace(minute, &Bucket::default());
             }
         }
     }
@@ -210,8 +277,34 @@ pub(super) fn fingerprint(source: &str, feeds: &Feeds) -> String {
         Feeds::Raw { expression, share_of, size } => {
             format!("raw {share_of:?} {size} {expression}")
         }
+        Feeds::Logs(counts) => {
+            let text = |count: &LogCount| {
+                let Weights { total, good, .. } = count.weights;
+                format!("{total} {good} {:?} {}", count.heartbeat, count.text())
+            };
+            format!("logs {}", counts.iter().map(text).collect::<Vec<_>>().join("\n"))
+        }
     };
-    let digest = Sha256::digest(format!("{source}\n{text}"));
+    digest(&format!("{source}\n{text}"))
+}
+
+/// What identifies the events of an SLO; where its sides are apart, of all of them together.
+#[must_use]
+pub(super) fn identity(shares: &[Share]) -> String {
+    if let [only] = shares
+        && only.is_plain()
+    {
+        return fingerprint(&only.source, &only.feeds);
+    }
+    let text = |share: &Share| {
+        let of = fingerprint(&share.source, &share.feeds);
+        format!("{of} {:?} {}", share.role, share.delay)
+    };
+    digest(&shares.iter().map(text).collect::<Vec<_>>().join("\n"))
+}
+
+fn digest(text: &str) -> String {
+    let digest = Sha256::digest(text);
     digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
@@ -226,6 +319,11 @@ mod tests {
             account: Account::new(set.services[0].slos[0].clone(), &[]),
             reading: Reading::default(),
             source: None,
+            fingerprint: String::new(),
+            shares: Vec::new(),
+            place: Place::Shown,
+            members: Vec::new(),
+            fault: None,
             ledger: Registered {
                 id: 1,
                 first: None,

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::budget::{Account, Facts, end_of};
 use slo_core::calendar;
 use slo_core::counter::Rules;
-use slo_core::plan::{Feeds, Unfed};
+use slo_core::plan::Feeds;
 use slo_core::sli::Part;
 use slo_core::slo::{Slo, Window};
 use slo_core::time::{Minute, Span};
@@ -30,12 +30,25 @@ pub struct Reading {
     pub last_error: Option<String>,
     /// What is odd about its series.
     pub oddity: Option<Oddity>,
-    /// Why this version has no data for it.
-    pub unfed: Option<Unfed>,
     /// The buckets around a latency threshold: boundaries below and above, when it lies between.
     pub between: Option<(Option<f64>, Option<f64>)>,
     /// When a counter fell a little and was held, and by how much.
     pub dip: Option<(Minute, i64)>,
+    /// Where its windows end, when a composite says so.
+    pub ends: Option<DateTime<Utc>>,
+    /// Where several sources were read for it.
+    pub together: Option<Box<Together>>,
+}
+
+/// What several sources gave for one SLO.
+#[derive(Debug, Clone)]
+pub struct Together {
+    /// Each of them, by side.
+    pub sources: Vec<SourceView>,
+    /// The age beyond which the slowest of them is stale.
+    pub stale_after: Span,
+    /// How far the reading of the past is.
+    pub backfill: Option<Backfill>,
 }
 
 impl Reading {
@@ -69,13 +82,16 @@ pub fn rules(slo: &Slo, source: &SourceConfig) -> Rules {
 pub fn stale_after(slo: &Slo, source: &SourceConfig) -> Span {
     let scrapes = Span::millis(5 * source.scrape_interval.as_millis()).max(Span::minutes(5));
     let scrapes = scrapes.max(rules(slo, source).look_back);
-    slo.stale_after.unwrap_or(Span::millis(source.lag.as_millis() + scrapes.as_millis()))
+    slo.stale_after.unwrap_or(Span::millis(source.lag().as_millis() + scrapes.as_millis()))
 }
 
-/// The newest instant that the SLO has been read to. While the newest sample is no older than the
+/// The newest instant that the SLO has been read to, or that a composite lets it end at. While the newest sample is no older than the
 /// look-back, the minutes since can still become measured; beyond it the data ended there.
 #[must_use]
 pub fn data_until(reading: &Reading, rules: Rules) -> Option<DateTime<Utc>> {
+    if reading.ends.is_some() {
+        return reading.ends;
+    }
     let newest = DateTime::from_timestamp_millis(reading.newest?)?;
     let read_to = reading.read_to?;
     let alive = read_to - newest <= TimeDelta::milliseconds(rules.look_back.as_millis());
@@ -100,6 +116,9 @@ pub fn view(
 ) -> BudgetView {
     let slo = account.slo().clone();
     let data_until = data_until(reading, rules(&slo, source));
+    let together = reading.together.as_deref();
+    let stale = together.map(|t| slo.stale_after.unwrap_or(t.stale_after));
+    let stale = stale.unwrap_or_else(|| stale_after(&slo, source));
     account.advance(end_of(data_until.unwrap_or(now)));
     let findings = findings(account, reading);
     let oddity = reading.oddity.as_ref();
@@ -107,11 +126,11 @@ pub fn view(
         now,
         data_until,
         newest: reading.newest.map(Minute::of_millis),
-        stale_after: Some(stale_after(&slo, source)),
-        faulty: reading.unfed.is_some() || oddity.is_some_and(|o| *o != Oddity::NeverMatched),
+        stale_after: Some(stale),
+        faulty: oddity.is_some_and(|o| *o != Oddity::NeverMatched),
         sources: sources(&slo, reading, data_until),
         findings,
-        backfill,
+        backfill: backfill.or_else(|| together.and_then(|t| t.backfill.clone())),
         asks,
         before,
     })
@@ -126,11 +145,10 @@ fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> V
         data_until,
         last_error: reading.last_error.clone(),
     };
-    let part = match &slo.indicator {
-        slo_core::sli::Indicator::Ratio(ratio) if ratio.part_is == Part::Bad => "bad",
-        _ => "good",
-    };
-    if reading.source.is_empty() {
+    let part = if slo.indicator.part() == Part::Bad { "bad" } else { "good" };
+    if let Some(together) = &reading.together {
+        together.sources.clone()
+    } else if reading.source.is_empty() {
         Vec::new()
     } else {
         vec![side("total", total), side(part, other)]
@@ -144,9 +162,6 @@ fn finding(code: &str, message: String, numbers: &[(&str, f64)]) -> Finding {
 
 fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Some(unfed) = &reading.unfed {
-        found.push(finding("notBuilt", format!("no data: {unfed}"), &[]));
-    }
     found.extend(reading.oddity.as_ref().map(odd));
     if let Some((lower, upper)) = reading.between {
         let text = |b: Option<f64>| b.map_or_else(|| "none".to_owned(), |b| b.to_string());

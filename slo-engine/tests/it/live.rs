@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::time::Minute;
-use slo_core::view::{BudgetView, State};
+use slo_core::view::{BudgetView, State, WindowView};
 use slo_engine::config::Config;
 use slo_engine::declared;
 use slo_engine::evaluate::backfill;
@@ -86,12 +86,19 @@ impl Run {
         self.latest.get().unwrap().all().cloned().collect()
     }
 
+    /// The first window of an SLO.
+    fn window(&self, slo: &str) -> WindowView {
+        let views = self.views();
+        views.iter().find(|view| *view.slo == *slo).unwrap().windows[0].clone()
+    }
+
     async fn expected(&self, now: DateTime<Utc>) -> Vec<BudgetView> {
         let declared = declared::read(&self.paths, None).unwrap();
         let slos = declared.services.iter().flat_map(|s| s.slos.clone()).collect();
         let question = Question {
             sources: &self.config.sources,
             slos,
+            services: &declared.services,
             at: now,
             burns: &declared.burns,
             asks: &declared.asks,
@@ -110,6 +117,7 @@ impl Run {
                         w.to,
                         w.bad,
                         w.total,
+                        w.sli.map(f64::to_bits),
                         w.coverage,
                         w.partial,
                         w.assumed.to_bits(),
@@ -131,6 +139,23 @@ const SLICES: &str = "apiVersion: headroom/v1\nkind: Service\nservice: slices\nt
     \x20   budgeting: {timeslices: {size: 5m, goodWhen: 99.9%}}\n    indicator:\n      ratio:\n\
     \x20       total: http_requests_total{service=\"svc-0000\"}\n        bad: '{code=~\"5..\"}'\n";
 
+/// The same events read as one, from two sources, and with bad ones that come later.
+const APART: &str = "apiVersion: headroom/v1\nkind: Service\nservice: apart\ntier: 2\nenvironment: production\nslos:\n\
+    \x20 - {name: whole, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
+    \x20     total: 'http_requests_total{service=\"svc-0001\"}',\n\
+    \x20     bad: 'http_requests_total{service=\"svc-0001\",code=~\"5..\"}'}}}\n\
+    \x20 - {name: apart, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
+    \x20     total: 'http_requests_total{service=\"svc-0001\"}',\n\
+    \x20     bad: {source: second, selector: 'http_requests_total{service=\"svc-0001\",code=~\"5..\"}'}}}}\n\
+    \x20 - {name: delayed, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
+    \x20     total: {source: second, selector: 'http_requests_total{service=\"svc-0001\"}'},\n\
+    \x20     good: {selector: 'http_requests_total{service=\"svc-0001\",code!~\"5..\"}', delay: 7m}}}}\n\
+    \x20 - {name: journey, objective: 98%, window: [1d, 3h], indicator: {composite: [\n\
+    \x20     {slo: apart/whole, weight: 2}, {slo: svc-0002/availability, weight: 1},\n\
+    \x20     {slo: slices/availability, weight: 3}, {slo: apart/delayed, weight: 1}]}}\n\
+    \x20 - {name: all, objective: 98%, window: 2d, indicator: {composite: [\n\
+    \x20     {slo: apart/journey, weight: 1}, {slo: apart/apart, weight: 1}]}}\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -138,6 +163,10 @@ async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::new(&prometheus.url, &folder, 6, "[2d, 1d, 6h]");
     std::fs::write(folder.path().join("slices.yaml"), SLICES).unwrap();
+    std::fs::write(folder.path().join("apart.yaml"), APART).unwrap();
+    let mut second = run.config.sources[0].clone();
+    second.name = "second".to_owned();
+    run.config.sources.push(second);
     let mut dice = Dice(11);
     let mut now = prometheus.end - 86_400;
     run.start(at(now)).await;
@@ -160,6 +189,10 @@ async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
             run.engine.as_mut().unwrap().tick(at(now)).await;
             run.fill(at(now)).await;
             run.compare(at(now)).await;
+            let [delayed, apart, whole] = ["delayed", "apart", "whole"].map(|slo| run.window(slo));
+            assert_eq!((apart.bad, apart.total), (whole.bad, whole.total), "at {now}");
+            assert_eq!(delayed.to, whole.to - TimeDelta::minutes(7));
+            assert!(delayed.total < whole.total || delayed.bad != whole.bad, "at {now}");
         }
     }
 }

@@ -6,6 +6,7 @@ use slo_core::calendar;
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
+use crate::evaluate::live::Place;
 use crate::store::{Commit, Tail, Watermark};
 
 impl Engine {
@@ -35,7 +36,7 @@ impl Engine {
 
     fn gather(&self, folded_to: i64) -> Commit {
         let mut commit = Commit { folded_to: Some(folded_to), ..Commit::default() };
-        for live in &self.slos {
+        for live in self.slos.iter().filter(|live| live.place != Place::Member) {
             let (id, events) = (live.ledger.id, live.account.events());
             let newly =
                 (self.folded_to..folded_to).filter(|hour| events.fold(*hour) != Sums::default());
@@ -87,10 +88,13 @@ impl Engine {
         (self.folded_to, self.stretches_changed) = (folded_to, false);
         let marks: Vec<Option<Minute>> =
             self.sources.iter().map(super::LiveSource::watermark).collect();
+        let oldest = marks.iter().copied().flatten().min();
         for live in &mut self.slos {
             live.dirty.clear();
             live.ledger.first = live.account.events().first();
-            if let Some(mark) = live.source.and_then(|at| marks[at]) {
+            // What is added up from others is as new as what it is added up from.
+            let mark = live.source.map_or(oldest, |at| marks[at]);
+            if let Some(mark) = mark {
                 live.account.events_mut().evict(mark - RECENT);
             }
         }

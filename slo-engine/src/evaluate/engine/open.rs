@@ -7,25 +7,25 @@ use chrono::{DateTime, Utc};
 use slo_core::budget::Account;
 use slo_core::calendar;
 use slo_core::ledger::Hour;
-use slo_core::plan::feeds;
+use slo_core::plan::{Feeds, Share, shares};
 use slo_core::slo::{Budgeting, Slo};
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
 use crate::config::Config;
 use crate::declared::Declared;
-use crate::evaluate::live::{Live, LiveSource, fingerprint};
-use crate::evaluate::oneshot::source_of;
+use crate::evaluate::live::{Live, LiveSource, Place, ShareOf, fingerprint, identity};
 use crate::evaluate::reading::Reading;
 use crate::evaluate::snapshot::Latest;
-use crate::source::config::{SourceConfig, SourceKind};
+use crate::source::Past;
+use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
 use crate::source::intake::Intake;
 use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
 use crate::source::scrape::source::Scrape;
 use crate::store::{LedgerKey, Registered, Store, StoreError};
 
-type Opened = (Arc<dyn MetricSource>, Option<Arc<Prometheus>>);
+type Opened = (Arc<dyn MetricSource>, Option<Past>);
 
 pub(super) fn open(
     config: &Config,
@@ -63,33 +63,73 @@ pub(super) fn open(
 }
 
 fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Result<()> {
-    let mut live = Live {
-        account: Account::new(slo.clone(), &engine.declared.burns),
+    let mut live = new_live(&engine.declared, slo);
+    let at = engine.slos.len();
+    let shares = shares(slo, defaults(&config.sources));
+    let found: Result<Vec<_>, String> =
+        shares.iter().map(|share| source_of(&config.sources, share)).collect();
+    match (found, &shares[..]) {
+        (Err(reason), _) => live.reading.last_error = Some(reason),
+        (Ok(found), [only]) if only.is_plain() => {
+            let feeds = read_by(engine, &mut live, at, (found[0], only))?;
+            push(engine, live, Some(feeds));
+            return Ok(());
+        }
+        (Ok(found), _) => {
+            live.fingerprint = identity(&shares);
+            for (place, share) in shares.iter().enumerate() {
+                let (role, delay) = (share.role, share.delay.as_minutes());
+                live.shares.push(ShareOf { at: at + 1 + place, role, delay });
+            }
+            push(engine, live, None);
+            for (place, (source, share)) in found.into_iter().zip(&shares).enumerate() {
+                let mut counted = Live { place: Place::Share, ..new_live(&engine.declared, slo) };
+                let feeds = read_by(engine, &mut counted, at + 1 + place, (source, share))?;
+                push(engine, counted, Some(feeds));
+            }
+            return Ok(());
+        }
+    }
+    push(engine, live, None);
+    Ok(())
+}
+
+fn push(engine: &mut Engine, live: Live, feeds: Option<Arc<Feeds>>) {
+    engine.slos.push(live);
+    engine.feeds.push(feeds);
+}
+
+pub(super) fn new_live(declared: &Declared, slo: &Arc<Slo>) -> Live {
+    Live {
+        account: Account::new(slo.clone(), &declared.burns),
         reading: Reading::default(),
         source: None,
+        fingerprint: String::new(),
+        shares: Vec::new(),
+        place: Place::Shown,
+        members: Vec::new(),
+        fault: None,
         ledger: Registered { id: 0, first: None, stretches: Vec::new() },
         dirty: BTreeSet::new(),
         backfill: None,
         view: None,
-    };
-    let mut fed = None;
-    match feeds(slo) {
-        Err(unfed) => live.reading.unfed = Some(unfed),
-        Ok((name, feeds)) => match source_of(&config.sources, name) {
-            Err(reason) => live.reading.last_error = Some(reason),
-            Ok(source) => {
-                let at = source_at(engine, source)?;
-                engine.sources[at].slos.push(engine.slos.len());
-                live.reading.source = source.name.as_str().into();
-                live.reading.reads(&feeds);
-                live.source = Some(at);
-                fed = Some(Arc::new(feeds));
-            }
-        },
     }
-    engine.slos.push(live);
-    engine.feeds.push(fed);
-    Ok(())
+}
+
+/// Lets a source count what will stand at a position.
+fn read_by(
+    engine: &mut Engine,
+    live: &mut Live,
+    at: usize,
+    (source, share): (&SourceConfig, &Share),
+) -> anyhow::Result<Arc<Feeds>> {
+    let place = source_at(engine, source)?;
+    engine.sources[place].slos.push(at);
+    live.reading.source = source.name.as_str().into();
+    live.reading.reads(&share.feeds);
+    live.source = Some(place);
+    live.fingerprint = fingerprint(&source.name, &share.feeds);
+    Ok(Arc::new(share.feeds.clone()))
 }
 
 /// The position of a source; opens it at first use.
@@ -121,7 +161,7 @@ fn open_source(config: &SourceConfig) -> anyhow::Result<Opened> {
     Ok(match config.kind {
         SourceKind::Prometheus => {
             let prometheus = Arc::new(Prometheus::new(config)?);
-            (prometheus.clone(), Some(prometheus))
+            (prometheus.clone(), Some(Past::Prometheus(prometheus)))
         }
         SourceKind::Scrape => (Arc::new(Scrape::new(config)?), None),
         SourceKind::Elasticsearch | SourceKind::Jsonlog => {
@@ -157,6 +197,7 @@ impl Engine {
             }
             load_minutes(live, minutes.remove(&live.ledger.id).unwrap_or_default());
         }
+        self.mix_anew().await;
         self.load_slices(current).await?;
         self.find_ends().await;
         Ok(())
@@ -164,7 +205,7 @@ impl Engine {
 
     /// Slices of time are judged anew by their minutes, which the sums of hours do not tell.
     async fn load_slices(&mut self, current: i64) -> Result<(), StoreError> {
-        for live in &mut self.slos {
+        for live in self.slos.iter_mut().filter(|live| live.place == Place::Shown) {
             let slo = live.account.slo();
             if matches!(slo.budgeting, Budgeting::Occurrences) {
                 continue;
@@ -223,21 +264,22 @@ impl Engine {
     }
 
     async fn register(&mut self) -> Result<(), StoreError> {
-        let key = |at: usize| LedgerKey {
-            slo: self.slos[at].account.slo().id.clone(),
-            fingerprint: self.feeds[at].as_ref().map_or_else(String::new, |feeds| {
-                fingerprint(&self.slos[at].reading.source, feeds)
-            }),
+        let key = |live: &Live| LedgerKey {
+            slo: live.account.slo().id.clone(),
+            fingerprint: live.fingerprint.clone(),
         };
-        let keys: Vec<LedgerKey> = (0..self.slos.len()).map(key).collect();
+        let keys: Vec<LedgerKey> = self.slos.iter().map(key).collect();
         let registered = self.store.register(&keys).await?;
         let mut ledgers = BTreeMap::new();
         for (live, ledger) in self.slos.iter_mut().zip(registered) {
-            ledgers.insert(live.account.slo().id.clone(), ledger.id);
+            if live.place == Place::Shown {
+                ledgers.insert(live.account.slo().id.clone(), ledger.id);
+            }
             if let Some(first) = ledger.first {
                 live.account.events_mut().set_first(first);
             }
             live.ledger = ledger;
+            live.fingerprint = String::new();
         }
         self.ledgers = Arc::new(ledgers);
         Ok(())

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::budget::{Account, Want, end_of};
 use slo_core::calendar;
 use slo_core::ledger::{Hour, Ledger};
-use slo_core::plan::feeds;
+use slo_core::plan::shares;
+use slo_core::sli::Indicator;
 use slo_core::slo::{Slo, SloId};
 use slo_core::time::{Minute, Span};
 use slo_core::timeslice::Slicing;
@@ -14,10 +15,9 @@ use slo_core::view::BudgetView;
 
 use super::{Look, Was, unsure};
 use crate::evaluate::engine::RECENT;
-use crate::evaluate::live::fingerprint;
-use crate::evaluate::oneshot::source_of;
+use crate::evaluate::live::identity;
 use crate::evaluate::reading::{self, Reading};
-use crate::source::config::{SourceConfig, SourceKind};
+use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
 use crate::store::{LedgerKey, Registered, Store, StoreError};
 
 pub(super) struct History {
@@ -43,17 +43,14 @@ impl History {
             now: DateTime::UNIX_EPOCH,
             judged: None,
         };
-        match feeds(slo) {
-            Err(unfed) => new.reading.unfed = Some(unfed),
-            Ok((name, feeds)) => {
-                if let Ok(source) = source_of(sources, name) {
-                    new.fingerprint = fingerprint(&source.name, &feeds);
-                    new.reading.source = source.name.as_str().into();
-                    new.reading.reads(&feeds);
-                    new.source = source.clone();
-                }
-            }
-        }
+        let shares = shares(slo, defaults(sources));
+        let Some(Ok(source)) = shares.first().map(|first| source_of(sources, first)) else {
+            return new;
+        };
+        new.fingerprint = identity(&shares);
+        new.reading.source = source.name.as_str().into();
+        new.reading.reads(&shares[0].feeds);
+        new.source = source.clone();
         new
     }
 
@@ -99,7 +96,11 @@ impl History {
         self.now = now;
         self.reading.read_to = until;
         self.reading.newest = until.map(|until| until.timestamp_millis());
-        let Some(until) = until.filter(|_| self.reading.unfed.is_none()) else {
+        if matches!(self.account.slo().indicator, Indicator::Composite(_)) {
+            let slo = &self.id().slo;
+            return Ok(Look::Gone(format!("{slo}: composites are not looked at in the past")));
+        }
+        let Some(until) = until else {
             return Ok(Look::Known(Was { view: self.empty().into(), extremes: None }));
         };
         let end = end_of(until);

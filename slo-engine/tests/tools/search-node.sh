@@ -44,8 +44,10 @@ fetch() {
         mkdir -p "$(cache)"
         part=$(mktemp -d "$(cache)/part.XXXXXX")
         trap 'rm -rf "$part"' EXIT
-        mvn --batch-mode --no-transfer-progress --quiet org.apache.maven.plugins:maven-dependency-plugin:3.6.1:unpack \
-            -Dartifact="org.$kind.distribution.integ-test-zip:$kind:${versions[$kind]}:zip" -DoutputDirectory="$part" >&2 ||
+        # Maven leaves marks in the folder that it runs in.
+        (cd "$part" && mvn --batch-mode --no-transfer-progress --quiet \
+            org.apache.maven.plugins:maven-dependency-plugin:3.6.1:unpack \
+            -Dartifact="org.$kind.distribution.integ-test-zip:$kind:${versions[$kind]}:zip" -DoutputDirectory="$part") >&2 ||
             die "Maven could not fetch $kind ${versions[$kind]}. Remedy: read its error above; a mirror of Maven Central is set in ~/.m2/settings.xml."
         chmod -R a+rX "$part"
         mv -T "$part/$(basename "$tree")" "$tree" || [ -d "$tree" ] || die "$tree could not be put in its place."

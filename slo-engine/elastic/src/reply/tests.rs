@@ -5,7 +5,7 @@ use slo_core::time::Minute;
 
 use super::*;
 
-fn answer(shards: Value) -> Value {
+fn answer(shards: &Value) -> Value {
     json!({
         "took": 3, "timed_out": false, "_shards": shards,
         "hits": { "max_score": null, "hits": [] }, "status": 200,
@@ -25,14 +25,14 @@ fn fault(response: Value) -> Fault {
 fn a_whole_answer_is_counted_with_its_skipped_shards() {
     let whole = json!({ "total": 5, "successful": 5, "skipped": 4, "failed": 0 });
     let bucket = Bucket { minutes: vec![(Minute(2), 3)], edge: Some(150_000) };
-    assert_eq!(read(answer(whole), "logs-*", 1), Ok(vec![bucket]));
+    assert_eq!(read(answer(&whole), "logs-*", 1), Ok(vec![bucket]));
 }
 
 #[test]
 fn missing_shards_are_seen_by_both_vendors_habits() {
-    let silent = fault(answer(json!({ "total": 2, "successful": 1, "skipped": 0, "failed": 0 })));
+    let silent = fault(answer(&json!({ "total": 2, "successful": 1, "skipped": 0, "failed": 0 })));
     assert_eq!((silent.kind, silent.reason.as_str()), (Kind::Partial, "1 of 2 shards answered"));
-    let told = fault(answer(json!({
+    let told = fault(answer(&json!({
         "total": 2, "successful": 1, "skipped": 0, "failed": 1,
         "failures": [{ "shard": 1, "index": "logs-7", "node": null, "reason": {
             "type": "no_shard_available_action_exception", "reason": null
@@ -45,7 +45,7 @@ fn missing_shards_are_seen_by_both_vendors_habits() {
 
 #[test]
 fn a_remote_cluster_that_was_skipped_is_no_zero() {
-    let mut away = answer(json!({ "total": 1, "successful": 1, "skipped": 0, "failed": 0 }));
+    let mut away = answer(&json!({ "total": 1, "successful": 1, "skipped": 0, "failed": 0 }));
     away["_clusters"] = json!({ "total": 2, "successful": 1, "skipped": 1 });
     let fault = fault(away);
     assert_eq!(fault.kind, Kind::Partial);
@@ -55,8 +55,8 @@ fn a_remote_cluster_that_was_skipped_is_no_zero() {
 #[test]
 fn no_shard_at_all_and_an_expired_timeout_are_faults() {
     let none = json!({ "total": 0, "successful": 0, "skipped": 0, "failed": 0 });
-    assert_eq!(fault(answer(none)).kind, Kind::NoIndex);
-    let mut late = answer(json!({ "total": 1, "successful": 1, "skipped": 0, "failed": 0 }));
+    assert_eq!(fault(answer(&none)).kind, Kind::NoIndex);
+    let mut late = answer(&json!({ "total": 1, "successful": 1, "skipped": 0, "failed": 0 }));
     late["timed_out"] = json!(true);
     assert_eq!(fault(late).kind, Kind::TimedOut);
 }
@@ -107,8 +107,8 @@ fn a_reason_names_the_outer_place_and_the_inner_cause() {
 #[test]
 fn an_answer_of_another_shape_is_a_fault() {
     let whole = json!({ "total": 1, "successful": 1, "skipped": 0, "failed": 0 });
-    assert_eq!(read(answer(whole.clone()), "logs-*", 2).unwrap_err().kind, Kind::Failed);
-    let mut bare = answer(whole);
+    assert_eq!(read(answer(&whole), "logs-*", 2).unwrap_err().kind, Kind::Failed);
+    let mut bare = answer(&whole);
     bare.as_object_mut().unwrap().remove("aggregations");
     assert_eq!(fault(bare).kind, Kind::Failed);
     assert_eq!(fault(json!({ "status": 200 })).kind, Kind::Failed);

@@ -81,10 +81,11 @@ pub(crate) async fn a_mapping_conflict_fails_only_the_queries_that_meet_it(node:
     };
     node.index("mixed-1", &mapped("keyword")).await;
     node.index("mixed-2", &mapped("integer")).await;
-    node.write(&[document("mixed-1")]).await;
+    let number = json!({ "@timestamp": stamp(0, 0), "code": 7 });
+    node.write(&[document("mixed-1"), ("mixed-2".to_owned(), Value::Null, number)]).await;
     let code = query("mixed-*", json!({ "term": { "code": "x" } }));
     let counted = count(&node.url, &[all("mixed-*"), code], 3).await;
-    assert_eq!(counted.queries[0].as_ref().unwrap().minutes, [(START, 1)]);
+    assert_eq!(counted.queries[0].as_ref().unwrap().minutes, [(START, 2)]);
     let fault = counted.queries[1].as_ref().unwrap_err();
     assert_eq!(fault.kind, Kind::Refused, "{fault}");
     assert!(fault.reason.contains("1 of 2 shards") && fault.reason.contains("mixed-2"), "{fault}");

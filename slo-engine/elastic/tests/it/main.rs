@@ -1,10 +1,12 @@
 //! Counts of real Elasticsearch and OpenSearch nodes, and of servers that answer badly.
 //!
 //! Every test of the lists below runs against both kinds of node, one kind after the other.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod broken;
 mod counting;
 mod faults;
+mod kql;
 mod limits;
 mod pressure;
 mod support;
@@ -46,6 +48,7 @@ for_both! {
         counting::a_heartbeat_tells_an_idle_service_from_a_dead_shipper,
         counting::a_document_from_a_clock_ahead_is_no_heartbeat,
         counting::the_oldest_heartbeat_says_how_far_back_there_is_anything,
+        kql::a_node_finds_the_documents_that_the_filter_itself_finds,
         limits::two_hundred_slos_on_three_patterns_are_one_request_of_three_searches,
         limits::thirty_days_are_cut_into_requests_of_ten_thousand_buckets,
         limits::more_than_a_megabyte_of_filters_is_split,

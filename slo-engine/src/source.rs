@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod config;
 pub mod error;
 pub mod intake;
+pub mod jsonlog;
 pub mod prometheus;
 pub mod reader;
 pub mod scrape;

@@ -35,6 +35,7 @@ lint: ## format, clippy, docs, dependencies, house rules
 
 unit: ## the tests alone, with real servers
 	@bash $(tools)/setup.sh servers
+	@bash $(tools)/setup.sh search
 	cargo test --workspace --locked
 	cargo test --package budget-gate --no-default-features --locked
 

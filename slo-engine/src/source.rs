@@ -2,6 +2,8 @@
 
 pub mod agreement;
 pub mod config;
+#[cfg(feature = "elastic")]
+pub mod elastic;
 pub mod error;
 pub mod intake;
 pub mod jsonlog;
@@ -18,4 +20,7 @@ use prometheus::Prometheus;
 pub enum Past {
     /// The Prometheus HTTP API.
     Prometheus(Arc<Prometheus>),
+    /// A search cluster.
+    #[cfg(feature = "elastic")]
+    Elastic(Arc<elastic::Elastic>),
 }

@@ -303,6 +303,9 @@ const fn ledger(shard: i64, slot: u32) -> u32 {
     shard as u32 * chunk::SLOTS + slot
 }
 
+/// So many ledgers with numbers beside each other share the rows of the database.
+pub(crate) const NEIGHBOURS: u32 = chunk::SLOTS;
+
 /// The hours of one ledger, as [`Hour`]s or as sums.
 type ByLedger<T> = BTreeMap<u32, Vec<(i64, T)>>;
 

@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod budget;
 pub mod burn;
 pub mod calendar;
+pub mod composite;
 pub mod counter;
 pub mod filter;
 pub mod forecast;

@@ -6,8 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use thiserror::Error;
-
 use crate::counter::{Kind, Weights};
 use crate::labels::Labels;
 use crate::selector::{Matcher, Op, Selector};
@@ -67,14 +65,6 @@ pub enum Feeds {
     },
     /// Documents of logs.
     Logs(Vec<LogCount>),
-}
-
-/// Why no source feeds an SLO.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Unfed {
-    /// It is made of other SLOs.
-    #[error("composites are not built into this version")]
-    Composite,
 }
 
 /// Labels of refinements whose matchers cannot match an absent label: if no series of the total has

@@ -11,7 +11,7 @@ use slo_core::slo::SloId;
 use slo_core::time::Minute;
 
 use super::backfill::{Filled, Job, Member};
-use super::live::{Live, LiveSource};
+use super::live::{Live, LiveSource, Place};
 use super::reading;
 use super::snapshot::{Latest, Snapshot};
 use crate::config::Config;
@@ -22,6 +22,7 @@ use crate::source::reader::MetricSource;
 use crate::store::Store;
 
 mod commit;
+mod members;
 mod mix;
 mod open;
 mod read;
@@ -70,6 +71,7 @@ impl Engine {
     ) -> anyhow::Result<Self> {
         let mut engine = open::open(config, declared, store, latest)?;
         engine.load(now).await?;
+        engine.add_members();
         engine.publish(now).await;
         Ok(engine)
     }
@@ -149,6 +151,7 @@ impl Engine {
     pub async fn publish(&mut self, now: DateTime<Utc>) {
         self.note_reads();
         self.mix().await;
+        self.align_members();
         self.load_edges(now).await;
         let mut snapshot = Snapshot {
             at: now,
@@ -159,7 +162,9 @@ impl Engine {
             ..Snapshot::default()
         };
         self.view_all(now);
-        for view in self.slos.iter().filter_map(|live| live.view.clone()) {
+        self.view_composites(now);
+        let shown = self.slos.iter().filter(|live| live.place == Place::Shown);
+        for view in shown.filter_map(|live| live.view.clone()) {
             snapshot.add(view);
         }
         let failed =
@@ -174,7 +179,8 @@ impl Engine {
         let share = self.slos.len().div_ceil(cores).max(FEW);
         let (sources, asks) = (&self.sources, &self.declared.asks);
         let look = |part: &mut [Live]| {
-            let viewed = part.iter_mut().filter(|live| !live.is_share);
+            let viewed =
+                part.iter_mut().filter(|l| l.place != Place::Share && l.members.is_empty());
             viewed.for_each(|live| live.look(sources, asks, now));
         };
         std::thread::scope(|scope| {
@@ -203,7 +209,9 @@ impl Engine {
     async fn load_edges(&mut self, now: DateTime<Utc>) {
         let fallback = crate::source::config::SourceConfig::default();
         let (mut slos, mut hours) = (Vec::new(), std::collections::BTreeSet::new());
-        for (at, live) in self.slos.iter().enumerate().filter(|(_, live)| !live.is_share) {
+        for (at, live) in
+            self.slos.iter().enumerate().filter(|(_, live)| live.place != Place::Share)
+        {
             let config = live.source.map_or(&fallback, |s| &self.sources[s].config);
             let to = reading::end(live.account.slo(), &live.reading, config, now);
             let wants = live.account.wants(to);

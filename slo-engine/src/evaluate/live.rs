@@ -10,6 +10,7 @@ use slo_core::budget::Account;
 use slo_core::counter::{Outcome, Weights};
 use slo_core::ledger::Hour;
 use slo_core::plan::{Feeds, LogCount, Role, Share};
+use slo_core::sli::Member;
 use slo_core::time::Minute;
 use slo_core::view::{Ask, Backfill, BudgetView};
 
@@ -30,8 +31,10 @@ pub(super) struct Live {
     pub(super) fingerprint: String,
     /// Where its counts are added up from, when its sides are apart.
     pub(super) shares: Vec<ShareOf>,
-    /// Whether it is such a share, and so nobody's view.
-    pub(super) is_share: bool,
+    /// What it is there for.
+    pub(super) place: Place,
+    /// What it is made of, when it is a composite.
+    pub(super) members: Vec<MemberOf>,
     /// Why the source had nothing for it at the last read, although it answered.
     pub(super) fault: Option<String>,
     /// Its ledger in the database.
@@ -41,6 +44,28 @@ pub(super) struct Live {
     /// The past that is wanted, while some of it is missing.
     pub(super) backfill: Option<Wanted>,
     pub(super) view: Option<Arc<BudgetView>>,
+}
+
+/// What an account is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is an SLO that people see.
+    Shown,
+    /// It counts a share of one, in a ledger of its own.
+    Share,
+    /// It looks at one for a composite, in the ledger that is there.
+    Member,
+}
+
+/// One member of a composite.
+#[derive(Debug, Clone)]
+pub(super) struct MemberOf {
+    /// Position of the look at it.
+    pub(super) at: usize,
+    /// The member as it is written.
+    pub(super) member: Member,
+    /// Up to when it has data.
+    pub(super) data_until: Option<DateTime<Utc>>,
 }
 
 /// One share of an SLO whose sides are apart.
@@ -296,12 +321,14 @@ mod tests {
             source: None,
             fingerprint: String::new(),
             shares: Vec::new(),
-            is_share: false,
+            place: Place::Shown,
+            members: Vec::new(),
             fault: None,
             ledger: Registered {
                 id: 1,
                 first: None,
                 stretches: stretches.iter().map(|(a, b)| (Minute(*a), Minute(*b))).collect(),
+                replaces: false,
             },
             dirty: BTreeSet::new(),
             backfill: None,

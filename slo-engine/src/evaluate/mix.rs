@@ -24,7 +24,8 @@ pub(super) struct Counted<'a> {
     pub(super) delay: i64,
     pub(super) events: &'a Ledger,
     pub(super) reading: &'a Reading,
-    pub(super) source: &'a SourceConfig,
+    /// Where it is read; `None` where it is added up itself.
+    pub(super) source: Option<&'a SourceConfig>,
     pub(super) backfill: Option<Backfill>,
 }
 
@@ -48,21 +49,38 @@ pub(super) fn read(slo: &Slo, shares: &[Counted<'_>]) -> Reading {
     let mut all = Reading::default();
     let mut together =
         Together { sources: Vec::new(), stale_after: Span::millis(0), backfill: None };
+    // Of all shares, or of none.
     let mut until: Option<Option<DateTime<Utc>>> = None;
+    let mut newest: Option<Option<i64>> = None;
     for share in shares {
-        let data = reading::data_until(share.reading, reading::rules(slo, share.source));
+        let data = match share.source {
+            Some(source) => reading::data_until(share.reading, reading::rules(slo, source)),
+            None => share.reading.read_to,
+        };
         let data = data.map(|until| until - TimeDelta::minutes(share.delay));
         until = Some(until.map_or(data, |until| until.zip(data).map(|(a, b)| a.min(b))));
-        let stale = reading::stale_after(slo, share.source).as_millis() + share.delay * 60_000;
-        together.stale_after = together.stale_after.max(Span::millis(stale));
-        together.backfill = slowest(together.backfill, share.backfill.clone());
-        together.sources.extend(sides(slo.indicator.part(), share, data));
+        let last = share.reading.newest.map(|newest| newest - share.delay * 60_000);
+        newest = Some(newest.map_or(last, |newest| newest.zip(last).map(|(a, b)| a.min(b))));
+        let inner = share.reading.together.as_deref();
+        let stale = match (share.source, inner) {
+            (Some(source), _) => reading::stale_after(slo, source),
+            (None, Some(inner)) => inner.stale_after,
+            (None, None) => Span::millis(0),
+        };
+        let stale = Span::millis(stale.as_millis() + share.delay * 60_000);
+        together.stale_after = together.stale_after.max(stale);
+        let backfill = share.backfill.clone().or_else(|| inner.and_then(|i| i.backfill.clone()));
+        together.backfill = slowest(together.backfill, backfill);
+        match inner {
+            Some(inner) => together.sources.extend(inner.sources.iter().cloned()),
+            None => together.sources.extend(sides(slo.indicator.part(), share, data)),
+        }
         all.last_error = all.last_error.or_else(|| share.reading.last_error.clone());
         all.oddity = all.oddity.or_else(|| share.reading.oddity.clone());
         all.dip = all.dip.max(share.reading.dip);
     }
     all.read_to = until.flatten();
-    all.newest = all.read_to.map(|until| until.timestamp_millis());
+    all.newest = newest.flatten();
     all.together = Some(Box::new(together));
     all
 }

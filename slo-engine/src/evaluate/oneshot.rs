@@ -5,19 +5,26 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use slo_core::budget::{Account, end_of};
+use slo_core::composite::{self, Known, as_member};
 use slo_core::counter::{Outcome, Rules};
 use slo_core::plan::{Feeds, Role, Share, shares};
-use slo_core::slo::Slo;
+use slo_core::sli::{Indicator, Member};
+use slo_core::slo::{Service, Slo, SloId};
 use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, BudgetView};
 
 use crate::evaluate::mix::{self, Counted};
 use crate::evaluate::reading::{self, Reading};
 use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
+#[cfg(feature = "elastic")]
+use crate::source::elastic::Elastic;
 use crate::source::error::SourceError;
 use crate::source::intake::{Feeding, Intake};
 use crate::source::prometheus::Prometheus;
 use crate::source::prometheus::history::{self, Stretch};
+
+#[cfg(feature = "elastic")]
+mod documents;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -26,6 +33,8 @@ pub struct Question<'a> {
     pub sources: &'a [SourceConfig],
     /// The SLOs.
     pub slos: Vec<Arc<Slo>>,
+    /// All that is declared: members of composites are found there.
+    pub services: &'a [Arc<Service>],
     /// The instant.
     pub at: DateTime<Utc>,
     /// Burn windows that policies need.
@@ -45,6 +54,8 @@ pub struct One {
     pub feeds: Option<Arc<Feeds>>,
     /// What it is added up from, when its sides are apart.
     pub shares: Vec<OneShare>,
+    /// What it is made of, when it is a composite.
+    pub members: Vec<OneMember>,
     /// The queries that were sent for it.
     pub queries: Vec<String>,
     /// The series that fed it.
@@ -53,6 +64,15 @@ pub struct One {
     pub source: SourceConfig,
     /// The first minute that was counted.
     pub from: Option<Minute>,
+}
+
+/// One member of a composite.
+#[derive(Debug)]
+pub struct OneMember {
+    /// The member as it is written.
+    pub member: Member,
+    /// The member, over the composite's windows.
+    pub one: One,
 }
 
 /// One share of an SLO whose sides are apart.
@@ -66,12 +86,76 @@ pub struct OneShare {
     pub one: One,
 }
 
+impl Question<'_> {
+    fn slo(&self, id: &SloId) -> Option<&Arc<Slo>> {
+        self.services.iter().flat_map(|service| &service.slos).find(|slo| slo.id == *id)
+    }
+}
+
 impl One {
     fn is_read_by(&mut self, source: &SourceConfig, share: &Share) {
         self.reading.source = source.name.as_str().into();
         self.reading.reads(&share.feeds);
         self.source = source.clone();
         self.feeds = Some(Arc::new(share.feeds.clone()));
+    }
+
+    /// All that is read for it.
+    fn parts(&mut self) -> Vec<&mut Self> {
+        if self.shares.is_empty() && self.members.is_empty() {
+            return vec![self];
+        }
+        let shares = self.shares.iter_mut().map(|share| &mut share.one);
+        let members = self.members.iter_mut().map(|member| &mut member.one);
+        shares.chain(members).flat_map(Self::parts).collect()
+    }
+
+    /// Adds up what was read.
+    fn settle(&mut self) {
+        self.members.iter_mut().for_each(|member| member.one.settle());
+        if !self.shares.is_empty() {
+            self.add_up();
+        }
+    }
+
+    /// Up to when it, or one of its members, has data.
+    fn data_until(&self) -> Option<DateTime<Utc>> {
+        if !self.members.is_empty() {
+            return composite::end(self.members.iter().map(|member| member.one.data_until()));
+        }
+        match &self.reading.together {
+            Some(_) => self.reading.read_to,
+            None => {
+                let rules = reading::rules(self.account.slo(), &self.source);
+                reading::data_until(&self.reading, rules)
+            }
+        }
+    }
+
+    fn view(&mut self, question: &Question<'_>) -> BudgetView {
+        if self.members.is_empty() {
+            let (account, at, asks) = (&mut self.account, question.at, question.asks);
+            return reading::view(account, &self.reading, &self.source, at, asks, None, None);
+        }
+        let until: Vec<_> = self.members.iter().map(|member| member.one.data_until()).collect();
+        let end = composite::end(until.iter().copied());
+        let views: Vec<BudgetView> = self
+            .members
+            .iter_mut()
+            .map(|member| {
+                member.one.reading.ends = end;
+                member.one.view(question)
+            })
+            .collect();
+        let known = self.members.iter().zip(&views).zip(until);
+        let known: Vec<Known<'_>> = known
+            .map(|((OneMember { member, .. }, view), data_until)| Known {
+                member,
+                view,
+                data_until,
+            })
+            .collect();
+        composite::view(self.account.slo(), question.at, &known, question.asks, None)
     }
 
     /// Adds up what its shares have counted.
@@ -135,7 +219,7 @@ impl OneShare {
             delay: self.delay,
             events: self.one.account.events(),
             reading: &self.one.reading,
-            source: &self.one.source,
+            source: Some(&self.one.source),
             backfill: None,
         }
     }
@@ -145,50 +229,29 @@ impl OneShare {
 /// and with the reason in `sources[].lastError`.
 pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> Vec<One> {
     let mut all: Vec<One> = question.slos.iter().map(|slo| open(question, slo)).collect();
-    let (whole, mut places) = (all.len(), Vec::new());
-    for at in 0..whole {
-        for OneShare { role, delay, one } in std::mem::take(&mut all[at].shares) {
-            places.push((at, role, delay));
-            all.push(one);
-        }
-    }
+    let mut parts: Vec<&mut One> = all.iter_mut().flat_map(One::parts).collect();
     for config in question.sources {
-        let mine: Vec<usize> = (0..all.len())
-            .filter(|at| all[*at].feeds.is_some() && all[*at].source.name == config.name)
+        let mine: Vec<usize> = (0..parts.len())
+            .filter(|at| parts[*at].feeds.is_some() && parts[*at].source.name == config.name)
             .collect();
         if mine.is_empty() {
             continue;
         }
-        if let Err(reason) = read_source(question, config, &mut all, &mine, progress).await {
+        if let Err(reason) = read_source(question, config, &mut parts, &mine, progress).await {
             for at in mine {
                 // Whatever was counted before the failure is no answer.
-                all[at].forget(question.burns);
-                all[at].reading.last_error = Some(reason.clone());
+                parts[at].forget(question.burns);
+                parts[at].reading.last_error = Some(reason.clone());
             }
         }
     }
-    let apart = all.split_off(whole);
-    for ((at, role, delay), one) in places.into_iter().zip(apart) {
-        all[at].shares.push(OneShare { role, delay, one });
-    }
-    all.iter_mut().filter(|one| !one.shares.is_empty()).for_each(One::add_up);
+    all.iter_mut().for_each(One::settle);
     all
 }
 
 /// The views at the question's instant.
 pub fn views(question: &Question<'_>, all: &mut [One]) -> Vec<BudgetView> {
-    let view = |one: &mut One| {
-        reading::view(
-            &mut one.account,
-            &one.reading,
-            &one.source,
-            question.at,
-            question.asks,
-            None,
-            None,
-        )
-    };
-    all.iter_mut().map(view).collect()
+    all.iter_mut().map(|one| one.view(question)).collect()
 }
 
 fn empty(question: &Question<'_>, slo: &Arc<Slo>) -> One {
@@ -197,6 +260,7 @@ fn empty(question: &Question<'_>, slo: &Arc<Slo>) -> One {
         reading: Reading::default(),
         feeds: None,
         shares: Vec::new(),
+        members: Vec::new(),
         queries: Vec::new(),
         series: Vec::new(),
         from: None,
@@ -206,13 +270,16 @@ fn empty(question: &Question<'_>, slo: &Arc<Slo>) -> One {
 
 fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
     let mut one = empty(question, slo);
-    let shares = match shares(slo, defaults(question.sources)) {
-        Ok(shares) => shares,
-        Err(unfed) => {
-            one.reading.unfed = Some(unfed);
-            return one;
-        }
-    };
+    if let Indicator::Composite(members) = &slo.indicator {
+        let member = |member: &Member| {
+            let found = question.slo(&member.slo.id(&slo.id.environment))?;
+            let one = open(question, &Arc::new(as_member(slo, found)));
+            Some(OneMember { member: member.clone(), one })
+        };
+        one.members = members.iter().filter_map(member).collect();
+        return one;
+    }
+    let shares = shares(slo, defaults(question.sources));
     let found: Result<Vec<_>, String> =
         shares.iter().map(|share| source_of(question.sources, share)).collect();
     match (found, &shares[..]) {
@@ -233,10 +300,16 @@ fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
 async fn read_source(
     question: &Question<'_>,
     config: &SourceConfig,
-    all: &mut [One],
+    all: &mut [&mut One],
     mine: &[usize],
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(), String> {
+    #[cfg(feature = "elastic")]
+    if config.kind == SourceKind::Elasticsearch {
+        let source = Elastic::new(config).map_err(|e| e.to_string())?;
+        let read = documents::read(question, &source, all, mine, progress).await;
+        return read.map_err(|e| e.to_string());
+    }
     if config.kind != SourceKind::Prometheus {
         return Err(format!(
             "source `{}` has no past to ask; run the server and ask it",
@@ -251,7 +324,7 @@ async fn read_source(
 async fn read_windows(
     question: &Question<'_>,
     source: &Prometheus,
-    all: &mut [One],
+    all: &mut [&mut One],
     mine: &[usize],
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(), SourceError> {
@@ -280,7 +353,7 @@ async fn read_windows(
 
 async fn read_stretch(
     source: &Prometheus,
-    all: &mut [One],
+    all: &mut [&mut One],
     mine: &[usize],
     stretch: Stretch,
     progress: &(dyn Fn(f64) + Sync),
@@ -308,7 +381,7 @@ async fn read_stretch(
 /// A window that begins in a hole looks like the window of a young service: tells the two apart.
 async fn find_older(
     source: &Prometheus,
-    all: &mut [One],
+    all: &mut [&mut One],
     mine: &[usize],
     stretch: Stretch,
 ) -> Result<(), SourceError> {

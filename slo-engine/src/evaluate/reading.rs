@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::budget::{Account, Facts, end_of};
 use slo_core::calendar;
 use slo_core::counter::Rules;
-use slo_core::plan::{Feeds, Unfed};
+use slo_core::plan::Feeds;
 use slo_core::sli::Part;
 use slo_core::slo::{Slo, Window};
 use slo_core::time::{Minute, Span};
@@ -30,12 +30,14 @@ pub struct Reading {
     pub last_error: Option<String>,
     /// What is odd about its series.
     pub oddity: Option<Oddity>,
-    /// Why this version has no data for it.
-    pub unfed: Option<Unfed>,
     /// The buckets around a latency threshold: boundaries below and above, when it lies between.
     pub between: Option<(Option<f64>, Option<f64>)>,
     /// When a counter fell a little and was held, and by how much.
     pub dip: Option<(Minute, i64)>,
+    /// Whether it was counted in another way before.
+    pub replaces: bool,
+    /// Where its windows end, when a composite says so.
+    pub ends: Option<DateTime<Utc>>,
     /// Where several sources were read for it.
     pub together: Option<Box<Together>>,
 }
@@ -85,10 +87,13 @@ pub fn stale_after(slo: &Slo, source: &SourceConfig) -> Span {
     slo.stale_after.unwrap_or(Span::millis(source.lag().as_millis() + scrapes.as_millis()))
 }
 
-/// The newest instant that the SLO has been read to. While the newest sample is no older than the
+/// The newest instant that the SLO has been read to, or that a composite lets it end at. While the newest sample is no older than the
 /// look-back, the minutes since can still become measured; beyond it the data ended there.
 #[must_use]
 pub fn data_until(reading: &Reading, rules: Rules) -> Option<DateTime<Utc>> {
+    if reading.ends.is_some() {
+        return reading.ends;
+    }
     let newest = DateTime::from_timestamp_millis(reading.newest?)?;
     let read_to = reading.read_to?;
     let alive = read_to - newest <= TimeDelta::milliseconds(rules.look_back.as_millis());
@@ -124,7 +129,7 @@ pub fn view(
         data_until,
         newest: reading.newest.map(Minute::of_millis),
         stale_after: Some(stale),
-        faulty: reading.unfed.is_some() || oddity.is_some_and(|o| *o != Oddity::NeverMatched),
+        faulty: oddity.is_some_and(|o| *o != Oddity::NeverMatched),
         sources: sources(&slo, reading, data_until),
         findings,
         backfill: backfill.or_else(|| together.and_then(|t| t.backfill.clone())),
@@ -159,9 +164,6 @@ fn finding(code: &str, message: String, numbers: &[(&str, f64)]) -> Finding {
 
 fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Some(unfed) = &reading.unfed {
-        found.push(finding("notBuilt", format!("no data: {unfed}"), &[]));
-    }
     found.extend(reading.oddity.as_ref().map(odd));
     if let Some((lower, upper)) = reading.between {
         let text = |b: Option<f64>| b.map_or_else(|| "none".to_owned(), |b| b.to_string());
@@ -186,8 +188,24 @@ fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
             ..finding("dip", message, &[("by", by as f64)])
         });
     }
+    found.extend(changed(account, reading));
     found.extend(faults(account));
     found
+}
+
+/// What was counted by another query is no part of the numbers.
+fn changed(account: &Account, reading: &Reading) -> Option<Finding> {
+    let window = account.events().slides().first().filter(|_| reading.replaces)?;
+    let first = account.events().first();
+    if first.is_some_and(|first| first <= window.from) {
+        return None;
+    }
+    let since = first.map(Minute::start);
+    let message =
+        "its query or source was another before, and what that counted is no part of these \
+        numbers; the past is read anew as far as the source still has it"
+            .to_owned();
+    Some(Finding { since, ..finding("queryChanged", message, &[]) })
 }
 
 /// Faults in the counts themselves.

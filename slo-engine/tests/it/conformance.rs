@@ -117,7 +117,7 @@ async fn agree(name: &str, indicator: &str, history: &[Series], counts: (i64, i6
     let _ = rustls::crypto::ring::default_provider().install_default();
     let text = service(&slo("x", indicator));
     let set = slo_core::spec::load(&[("slo.yaml".to_owned(), text.into())]).unwrap();
-    let fed = shares(&set.services[0].slos[0], Defaults::default()).unwrap().remove(0).feeds;
+    let fed = shares(&set.services[0].slos[0], Defaults::default()).remove(0).feeds;
     let rules = Rules { look_back: Span::minutes(5), max_gap: Span::minutes(360) };
     let lab = Lab::holding(&format!("conformance-{name}"), history);
     let mut all = Vec::new();

@@ -167,7 +167,7 @@ async fn a_raw_ratio_that_fails_costs_the_counters_beside_it_no_event() {
     let fed = set.services[0]
         .slos
         .iter()
-        .map(|slo| (Arc::new(shares(slo, Defaults::default()).unwrap().remove(0).feeds), rules));
+        .map(|slo| (Arc::new(shares(slo, Defaults::default()).remove(0).feeds), rules));
     let config = SourceConfig { url: proxy.url.clone(), ..SourceConfig::default() };
     let source = Prometheus::new(&config).unwrap();
     let mut intake = Intake::new(fed.collect(), Minute::of_millis(at(-10)), 64 * 1024);

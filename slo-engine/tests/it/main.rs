@@ -7,6 +7,7 @@ mod counters;
 mod faults;
 mod latency;
 mod live;
+mod logs;
 mod native;
 mod records;
 mod refinements;

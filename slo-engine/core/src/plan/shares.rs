@@ -10,7 +10,7 @@ use crate::slo::Slo;
 use crate::time::Span;
 
 use super::logs::{self, LogCount};
-use super::{Feeds, Unfed, needs};
+use super::{Feeds, needs};
 
 /// What one source holds of an SLO's events.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,15 +45,13 @@ pub struct Defaults<'a> {
     pub logs: &'a str,
 }
 
-/// What feeds an SLO; more than one share where its sides are apart.
-///
-/// # Errors
-/// Why no source feeds it.
-pub fn shares(slo: &Slo, defaults: Defaults<'_>) -> Result<Vec<Share>, Unfed> {
+/// What feeds an SLO: more than one share where its sides are apart, none where it is made of others.
+#[must_use]
+pub fn shares(slo: &Slo, defaults: Defaults<'_>) -> Vec<Share> {
     let metrics = |name: &Option<String>| name.as_deref().unwrap_or(defaults.metrics).to_owned();
     let whole =
         |source, feeds| vec![Share { source, feeds, delay: Span::millis(0), role: Role::Whole }];
-    Ok(match &slo.indicator {
+    match &slo.indicator {
         Indicator::Ratio(ratio) => of_ratio(ratio, defaults),
         Indicator::Latency(latency) => match &latency.durations {
             Durations::Field { .. } => {
@@ -78,8 +76,8 @@ pub fn shares(slo: &Slo, defaults: Defaults<'_>) -> Result<Vec<Share>, Unfed> {
             };
             whole(metrics(&raw.source), feeds)
         }
-        Indicator::Composite(_) => return Err(Unfed::Composite),
-    })
+        Indicator::Composite(_) => Vec::new(),
+    }
 }
 
 /// A side of a ratio whose source is known; refinements are joined with a total.

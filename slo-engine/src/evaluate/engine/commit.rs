@@ -6,6 +6,7 @@ use slo_core::calendar;
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
+use crate::evaluate::live::Place;
 use crate::store::{Commit, Tail, Watermark};
 
 impl Engine {
@@ -35,7 +36,7 @@ impl Engine {
 
     fn gather(&self, folded_to: i64) -> Commit {
         let mut commit = Commit { folded_to: Some(folded_to), ..Commit::default() };
-        for live in &self.slos {
+        for live in self.slos.iter().filter(|live| live.place != Place::Member) {
             let (id, events) = (live.ledger.id, live.account.events());
             let newly =
                 (self.folded_to..folded_to).filter(|hour| events.fold(*hour) != Sums::default());

@@ -8,22 +8,24 @@ use slo_core::budget::Account;
 use slo_core::calendar;
 use slo_core::ledger::Hour;
 use slo_core::plan::{Feeds, Share, shares};
-use slo_core::slo::{Budgeting, Slo};
+use slo_core::slo::{Budgeting, Slo, SloId};
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
 use crate::config::Config;
 use crate::declared::Declared;
-use crate::evaluate::live::{Live, LiveSource, ShareOf, fingerprint, identity};
+use crate::evaluate::live::{Live, LiveSource, Place, ShareOf, fingerprint, identity};
 use crate::evaluate::reading::Reading;
 use crate::evaluate::snapshot::Latest;
 use crate::source::Past;
 use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
+#[cfg(feature = "elastic")]
+use crate::source::elastic::Elastic;
 use crate::source::intake::Intake;
 use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
 use crate::source::scrape::source::Scrape;
-use crate::store::{LedgerKey, Registered, Store, StoreError};
+use crate::store::{LedgerKey, NEIGHBOURS, Registered, Store, StoreError};
 
 type Opened = (Arc<dyn MetricSource>, Option<Past>);
 
@@ -63,15 +65,9 @@ pub(super) fn open(
 }
 
 fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Result<()> {
-    let mut live = new_live(engine, slo);
+    let mut live = new_live(&engine.declared, slo);
     let at = engine.slos.len();
-    let shares = match shares(slo, defaults(&config.sources)) {
-        Ok(shares) => shares,
-        Err(unfed) => {
-            live.reading.unfed = Some(unfed);
-            Vec::new()
-        }
-    };
+    let shares = shares(slo, defaults(&config.sources));
     let found: Result<Vec<_>, String> =
         shares.iter().map(|share| source_of(&config.sources, share)).collect();
     match (found, &shares[..]) {
@@ -89,7 +85,7 @@ fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Resu
             }
             push(engine, live, None);
             for (place, (source, share)) in found.into_iter().zip(&shares).enumerate() {
-                let mut counted = Live { is_share: true, ..new_live(engine, slo) };
+                let mut counted = Live { place: Place::Share, ..new_live(&engine.declared, slo) };
                 let feeds = read_by(engine, &mut counted, at + 1 + place, (source, share))?;
                 push(engine, counted, Some(feeds));
             }
@@ -105,16 +101,17 @@ fn push(engine: &mut Engine, live: Live, feeds: Option<Arc<Feeds>>) {
     engine.feeds.push(feeds);
 }
 
-fn new_live(engine: &Engine, slo: &Arc<Slo>) -> Live {
+pub(super) fn new_live(declared: &Declared, slo: &Arc<Slo>) -> Live {
     Live {
-        account: Account::new(slo.clone(), &engine.declared.burns),
+        account: Account::new(slo.clone(), &declared.burns),
         reading: Reading::default(),
         source: None,
         fingerprint: String::new(),
         shares: Vec::new(),
-        is_share: false,
+        place: Place::Shown,
+        members: Vec::new(),
         fault: None,
-        ledger: Registered { id: 0, first: None, stretches: Vec::new() },
+        ledger: Registered { id: 0, first: None, stretches: Vec::new(), replaces: false },
         dirty: BTreeSet::new(),
         backfill: None,
         view: None,
@@ -169,7 +166,17 @@ fn open_source(config: &SourceConfig) -> anyhow::Result<Opened> {
             (prometheus.clone(), Some(Past::Prometheus(prometheus)))
         }
         SourceKind::Scrape => (Arc::new(Scrape::new(config)?), None),
-        SourceKind::Elasticsearch | SourceKind::Jsonlog => {
+        #[cfg(feature = "elastic")]
+        SourceKind::Elasticsearch => {
+            let elastic = Arc::new(Elastic::new(config)?);
+            (elastic.clone(), Some(Past::Elastic(elastic)))
+        }
+        #[cfg(not(feature = "elastic"))]
+        SourceKind::Elasticsearch => anyhow::bail!(
+            "source `{}`: this program was built without Elasticsearch; build it with --features elastic",
+            config.name
+        ),
+        SourceKind::Jsonlog => {
             anyhow::bail!("source `{}`: log sources are not built into this version", config.name)
         }
     })
@@ -210,21 +217,37 @@ impl Engine {
 
     /// Slices of time are judged anew by their minutes, which the sums of hours do not tell.
     async fn load_slices(&mut self, current: i64) -> Result<(), StoreError> {
-        for live in self.slos.iter_mut().filter(|live| !live.is_share) {
+        // Neighbours lie in the same rows.
+        let mut lacking: BTreeMap<u32, (Vec<u32>, BTreeSet<i64>)> = BTreeMap::new();
+        for live in self.slos.iter().filter(|live| live.place == Place::Shown) {
             let slo = live.account.slo();
             if matches!(slo.budgeting, Budgeting::Occurrences) {
                 continue;
             }
             let longest = slo.windows.iter().map(|w| calendar::longest(*w)).max().unwrap_or(0);
             let events = live.account.events();
-            let lacking: Vec<i64> = (current - longest / 60 - 48..current + 1)
-                .filter(|hour| events.lacks(*hour))
-                .collect();
-            for (hour, minutes) in self.store.minutes_in(live.ledger.id, &lacking).await? {
-                live.account.events_mut().load_minutes(hour, minutes);
+            let hours =
+                (current - longest / 60 - 48..current + 1).filter(|hour| events.lacks(*hour));
+            let (ids, all) = lacking.entry(live.ledger.id / NEIGHBOURS).or_default();
+            ids.push(live.ledger.id);
+            all.extend(hours);
+        }
+        let places: BTreeMap<u32, usize> = self.places_of_ledgers();
+        for (ids, hours) in lacking.into_values() {
+            let hours: Vec<i64> = hours.into_iter().collect();
+            for (id, found) in self.store.minutes_in(&ids, &hours).await? {
+                let Some(at) = places.get(&id) else { continue };
+                let events = self.slos[*at].account.events_mut();
+                for (hour, minutes) in found {
+                    events.load_minutes(hour, minutes);
+                }
             }
         }
         Ok(())
+    }
+
+    fn places_of_ledgers(&self) -> BTreeMap<u32, usize> {
+        self.slos.iter().enumerate().map(|(at, live)| (live.ledger.id, at)).collect()
     }
 
     /// Until the series are read again, the newest sample is known to the minute: the last measured
@@ -274,15 +297,27 @@ impl Engine {
             fingerprint: live.fingerprint.clone(),
         };
         let keys: Vec<LedgerKey> = self.slos.iter().map(key).collect();
+        let was: Vec<(LedgerKey, LedgerKey)> = self
+            .slos
+            .iter()
+            .zip(&keys)
+            .filter_map(|(live, key)| {
+                let slo = live.account.slo().was.clone()?;
+                let old = SloId { slo, ..key.slo.clone() };
+                Some((LedgerKey { slo: old, ..key.clone() }, key.clone()))
+            })
+            .collect();
+        self.store.rename(&was).await?;
         let registered = self.store.register(&keys).await?;
         let mut ledgers = BTreeMap::new();
         for (live, ledger) in self.slos.iter_mut().zip(registered) {
-            if !live.is_share {
+            if live.place == Place::Shown {
                 ledgers.insert(live.account.slo().id.clone(), ledger.id);
             }
             if let Some(first) = ledger.first {
                 live.account.events_mut().set_first(first);
             }
+            live.reading.replaces = ledger.replaces;
             live.ledger = ledger;
             live.fingerprint = String::new();
         }

@@ -7,6 +7,7 @@ use slo_core::budget::{Account, Want, end_of};
 use slo_core::calendar;
 use slo_core::ledger::{Hour, Ledger};
 use slo_core::plan::shares;
+use slo_core::sli::Indicator;
 use slo_core::slo::{Slo, SloId};
 use slo_core::time::{Minute, Span};
 use slo_core::timeslice::Slicing;
@@ -42,13 +43,7 @@ impl History {
             now: DateTime::UNIX_EPOCH,
             judged: None,
         };
-        let shares = match shares(slo, defaults(sources)) {
-            Ok(shares) => shares,
-            Err(unfed) => {
-                new.reading.unfed = Some(unfed);
-                return new;
-            }
-        };
+        let shares = shares(slo, defaults(sources));
         let Some(Ok(source)) = shares.first().map(|first| source_of(sources, first)) else {
             return new;
         };
@@ -101,7 +96,11 @@ impl History {
         self.now = now;
         self.reading.read_to = until;
         self.reading.newest = until.map(|until| until.timestamp_millis());
-        let Some(until) = until.filter(|_| self.reading.unfed.is_none()) else {
+        if matches!(self.account.slo().indicator, Indicator::Composite(_)) {
+            let slo = &self.id().slo;
+            return Ok(Look::Gone(format!("{slo}: composites are not looked at in the past")));
+        }
+        let Some(until) = until else {
             return Ok(Look::Known(Was { view: self.empty().into(), extremes: None }));
         };
         let end = end_of(until);
@@ -160,7 +159,8 @@ impl History {
         hours.sort_unstable();
         hours.dedup();
         let Some(ledger) = self.ledger.filter(|_| !hours.is_empty()) else { return Ok(()) };
-        for (hour, minutes) in store.minutes_in(ledger, &hours).await? {
+        let found = store.minutes_in(&[ledger], &hours).await?.remove(&ledger);
+        for (hour, minutes) in found.unwrap_or_default() {
             self.account.events_mut().load_minutes(hour, minutes);
         }
         Ok(())

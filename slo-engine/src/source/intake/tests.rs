@@ -13,7 +13,7 @@ fn intake() -> Intake {
         max_gap: slo_core::time::Span::minutes(60),
     };
     let fed = |slo: &Arc<slo_core::slo::Slo>| {
-        let share = shares(slo, Defaults::default()).unwrap().remove(0);
+        let share = shares(slo, Defaults::default()).remove(0);
         (Arc::new(share.feeds), rules)
     };
     Intake::new(set.services[0].slos.iter().map(fed).collect(), Minute(0), 10_000)

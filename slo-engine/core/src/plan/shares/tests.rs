@@ -7,7 +7,7 @@ fn of(indicator: &str) -> Vec<Share> {
         "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 1\nenvironment: p\nslos:\n  - name: x\n    objective: 99%\n    indicator: {indicator}\n"
     );
     let set = crate::spec::load(&[("a.yaml".to_owned(), text.into())]).unwrap();
-    shares(&set.services[0].slos[0], DEFAULTS).unwrap()
+    shares(&set.services[0].slos[0], DEFAULTS)
 }
 
 fn selectors(share: &Share) -> (Vec<String>, Vec<String>) {

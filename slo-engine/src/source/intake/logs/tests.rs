@@ -9,7 +9,7 @@ const MINUTE: i64 = 60_000;
 fn intake() -> (Intake, LogFeed) {
     let text = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 1\nenvironment: p\nslos:\n  - name: x\n    objective: 99%\n    indicator: {ratio: {source: logs, index: l, total: 'a : b', bad: 'c : d'}}\n";
     let set = slo_core::spec::load(&[("a.yaml".to_owned(), text.into())]).unwrap();
-    let feeds = shares(&set.services[0].slos[0], Defaults::default()).unwrap().remove(0).feeds;
+    let feeds = shares(&set.services[0].slos[0], Defaults::default()).remove(0).feeds;
     let rules = Rules { look_back: Span::minutes(5), max_gap: Span::minutes(360) };
     let intake = Intake::new(vec![(Arc::new(feeds), rules)], Minute(0), 1_000);
     let feed = intake.logs().remove(0);

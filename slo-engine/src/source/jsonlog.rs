@@ -15,6 +15,7 @@ mod line;
 mod poll;
 mod position;
 mod questions;
+pub mod source;
 mod tally;
 mod time;
 

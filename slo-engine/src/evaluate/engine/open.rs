@@ -22,6 +22,7 @@ use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
 #[cfg(feature = "elastic")]
 use crate::source::elastic::Elastic;
 use crate::source::intake::Intake;
+use crate::source::jsonlog::source::Files;
 use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
 use crate::source::scrape::source::Scrape;
@@ -176,9 +177,7 @@ fn open_source(config: &SourceConfig) -> anyhow::Result<Opened> {
             "source `{}`: this program was built without Elasticsearch; build it with --features elastic",
             config.name
         ),
-        SourceKind::Jsonlog => {
-            anyhow::bail!("source `{}`: log sources are not built into this version", config.name)
-        }
+        SourceKind::Jsonlog => (Arc::new(Files::new(config)?), None),
     })
 }
 

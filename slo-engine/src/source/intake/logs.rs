@@ -88,7 +88,7 @@ impl Intake {
     pub fn add_logs(&mut self, feed: &LogFeed, found: &Found) -> Outcome {
         let (before, newest) = self.saw(feed.slo, found.newest);
         let mut more = weighed(feed.counts(), &found.counts);
-        let first = more.keys().next().copied();
+        let first = self.began(feed.slo, more.keys().next().copied());
         if let Some(last) = newest.map(Minute::of_millis) {
             let since = before.map(|before| Minute::of_millis(before) + 1);
             let since = since.or(first).unwrap_or(last);
@@ -97,6 +97,18 @@ impl Intake {
             }
         }
         Outcome { more: more.into_iter().collect(), ..Outcome::default() }
+    }
+
+    /// Says since when an SLO is counted.
+    pub fn restore_first(&mut self, slo: usize, first: Minute) {
+        self.began(slo, Some(first));
+    }
+
+    /// Notes the first minute with events; the first of all so far.
+    fn began(&mut self, slo: usize, first: Option<Minute>) -> Option<Minute> {
+        let began = &mut self.slos[slo].began;
+        *began = (*began).into_iter().chain(first).min();
+        *began
     }
 
     /// Notes the newest heartbeat; what was the newest before and what is it now.

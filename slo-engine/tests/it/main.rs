@@ -6,6 +6,7 @@ mod conformance;
 mod counters;
 mod faults;
 mod latency;
+mod lines;
 mod live;
 mod logs;
 mod native;

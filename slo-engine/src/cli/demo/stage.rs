@@ -49,6 +49,7 @@ impl Stage {
         let catalog = format!("http://127.0.0.1:{catalog_port}");
         let mut command = Command::new(sibling("shop-catalog")?);
         command.args(["--listen", &format!("127.0.0.1:{catalog_port}")]);
+        command.arg("--log-file").arg(log_of(folder.path()));
         let mut children = vec![Running::start("shop-catalog", &mut command, folder.path())?];
         answers(&client, &format!("{catalog}/healthz"), &mut children[0]).await?;
         let (source, prometheus) =
@@ -91,22 +92,37 @@ impl Stage {
         answers(&self.client, &counts, &mut self.children[last]).await
     }
 
-    /// The SLO as the engine serves it.
+    /// The SLO of the story as the engine serves it.
     pub(super) async fn view(&self) -> anyhow::Result<BudgetView> {
-        let url = format!("{}/v1/slos/catalog/availability", self.engine);
+        self.view_of("availability").await
+    }
+
+    /// An SLO of the catalog as the engine serves it.
+    pub(super) async fn view_of(&self, slo: &str) -> anyhow::Result<BudgetView> {
+        let url = format!("{}/v1/slos/catalog/{slo}", self.engine);
         let answer = self.client.get(url).send().await.context("the engine did not answer")?;
         answer.json().await.context("the engine's answer is no budget")
     }
 
-    /// Waits until the SLO is as wanted.
+    /// Waits until the SLO of the story is as wanted.
     pub(super) async fn until(
         &mut self,
         what: &str,
         holds: impl Fn(&BudgetView) -> bool,
     ) -> anyhow::Result<BudgetView> {
+        self.until_of("availability", what, holds).await
+    }
+
+    /// Waits until an SLO of the catalog is as wanted.
+    pub(super) async fn until_of(
+        &mut self,
+        slo: &str,
+        what: &str,
+        holds: impl Fn(&BudgetView) -> bool,
+    ) -> anyhow::Result<BudgetView> {
         for _ in 0..600 {
             self.check()?;
-            if let Ok(view) = self.view().await
+            if let Ok(view) = self.view_of(slo).await
                 && holds(&view)
             {
                 return Ok(view);
@@ -134,6 +150,11 @@ impl Stage {
     }
 }
 
+/// Where the catalog writes what it answered.
+fn log_of(folder: &Path) -> PathBuf {
+    folder.join("catalog.json")
+}
+
 async fn engine(
     folder: &Path,
     store: &str,
@@ -143,7 +164,13 @@ async fn engine(
     std::fs::create_dir_all(&specs)?;
     std::fs::write(specs.join("catalog.yaml"), SLO)?;
     std::fs::write(specs.join("policy.yaml"), POLICY)?;
-    let mut config = Config { sources: vec![source], ..Config::default() };
+    let logs = SourceConfig {
+        name: "logs".to_owned(),
+        kind: SourceKind::Jsonlog,
+        files: vec![log_of(folder).display().to_string()],
+        ..SourceConfig::default()
+    };
+    let mut config = Config { sources: vec![source, logs], ..Config::default() };
     config.schedule.tick = Span::seconds(1);
     config.specs.paths = vec![specs];
     config.store.url = store.to_owned();

@@ -324,14 +324,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Restores the tails and the open minutes of a source without a past.
+    /// Restores the tails and the open minutes of a source without a past, and where files had been read to.
     pub(super) async fn restore_tails(
         &self,
         source: usize,
         intake: &mut Intake,
         open: Minute,
     ) -> Result<(), StoreError> {
-        let slos = &self.sources[source].slos;
+        let live = &self.sources[source];
+        if !live.was_opened && live.source.positions().is_some() {
+            live.source.resume(self.store.positions(&live.config.name).await?);
+        }
+        let slos = &live.slos;
         let place: BTreeMap<u32, usize> =
             slos.iter().enumerate().map(|(place, at)| (self.slos[*at].ledger.id, place)).collect();
         for tail in self.store.tails().await? {

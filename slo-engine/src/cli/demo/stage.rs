@@ -92,11 +92,6 @@ impl Stage {
         answers(&self.client, &counts, &mut self.children[last]).await
     }
 
-    /// The SLO of the story as the engine serves it.
-    pub(super) async fn view(&self) -> anyhow::Result<BudgetView> {
-        self.view_of("availability").await
-    }
-
     /// An SLO of the catalog as the engine serves it.
     pub(super) async fn view_of(&self, slo: &str) -> anyhow::Result<BudgetView> {
         let url = format!("{}/v1/slos/catalog/{slo}", self.engine);

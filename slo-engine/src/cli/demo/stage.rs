@@ -12,6 +12,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 
 use super::children::{Running, answers, port};
+use super::ship::Cluster;
 use super::{From, sibling, story};
 use crate::app::{self, Reload};
 use crate::clock::SystemClock;
@@ -27,6 +28,8 @@ pub(super) struct Stage {
     pub(super) store: String,
     pub(super) counts: String,
     pub(super) prometheus: Option<String>,
+    /// A search cluster that the log is shipped to.
+    pub(super) cluster: Option<Cluster>,
     rate: u32,
     children: Vec<Running>,
     stop: watch::Sender<bool>,
@@ -55,7 +58,14 @@ impl Stage {
         let (source, prometheus) =
             source(from, catalog_port, folder.path(), &client, &mut children).await?;
         let store = format!("sqlite://{}", folder.path().join("headroom.db").display());
-        let (engine, stop, work) = engine(folder.path(), &store, source).await?;
+        let cluster = Cluster::at_hand();
+        if let Some(cluster) = &cluster {
+            story::say(&format!("the catalog's log is shipped to {}, too", cluster.url))?;
+            cluster.prepare(&client).await?;
+            let log = log_of(folder.path());
+            tokio::spawn(cluster.clone().ship(client.clone(), log));
+        }
+        let (engine, stop, work) = engine(folder.path(), &store, source, cluster.as_ref()).await?;
         let counts = format!("127.0.0.1:{}", port(8083, "load generator's counts")?);
         Ok(Self {
             client,
@@ -64,6 +74,7 @@ impl Stage {
             store,
             counts,
             prometheus,
+            cluster,
             rate,
             children,
             stop,
@@ -142,6 +153,9 @@ impl Stage {
         for child in self.children.iter_mut().rev() {
             child.end().await;
         }
+        if let Some(cluster) = &self.cluster {
+            cluster.clear(&self.client).await;
+        }
     }
 }
 
@@ -154,10 +168,12 @@ async fn engine(
     folder: &Path,
     store: &str,
     source: SourceConfig,
+    cluster: Option<&Cluster>,
 ) -> anyhow::Result<(String, watch::Sender<bool>, tokio::task::JoinHandle<anyhow::Result<()>>)> {
     let specs = folder.join("slos");
     std::fs::create_dir_all(&specs)?;
-    std::fs::write(specs.join("catalog.yaml"), SLO)?;
+    let searched = cluster.map(Cluster::slo).unwrap_or_default();
+    std::fs::write(specs.join("catalog.yaml"), format!("{SLO}{searched}"))?;
     std::fs::write(specs.join("policy.yaml"), POLICY)?;
     let logs = SourceConfig {
         name: "logs".to_owned(),
@@ -165,7 +181,9 @@ async fn engine(
         files: vec![log_of(folder).display().to_string()],
         ..SourceConfig::default()
     };
-    let mut config = Config { sources: vec![source, logs], ..Config::default() };
+    let mut sources = vec![source, logs];
+    sources.extend(cluster.map(Cluster::source));
+    let mut config = Config { sources, ..Config::default() };
     config.schedule.tick = Span::seconds(1);
     config.specs.paths = vec![specs];
     config.store.url = store.to_owned();

@@ -11,6 +11,7 @@ mod live;
 mod logs;
 mod native;
 mod records;
+mod recount;
 mod refinements;
 mod replay;
 mod scenarios;

@@ -24,9 +24,10 @@ impl Engine {
             let hours: BTreeSet<i64> = changed.collect();
             self.add_up(at, &shares, hours).await;
             let slo = self.slos[at].account.slo().clone();
-            let replaces = self.slos[at].reading.replaces;
+            let (replaces, recount) =
+                (self.slos[at].reading.replaces, self.slos[at].reading.recount.take());
             let reading = mix::read(&slo, &self.counted(&shares));
-            self.slos[at].reading = Reading { replaces, ..reading };
+            self.slos[at].reading = Reading { replaces, recount, ..reading };
         }
     }
 

@@ -49,6 +49,7 @@ pub(super) fn open(
         forgotten: None,
         store_error: None,
         reload_error: None,
+        recounts: Arc::default(),
         stretches_changed: false,
         compares_clocks: true,
         now: None,

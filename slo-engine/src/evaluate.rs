@@ -7,4 +7,5 @@ mod mix;
 pub mod oneshot;
 pub mod past;
 pub mod reading;
+pub mod recount;
 pub mod snapshot;

@@ -6,6 +6,7 @@ pub mod config;
 pub mod elastic;
 pub mod error;
 pub mod intake;
+pub mod jsonlog;
 pub mod prometheus;
 pub mod reader;
 pub mod scrape;

@@ -24,6 +24,7 @@ mod durable;
 mod incidents;
 mod load;
 mod past;
+mod positions;
 mod version;
 
 pub(crate) use commit::damaged;

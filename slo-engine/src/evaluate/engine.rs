@@ -13,6 +13,7 @@ use slo_core::time::Minute;
 use super::backfill::{Filled, Job, Member};
 use super::live::{Live, LiveSource, Place};
 use super::reading;
+use super::recount::Recount;
 use super::snapshot::{Latest, Snapshot};
 use crate::config::Config;
 use crate::declared::Declared;
@@ -45,6 +46,7 @@ pub struct Engine {
     forgotten: Option<DateTime<Utc>>,
     store_error: Option<String>,
     reload_error: Option<String>,
+    recounts: Arc<[Recount]>,
     stretches_changed: bool,
     /// Whether minutes could not be loaded that were to be added up.
     lacks_minutes: bool,
@@ -161,6 +163,7 @@ impl Engine {
             ledgers: self.ledgers.clone(),
             store_error: self.store_error.clone(),
             reload_error: self.reload_error.clone(),
+            recounts: self.recounts.clone(),
             ..Snapshot::default()
         };
         self.view_all(now);
@@ -283,6 +286,17 @@ impl Engine {
     #[must_use]
     pub fn id(&self, at: usize) -> &SloId {
         &self.slos[at].account.slo().id
+    }
+
+    /// Takes what a recount found; what is published next shows it.
+    pub fn note_recounts(&mut self, found: Vec<Recount>) {
+        for live in self.slos.iter_mut().filter(|live| live.place == Place::Shown) {
+            let mine = found.iter().find(|one| *one.id() == live.account.slo().id);
+            if let Some(mine) = mine {
+                live.reading.recount = mine.is_alarming().then(|| Box::new(mine.clone()));
+            }
+        }
+        self.recounts = found.into();
     }
 
     /// Notes that changed files were not taken over; the next snapshot says so.

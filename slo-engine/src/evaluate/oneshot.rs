@@ -24,6 +24,7 @@ use crate::source::prometheus::history::{self, Stretch};
 
 #[cfg(feature = "elastic")]
 mod documents;
+mod lines;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -311,6 +312,9 @@ async fn read_source(
         let source = Elastic::new(config).map_err(|e| e.to_string())?;
         let read = documents::read(question, &source, all, mine, progress).await;
         return read.map_err(|e| e.to_string());
+    }
+    if config.kind == SourceKind::Jsonlog {
+        return lines::read(question, config, all, mine).await;
     }
     if config.kind != SourceKind::Prometheus {
         return Err(format!(

@@ -12,6 +12,7 @@ use slo_core::slo::{Slo, Window};
 use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, Backfill, BudgetView, Finding, SourceView};
 
+use super::recount::Recount;
 use crate::source::config::SourceConfig;
 use crate::source::intake::Oddity;
 
@@ -36,6 +37,8 @@ pub struct Reading {
     pub dip: Option<(Minute, i64)>,
     /// Whether it was counted in another way before.
     pub replaces: bool,
+    /// What a recount found that contradicts the ledger.
+    pub recount: Option<Box<Recount>>,
     /// Where its windows end, when a composite says so.
     pub ends: Option<DateTime<Utc>>,
     /// Where several sources were read for it.
@@ -200,6 +203,7 @@ fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
     let silent = reading.together.iter().flat_map(|together| &together.silent);
     found.extend(silent.map(|side| silent_side(side)));
     found.extend(changed(account, reading));
+    found.extend(reading.recount.as_deref().map(recounted));
     found.extend(faults(account));
     found
 }
@@ -210,6 +214,21 @@ fn silent_side(side: &str) -> Finding {
         "nothing was ever seen of {side}, so nothing is known of the SLO: a counter should be there, at 0, before its first event"
     );
     finding("sideWithoutData", message, &[])
+}
+
+fn recounted(recount: &Recount) -> Finding {
+    let Recount { ledger, source, .. } = recount;
+    let message = format!(
+        "counted anew, the source gives {} bad of {} events where the ledger has {} of {}",
+        source.bad, source.total, ledger.bad, ledger.total
+    );
+    let numbers = [
+        ("ledgerBad", ledger.bad as f64),
+        ("ledgerTotal", ledger.total as f64),
+        ("sourceBad", source.bad as f64),
+        ("sourceTotal", source.total as f64),
+    ];
+    Finding { since: recount.from, ..finding("recountDiffers", message, &numbers) }
 }
 
 /// What was counted by another query is no part of the numbers.

@@ -90,6 +90,11 @@ impl Run {
         self.latest.get().unwrap().all().cloned().collect()
     }
 
+    /// The numbers of the ledgers in the database.
+    pub(crate) fn ledgers(&self) -> std::collections::BTreeMap<slo_core::slo::SloId, u32> {
+        (*self.latest.get().unwrap().ledgers).clone()
+    }
+
     /// The first window of an SLO.
     fn window(&self, slo: &str) -> WindowView {
         let views = self.views();

@@ -27,9 +27,10 @@ impl Engine {
             hours.extend(self.known_since(at, &shares, first));
             self.add_up(at, &shares, hours, first).await;
             let slo = self.slos[at].account.slo().clone();
-            let replaces = self.slos[at].reading.replaces;
+            let (replaces, recount) =
+                (self.slos[at].reading.replaces, self.slos[at].reading.recount.take());
             let reading = mix::read(&slo, &self.counted(&shares));
-            self.slos[at].reading = Reading { replaces, ..reading };
+            self.slos[at].reading = Reading { replaces, recount, ..reading };
         }
     }
 

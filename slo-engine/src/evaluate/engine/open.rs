@@ -22,6 +22,7 @@ use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
 #[cfg(feature = "elastic")]
 use crate::source::elastic::Elastic;
 use crate::source::intake::Intake;
+use crate::source::jsonlog::source::Files;
 use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
 use crate::source::scrape::source::Scrape;
@@ -48,6 +49,7 @@ pub(super) fn open(
         forgotten: None,
         store_error: None,
         reload_error: None,
+        recounts: Arc::default(),
         stretches_changed: false,
         lacks_minutes: false,
         compares_clocks: true,
@@ -177,9 +179,7 @@ fn open_source(config: &SourceConfig) -> anyhow::Result<Opened> {
             "source `{}`: this program was built without Elasticsearch; build it with --features elastic",
             config.name
         ),
-        SourceKind::Jsonlog => {
-            anyhow::bail!("source `{}`: log sources are not built into this version", config.name)
-        }
+        SourceKind::Jsonlog => (Arc::new(Files::new(config)?), None),
     })
 }
 
@@ -326,14 +326,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Restores the tails and the open minutes of a source without a past.
+    /// Restores the tails and the open minutes of a source without a past, and where files had been read to.
     pub(super) async fn restore_tails(
         &self,
         source: usize,
         intake: &mut Intake,
         open: Minute,
     ) -> Result<(), StoreError> {
-        let slos = &self.sources[source].slos;
+        let live = &self.sources[source];
+        if !live.was_opened && live.source.positions().is_some() {
+            live.source.resume(self.store.positions(&live.config.name).await?);
+        }
+        let slos = &live.slos;
         let place: BTreeMap<u32, usize> =
             slos.iter().enumerate().map(|(place, at)| (self.slos[*at].ledger.id, place)).collect();
         for tail in self.store.tails().await? {

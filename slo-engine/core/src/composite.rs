@@ -141,11 +141,14 @@ fn mean<'a>(
     all: &[(Known<'a>, Part)],
     number: impl Fn(&Known<'a>, Part) -> Option<f64>,
 ) -> Option<f64> {
+    // Of weights only their proportion counts; the sum of two large ones is no number.
+    let most = all.iter().map(|(known, _)| known.member.weight).fold(f64::MIN_POSITIVE, f64::max);
     let (mut sum, mut weights) = (0.0, 0.0);
     for (known, part) in all {
         if let Some(number) = number(known, *part) {
-            sum += known.member.weight * number;
-            weights += known.member.weight;
+            let weight = known.member.weight / most;
+            sum += weight * number;
+            weights += weight;
         }
     }
     (weights > 0.0).then(|| sum / weights)
@@ -162,7 +165,7 @@ fn window(
     let has: Vec<(Known<'_>, Part)> = taking
         .iter()
         .copied()
-        .filter(|(known, _)| known.view.windows.get(at).is_some_and(|window| window.sli.is_some()))
+        .filter(|(known, _)| known.view.windows.get(at).is_some_and(|w| w.spent.is_some()))
         .collect();
     let least = |number: fn(&WindowView) -> Option<f64>| {
         let numbers = has.iter().filter_map(|(known, _)| number(known.view.windows.get(at)?));
@@ -174,12 +177,14 @@ fn window(
     let share = mean(&has, |known, part| sli(known.view.windows.get(at)?, part));
     // A mean that is the target has spent all, whatever the last digit of the division says.
     let spent = share.map(|share| ((1.0 - share) / objective.budget() * 1e12).round() / 1e12);
+    // Where all that is known is idle, nothing is spent.
+    let spent = spent.or_else(|| (!has.is_empty()).then_some(0.0));
     // Where a member says no more than its one number, that is its least and its most.
     let spends = |other: fn(&WindowView) -> Option<f64>| {
         let is_there = has.iter().any(|(k, _)| k.view.windows.get(at).and_then(other).is_some());
         let number = |known: &Known<'_>, _| {
             let window = known.view.windows.get(at)?;
-            other(window).or(window.spent)
+            window.sli.and_then(|_| other(window).or(window.spent))
         };
         mean(&has, number).filter(|_| is_there)
     };
@@ -304,7 +309,7 @@ fn findings(
 ) -> Vec<Finding> {
     let finding = |known: &Known<'_>| {
         let id = known.member.slo.id(&slo.id.environment);
-        let without = known.view.windows.first().is_none_or(|window| window.sli.is_none());
+        let without = known.view.windows.first().is_none_or(|window| window.spent.is_none());
         let behind = known.data_until.map(|until| (now - until).num_minutes());
         let (code, said) = match (part(known, end, now), behind) {
             (Part::Out, Some(minutes)) => {

@@ -48,6 +48,8 @@ pub struct Engine {
     reload_error: Option<String>,
     recounts: Arc<[Recount]>,
     stretches_changed: bool,
+    /// Whether minutes could not be loaded that were to be added up.
+    lacks_minutes: bool,
     compares_clocks: bool,
     /// When the tick began, where the sources' clocks are compared.
     now: Option<Now>,
@@ -227,25 +229,28 @@ impl Engine {
         self.load_hours(&slos, &hours).await;
     }
 
-    /// Loads the minutes of hours that some SLOs lack.
-    async fn load_hours(&mut self, slos: &[usize], hours: &[i64]) {
+    /// Loads the minutes of hours that some SLOs lack; false when they cannot be read.
+    async fn load_hours(&mut self, slos: &[usize], hours: &[i64]) -> bool {
         let lacks = |at: &usize| hours.iter().any(|h| self.slos[*at].account.events().lacks(*h));
         let lacking: Vec<usize> = slos.iter().copied().filter(|at| lacks(at)).collect();
         if lacking.is_empty() {
-            return;
+            return true;
         }
-        match self.store.minutes_of(hours).await {
+        let ids: Vec<u32> = lacking.iter().map(|at| self.slos[*at].ledger.id).collect();
+        match self.store.minutes_in(&ids, hours).await {
             Err(error) => {
                 tracing::error!(%error, "cannot load minutes");
                 self.store_error = Some(error.to_string());
+                false
             }
-            Ok(mut found) => {
+            Ok(found) => {
                 for at in lacking {
                     let live = &mut self.slos[at];
-                    for (hour, minutes) in found.remove(&live.ledger.id).unwrap_or_default() {
-                        live.account.events_mut().load_minutes(hour, minutes);
+                    for (hour, minutes) in found.get(&live.ledger.id).into_iter().flatten() {
+                        live.account.events_mut().load_minutes(*hour, minutes.clone());
                     }
                 }
+                true
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Budgets at an instant straight from the sources: no database, no server.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -162,13 +161,15 @@ impl One {
     /// Adds up what its shares have counted.
     fn add_up(&mut self) {
         let counted: Vec<Counted<'_>> = self.shares.iter().map(OneShare::counted).collect();
-        let hours = counted.iter().map(|share| (share.delay, share.events.hours()));
-        let hours: BTreeSet<i64> = hours
-            .flat_map(|(delay, hours)| hours.flat_map(move |hour| mix::earlier(hour, delay)))
-            .collect();
-        let minutes = hours.into_iter().flat_map(|hour| hour * 60..hour * 60 + 60).map(Minute);
-        for minute in minutes {
-            self.account.replace(minute, &mix::bucket(&counted, minute));
+        let first = mix::first(&counted);
+        let hours = first.map_or(0..0, |first| mix::hours(&counted, first));
+        for minute in (hours.start * 60..hours.end * 60).map(Minute) {
+            if let Some(bucket) = mix::bucket(&counted, first, minute) {
+                self.account.replace(minute, &bucket);
+            }
+        }
+        if let Some(first) = first {
+            self.account.events_mut().set_first(first);
         }
         self.reading = mix::read(self.account.slo(), &counted);
         self.queries = self.shares.iter().flat_map(|share| share.one.queries.clone()).collect();
@@ -222,6 +223,7 @@ impl OneShare {
             reading: &self.one.reading,
             source: Some(&self.one.source),
             backfill: None,
+            catches_up: mix::catches_up(self.one.feeds.as_deref()),
         }
     }
 }
@@ -281,10 +283,10 @@ fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
         return one;
     }
     let shares = shares(slo, defaults(question.sources));
-    let found: Result<Vec<_>, String> =
-        shares.iter().map(|share| source_of(question.sources, share)).collect();
+    let source = |share| source_of(question.sources, share).map_err(|reason| (share, reason));
+    let found: Result<Vec<_>, _> = shares.iter().map(source).collect();
     match (found, &shares[..]) {
-        (Err(reason), _) => one.reading.last_error = Some(reason),
+        (Err((share, reason)), _) => one.reading.lacks(share, reason),
         (Ok(found), [only]) if only.is_plain() => one.is_read_by(found[0], only),
         (Ok(found), _) => {
             for (source, share) in found.into_iter().zip(&shares) {

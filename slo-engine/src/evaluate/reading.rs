@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::budget::{Account, Facts, end_of};
 use slo_core::calendar;
 use slo_core::counter::Rules;
-use slo_core::plan::Feeds;
+use slo_core::plan::{Feeds, Share};
 use slo_core::sli::Part;
 use slo_core::slo::{Slo, Window};
 use slo_core::time::{Minute, Span};
@@ -54,6 +54,8 @@ pub struct Together {
     pub stale_after: Span,
     /// How far the reading of the past is.
     pub backfill: Option<Backfill>,
+    /// What nothing was ever seen of, as `query in source`.
+    pub silent: Vec<String>,
 }
 
 impl Reading {
@@ -61,6 +63,13 @@ impl Reading {
     pub fn reads(&mut self, feeds: &Feeds) {
         let (total, other) = feeds.expressions();
         self.queries = [total.into(), other.into()];
+    }
+
+    /// Notes that there is no source to count it from, and why.
+    pub fn lacks(&mut self, share: &Share, reason: String) {
+        self.source = share.source.as_str().into();
+        self.reads(&share.feeds);
+        self.last_error = Some(reason);
     }
 
     /// Notes the boundaries that a native histogram was seen to have around the threshold.
@@ -153,7 +162,7 @@ fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> V
     let part = if slo.indicator.part() == Part::Bad { "bad" } else { "good" };
     if let Some(together) = &reading.together {
         together.sources.clone()
-    } else if reading.source.is_empty() {
+    } else if reading.source.is_empty() && reading.last_error.is_none() {
         Vec::new()
     } else {
         vec![side("total", total), side(part, other)]
@@ -191,10 +200,20 @@ fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
             ..finding("dip", message, &[("by", by as f64)])
         });
     }
+    let silent = reading.together.iter().flat_map(|together| &together.silent);
+    found.extend(silent.map(|side| silent_side(side)));
     found.extend(changed(account, reading));
     found.extend(reading.recount.as_deref().map(recounted));
     found.extend(faults(account));
     found
+}
+
+/// Of two sides that are apart neither tells whether the other is idle or dead.
+fn silent_side(side: &str) -> Finding {
+    let message = format!(
+        "nothing was ever seen of {side}, so nothing is known of the SLO: a counter should be there, at 0, before its first event"
+    );
+    finding("sideWithoutData", message, &[])
 }
 
 fn recounted(recount: &Recount) -> Finding {

@@ -57,7 +57,7 @@ pub(super) struct Series {
 
 impl Asked {
     pub(super) fn of(one: &One, view: &BudgetView) -> Self {
-        let is_known = !one.reading.source.is_empty();
+        let is_known = one.feeds.is_some();
         Self {
             source: is_known.then(|| one.reading.source.to_string()),
             kind: is_known.then_some(one.source.kind),

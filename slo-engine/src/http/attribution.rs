@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use slo_core::time::{Minute, Span};
 use slo_core::timeslice::Slicing;
-use slo_core::view::{Unit, whole};
+use slo_core::view::{BudgetView, Unit, whole};
 use utoipa::IntoParams;
 
 use super::app::{App, json};
@@ -135,63 +135,79 @@ pub(super) async fn show(
     let slicing = slo.and_then(|slo| Slicing::of(slo.budgeting, slo.unmeasured));
     let edge = |minute: Minute| slice_from(slicing.as_ref(), minute);
     let (from, to) = (edge(from), slicing.map_or(to, |slicing| slicing.start(to)));
-    let runs = match asked.by {
-        By::Deployment => {
-            let state = app.shared.gate.state();
-            let place = state.place(&service, &view.environment);
-            by_deployment(place.map_or(&[], |place| &place.deployments), (from, to), edge)
-        }
-        By::Incident => {
-            let closes_after = app.shared.gate.incidents_close_after();
-            let ends = (from.start(), to.start());
-            let all = app.shared.store.incidents_between(ends, closes_after).await;
-            let all = all.map_err(|error| {
-                tracing::error!(%error, "cannot read incidents");
-                Problem::unavailable("incidents cannot be read; the engine's log says why")
-            })?;
-            let mine =
-                |one: &&Incident| one.service == service && one.concerns(Some(&view.environment));
-            let mine: Vec<&Incident> = all.iter().filter(mine).collect();
-            by_incident(&mine, closes_after, (from, to), edge)
-        }
-    };
     let mut items: Vec<(Whose, Counts)> = Vec::new();
-    for Run { whose, from, to } in runs {
+    for Run { whose, from, to } in runs(&app, asked.by, view, (from, to), edge).await? {
         let counts = counted(&app, (&snapshot, declared, view), (from, to)).await?;
         match items.iter_mut().find(|(known, _)| *known == whose) {
             Some((_, sum)) => sum.add(&counts),
             None => items.push((whose, counts)),
         }
     }
-    let mut sum = Counts::default();
-    items.iter().for_each(|(_, counts)| sum.add(counts));
-    let window = view.windows.first();
-    let allowed = window.and_then(|window| window.allowed).filter(|allowed| *allowed > 0.0);
-    let spending = |counts: &Counts| Spending {
-        bad: counts.bad,
-        total: counts.total,
-        spent: allowed.map(|allowed| counts.bad / allowed),
-    };
-    items.sort_by(|(_, a), (_, b)| b.bad.total_cmp(&a.bad));
-    json(&Attribution {
-        slo: view.slo.to_string(),
-        environment: view.environment.to_string(),
-        service,
-        from: from.start(),
-        to: to.start(),
-        by: asked.by,
-        unit: window.and_then(|window| window.unit),
-        window: window.map_or_else(String::new, |window| window.window.to_string()),
-        items: items
-            .into_iter()
-            .map(|(whose, counts)| {
-                let (id, name) = whose.unzip();
-                let share = (sum.bad > 0.0).then(|| counts.bad / sum.bad);
-                Item { id, name, spending: spending(&counts), share }
-            })
-            .collect(),
-        sum: spending(&sum),
-    })
+    json(&Attribution::of(asked.by, view, (from, to), items))
+}
+
+/// The runs of the stretch, and whose they are.
+async fn runs(
+    app: &App,
+    by: By,
+    view: &BudgetView,
+    (from, to): (Minute, Minute),
+    edge: impl Fn(Minute) -> Minute,
+) -> Result<Vec<Run>, Problem> {
+    let gate = &app.shared.gate;
+    if by == By::Deployment {
+        let state = gate.state();
+        let place = state.place(&view.service, &view.environment);
+        let deployments = place.map_or(&[][..], |place| &place.deployments);
+        return Ok(by_deployment(deployments, (from, to), edge));
+    }
+    let closes_after = gate.incidents_close_after();
+    let all = app.shared.store.incidents_between((from.start(), to.start()), closes_after).await;
+    let all = all.map_err(|error| {
+        tracing::error!(%error, "cannot read incidents");
+        Problem::unavailable("incidents cannot be read; the engine's log says why")
+    })?;
+    let mine =
+        |one: &&Incident| *one.service == *view.service && one.concerns(Some(&view.environment));
+    let mine: Vec<&Incident> = all.iter().filter(mine).collect();
+    Ok(by_incident(&mine, closes_after, (from, to), edge))
+}
+
+impl Attribution {
+    fn of(
+        by: By,
+        view: &BudgetView,
+        (from, to): (Minute, Minute),
+        mut items: Vec<(Whose, Counts)>,
+    ) -> Self {
+        let mut sum = Counts::default();
+        items.iter().for_each(|(_, counts)| sum.add(counts));
+        let window = view.windows.first();
+        let allowed = window.and_then(|window| window.allowed).filter(|allowed| *allowed > 0.0);
+        let spending = |counts: &Counts| Spending {
+            bad: counts.bad,
+            total: counts.total,
+            spent: allowed.map(|allowed| counts.bad / allowed),
+        };
+        items.sort_by(|(_, a), (_, b)| b.bad.total_cmp(&a.bad));
+        let item = |(whose, counts): (Whose, Counts)| {
+            let (id, name) = whose.unzip();
+            let share = (sum.bad > 0.0).then(|| counts.bad / sum.bad);
+            Item { id, name, spending: spending(&counts), share }
+        };
+        Self {
+            service: view.service.to_string(),
+            slo: view.slo.to_string(),
+            environment: view.environment.to_string(),
+            from: from.start(),
+            to: to.start(),
+            by,
+            unit: window.and_then(|window| window.unit),
+            window: window.map_or_else(String::new, |window| window.window.to_string()),
+            items: items.into_iter().map(item).collect(),
+            sum: spending(&sum),
+        }
+    }
 }
 
 /// An id and a name; `None` for nobody.

@@ -58,6 +58,22 @@ impl Bucket {
         *self == Self::default()
     }
 
+    /// What is left when a part of it is taken away.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Self {
+        Self {
+            good: self.good - part.good,
+            total: self.total - part.total,
+            measured: self.measured && !part.measured,
+            partial: self.partial && !part.partial,
+            invalid: self.invalid && !part.invalid,
+            slack: self.slack - part.slack,
+            assumed: self.assumed - part.assumed,
+            dropped: self.dropped - part.dropped,
+            lump: if part.lump.is_some() { None } else { self.lump },
+        }
+    }
+
     /// The counts that are rare, all zero in most minutes.
     #[must_use]
     pub const fn is_plain(&self) -> bool {
@@ -117,6 +133,22 @@ impl Sums {
         self.slack += sign * other.slack;
         self.assumed += sign * other.assumed;
         self.dropped += sign * other.dropped;
+    }
+
+    /// So many minutes' even share of an hour with these sums.
+    #[must_use]
+    pub const fn share(&self, minutes: i64) -> Self {
+        let (total, bad) = (self.total * minutes / 60, self.bad() * minutes / 60);
+        Self {
+            good: total - bad,
+            total,
+            measured: self.measured * minutes / 60,
+            partial: self.partial * minutes / 60,
+            invalid: self.invalid * minutes / 60,
+            slack: self.slack * minutes / 60,
+            assumed: self.assumed * minutes / 60,
+            dropped: self.dropped * minutes / 60,
+        }
     }
 }
 

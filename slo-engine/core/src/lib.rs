@@ -9,6 +9,7 @@ pub mod budget;
 pub mod burn;
 pub mod calendar;
 pub mod counter;
+pub mod exclusion;
 pub mod forecast;
 pub mod histogram;
 pub mod labels;

@@ -2,6 +2,7 @@
 
 pub mod backfill;
 pub mod engine;
+pub mod exclusion;
 mod live;
 pub mod oneshot;
 pub mod past;

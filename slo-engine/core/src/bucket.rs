@@ -135,19 +135,19 @@ impl Sums {
         self.dropped += sign * other.dropped;
     }
 
-    /// So many minutes' even share of an hour with these sums.
+    /// The even share of so many minutes, of sums over `all` minutes.
     #[must_use]
-    pub const fn share(&self, minutes: i64) -> Self {
-        let (total, bad) = (self.total * minutes / 60, self.bad() * minutes / 60);
+    pub const fn share(&self, minutes: i64, all: i64) -> Self {
+        let (total, bad) = (self.total * minutes / all, self.bad() * minutes / all);
         Self {
             good: total - bad,
             total,
-            measured: self.measured * minutes / 60,
-            partial: self.partial * minutes / 60,
-            invalid: self.invalid * minutes / 60,
-            slack: self.slack * minutes / 60,
-            assumed: self.assumed * minutes / 60,
-            dropped: self.dropped * minutes / 60,
+            measured: self.measured * minutes / all,
+            partial: self.partial * minutes / all,
+            invalid: self.invalid * minutes / all,
+            slack: self.slack * minutes / all,
+            assumed: self.assumed * minutes / all,
+            dropped: self.dropped * minutes / all,
         }
     }
 }

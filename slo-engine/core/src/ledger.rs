@@ -367,7 +367,7 @@ impl Ledger {
         match self.minutes.get(&hour) {
             _ if (from, to) == (0, 60) => self.fold(hour),
             Some(minutes) => minutes.sums(from, to),
-            None => self.fold(hour).share(i64::try_from(to - from).unwrap_or(0)),
+            None => self.fold(hour).share(i64::try_from(to - from).unwrap_or(0), 60),
         }
     }
 

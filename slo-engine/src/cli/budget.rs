@@ -45,6 +45,7 @@ impl Budget {
             at: instant(&self.at)?,
             burns: &declared.burns,
             asks: &[],
+            exclusions: &declared.exclusions,
         };
         let views = blocking(async {
             let progress = Progress::new("reading history");

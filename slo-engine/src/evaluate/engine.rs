@@ -11,6 +11,7 @@ use slo_core::slo::SloId;
 use slo_core::time::Minute;
 
 use super::backfill::{Filled, Job};
+use super::exclusion::InForce;
 use super::live::{Live, LiveSource};
 use super::reading;
 use super::snapshot::{Latest, Snapshot};
@@ -22,6 +23,7 @@ use crate::source::reader::MetricSource;
 use crate::store::Store;
 
 mod commit;
+mod exclude;
 mod open;
 mod read;
 
@@ -38,6 +40,7 @@ pub struct Engine {
     /// What feeds each SLO.
     feeds: Vec<Option<Arc<Feeds>>>,
     ledgers: Arc<BTreeMap<SloId, u32>>,
+    exclusions: exclude::Exclusions,
     /// Hours before this one are folded in the database.
     folded_to: i64,
     forgotten: Option<DateTime<Utc>>,
@@ -56,7 +59,8 @@ const FEW: usize = 500;
 pub(super) const RECENT: i64 = 400;
 
 impl Engine {
-    /// Opens the ledgers of what is declared, loads what was committed last and publishes it.
+    /// Opens the ledgers of what is declared, loads what was committed last and publishes it, without
+    /// what the files exclude and what was `requested` to be excluded.
     ///
     /// # Errors
     /// When the database or a source's configuration cannot be used.
@@ -65,10 +69,13 @@ impl Engine {
         declared: Arc<Declared>,
         store: Store,
         latest: Latest,
+        requested: Arc<[InForce]>,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
         let mut engine = open::open(config, declared, store, latest)?;
+        engine.exclusions = exclude::Exclusions::requested(requested);
         engine.load(now).await?;
+        engine.apply_exclusions(now).await?;
         engine.publish(now).await;
         Ok(engine)
     }
@@ -80,6 +87,10 @@ impl Engine {
             if self.sources[source].is_due(now) {
                 self.read_source(source, now).await;
             }
+        }
+        if let Err(error) = self.apply_exclusions(now).await {
+            tracing::error!(%error, "cannot load minutes that are excluded, the old numbers stay");
+            self.store_error = Some(error.to_string());
         }
         self.publish(now).await;
         self.commit(now).await;
@@ -146,6 +157,7 @@ impl Engine {
             at: now,
             declared: self.declared.clone(),
             ledgers: self.ledgers.clone(),
+            exclusions: self.exclusions.in_force.clone(),
             store_error: self.store_error.clone(),
             reload_error: self.reload_error.clone(),
             ..Snapshot::default()
@@ -217,7 +229,7 @@ impl Engine {
                 for at in lacking {
                     let live = &mut self.slos[at];
                     for (hour, minutes) in found.remove(&live.ledger.id).unwrap_or_default() {
-                        live.account.events_mut().load_minutes(hour, minutes);
+                        live.account.load_minutes(hour, minutes);
                     }
                 }
             }

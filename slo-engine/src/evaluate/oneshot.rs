@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use budget_gate::exclusion::Exclusion;
 use chrono::{DateTime, Utc};
 use slo_core::budget::{Account, end_of};
 use slo_core::counter::{Outcome, Rules};
@@ -10,6 +11,7 @@ use slo_core::slo::Slo;
 use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, BudgetView};
 
+use crate::evaluate::exclusion::{Acting, InForce, reach};
 use crate::evaluate::reading::{self, Reading};
 use crate::source::config::{SourceConfig, SourceKind};
 use crate::source::error::SourceError;
@@ -30,6 +32,8 @@ pub struct Question<'a> {
     pub burns: &'a [Span],
     /// What policies ask about the future.
     pub asks: &'a [Ask],
+    /// What is excluded.
+    pub exclusions: &'a [Exclusion],
 }
 
 /// One SLO while it is read.
@@ -114,7 +118,11 @@ pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> V
 
 /// The views at the question's instant.
 pub fn views(question: &Question<'_>, all: &mut [One]) -> Vec<BudgetView> {
+    let in_force: Vec<InForce> = question.exclusions.iter().map(InForce::declared).collect();
+    let acting = Acting::between(&in_force, reach(&question.slos, question.at));
     let view = |one: &mut One| {
+        one.reading.exclusions = Acting::on(&acting, &one.account.slo().id);
+        one.account.exclude(&Acting::minutes(&one.reading.exclusions));
         reading::view(
             &mut one.account,
             &one.reading,

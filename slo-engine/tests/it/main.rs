@@ -4,6 +4,7 @@
 mod cli;
 mod conformance;
 mod counters;
+mod exclusions;
 mod faults;
 mod latency;
 mod live;

@@ -106,7 +106,8 @@ impl Account {
     /// The events that count.
     #[must_use]
     pub fn counted_events(&self) -> Counted<'_> {
-        Counted::new(&self.events, self.left_out.as_ref().map(|left| &left.events))
+        let left = self.left_out.as_ref().map(|left| (&left.events, &left.minutes));
+        Counted::new(&self.events, left)
     }
 
     /// Gives the minutes of an hour whose sums are known already.
@@ -244,7 +245,9 @@ impl Account {
     pub(super) fn counted(&self) -> Counted<'_> {
         let left = self.left_out.as_ref();
         match &self.slices {
-            Some((_, slices)) => Counted::new(slices, left.map(|left| &left.slices)),
+            Some((_, slices)) => {
+                Counted::new(slices, left.map(|left| (&left.slices, &left.minutes)))
+            }
             None => self.counted_events(),
         }
     }

@@ -84,6 +84,16 @@ impl Account {
         left.minutes.slices(slicing.size, from, to)
     }
 
+    /// How many slices of a whole window are not excluded; windows are numbered as in the SLO. `None`
+    /// where events are counted.
+    #[must_use]
+    pub fn slices_of(&self, at: usize) -> Option<i64> {
+        let (slicing, placed, window) =
+            (self.slicing()?, self.placed(at)?, self.slo.windows.get(at)?);
+        let excluded = self.excluded_slices(*window, &placed, slicing.start(placed.to));
+        Some(placed.length() / slicing.size - excluded)
+    }
+
     /// Where exclusions of these minutes act: on their slices, and on lumps that end after them.
     fn touched(&self, minutes: &Excluded) -> Vec<(Minute, Minute)> {
         let kept = self.events.hours();

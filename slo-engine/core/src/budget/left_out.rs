@@ -51,7 +51,7 @@ impl LeftOut {
         for hour in hours {
             let Some(minutes) = events.minutes(*hour) else {
                 let excluded = self.minutes.count(Minute(hour * 60), Minute(hour * 60 + 60));
-                self.events.load_fold(*hour, &events.fold(*hour).share(excluded));
+                self.events.load_fold(*hour, &events.fold(*hour).share(excluded, 60));
                 continue;
             };
             for at in 0..60 {

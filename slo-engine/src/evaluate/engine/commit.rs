@@ -91,7 +91,7 @@ impl Engine {
             live.dirty.clear();
             live.ledger.first = live.account.events().first();
             if let Some(mark) = live.source.and_then(|at| marks[at]) {
-                live.account.events_mut().evict(mark - RECENT);
+                live.account.evict(mark - RECENT);
             }
         }
     }

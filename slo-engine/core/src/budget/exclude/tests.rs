@@ -295,3 +295,17 @@ fn of_an_hour_whose_minutes_are_gone_for_good_an_even_share_goes() {
     account.exclude(&Excluded::default());
     assert_eq!(view(&mut account, 1_440), before);
 }
+
+#[test]
+fn forecasts_from_an_hour_whose_minutes_are_on_disk_know_which_of_them_count() {
+    // The hour from 10:00 on fails; the first half of it is excluded.
+    let keys = format!("window: {{calendar: week, zone: UTC}}, {RATIO}");
+    let mut account = account(&keys, 1_440 + 630, |minute| i64::from(minute / 60 == 10) * 50);
+    account.exclude(&excluded(&[(600, 630), (650, 655)]));
+    let in_memory = view(&mut account, 1_440 + 630).windows[0].clone();
+    account.evict(Minute(MONDAY + 1_440 + 600));
+    assert!(account.events().lacks(MONDAY / 60 + 10));
+    assert_eq!(view(&mut account, 1_440 + 630).windows[0], in_memory);
+    let hour = account.counted_events().sums(Minute(MONDAY + 615), Minute(MONDAY + 652));
+    assert_eq!((hour.bad(), hour.total), (1_000, 2_000), "20 minutes of them count");
+}

@@ -45,6 +45,7 @@ impl Shop {
         let (files, database) = (declared.clone(), store.clone());
         let engine = Engine::start(&config, files, database, latest.clone(), requested, now);
         let engine = engine.await.unwrap().without_clock_check();
+        gate.note_declared(&declared.exclusions, now).await.unwrap();
         Self { config, declared, store, latest, engine, gate }
     }
 

@@ -42,7 +42,7 @@ slos:
 apiVersion: headroom/v1
 kind: Exclusion
 slos: ["orders/*"]
-weekly: {from: "Mon..Sun 17:10", until: "17:50", zone: Europe/Paris}
+weekly: {from: "Mon..Sun 16:40", until: "17:35", zone: Europe/Paris}
 reason: nightly import
 author: ana@example.com
 "#;

@@ -11,6 +11,7 @@ use slo_core::slo::SloId;
 use slo_core::time::Minute;
 
 use super::backfill::{Filled, Job, Member};
+use super::exclusion::InForce;
 use super::live::{Live, LiveSource, Place};
 use super::reading;
 use super::recount::Recount;
@@ -23,6 +24,7 @@ use crate::source::reader::MetricSource;
 use crate::store::Store;
 
 mod commit;
+mod exclude;
 mod members;
 mod mix;
 mod open;
@@ -41,6 +43,7 @@ pub struct Engine {
     /// What feeds each SLO.
     feeds: Vec<Option<Arc<Feeds>>>,
     ledgers: Arc<BTreeMap<SloId, u32>>,
+    exclusions: exclude::Exclusions,
     /// Hours before this one are folded in the database.
     folded_to: i64,
     forgotten: Option<DateTime<Utc>>,
@@ -62,7 +65,8 @@ const FEW: usize = 500;
 pub(super) const RECENT: i64 = 400;
 
 impl Engine {
-    /// Opens the ledgers of what is declared, loads what was committed last and publishes it.
+    /// Opens the ledgers of what is declared, loads what was committed last and publishes it, without
+    /// what the files exclude and what was `requested` to be excluded.
     ///
     /// # Errors
     /// When the database or a source's configuration cannot be used.
@@ -71,11 +75,14 @@ impl Engine {
         declared: Arc<Declared>,
         store: Store,
         latest: Latest,
+        requested: Arc<[InForce]>,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
         let mut engine = open::open(config, declared, store, latest)?;
+        engine.exclusions = exclude::Exclusions::requested(requested);
         engine.load(now).await?;
         engine.add_members();
+        engine.apply_exclusions(now).await?;
         engine.publish(now).await;
         Ok(engine)
     }
@@ -87,6 +94,10 @@ impl Engine {
             if self.sources[source].is_due(now) {
                 self.read_source(source, now).await;
             }
+        }
+        if let Err(error) = self.apply_exclusions(now).await {
+            tracing::error!(%error, "cannot load minutes that are excluded, the old numbers stay");
+            self.store_error = Some(error.to_string());
         }
         self.publish(now).await;
         self.commit(now).await;
@@ -161,6 +172,7 @@ impl Engine {
             at: now,
             declared: self.declared.clone(),
             ledgers: self.ledgers.clone(),
+            exclusions: self.exclusions.in_force.clone(),
             store_error: self.store_error.clone(),
             reload_error: self.reload_error.clone(),
             recounts: self.recounts.clone(),
@@ -247,7 +259,7 @@ impl Engine {
                 for at in lacking {
                     let live = &mut self.slos[at];
                     for (hour, minutes) in found.get(&live.ledger.id).into_iter().flatten() {
-                        live.account.events_mut().load_minutes(*hour, minutes.clone());
+                        live.account.load_minutes(*hour, minutes.clone());
                     }
                 }
                 true

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use budget_gate::exclusion::Exclusion;
 use chrono::{DateTime, Utc};
 use slo_core::budget::{Account, end_of};
 use slo_core::composite::{self, Known, as_member};
@@ -12,6 +13,7 @@ use slo_core::slo::{Service, Slo, SloId};
 use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, BudgetView};
 
+use crate::evaluate::exclusion::{Acting, InForce, reach};
 use crate::evaluate::mix::{self, Counted};
 use crate::evaluate::reading::{self, Reading};
 use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
@@ -41,6 +43,8 @@ pub struct Question<'a> {
     pub burns: &'a [Span],
     /// What policies ask about the future.
     pub asks: &'a [Ask],
+    /// What is excluded.
+    pub exclusions: &'a [Exclusion],
 }
 
 /// One SLO while it is read.
@@ -132,8 +136,10 @@ impl One {
         }
     }
 
-    fn view(&mut self, question: &Question<'_>) -> BudgetView {
+    fn view(&mut self, question: &Question<'_>, exclusions: &[Arc<Acting>]) -> BudgetView {
         if self.members.is_empty() {
+            self.reading.exclusions = Acting::on(exclusions, &self.account.slo().id);
+            self.account.exclude(&Acting::minutes(&self.reading.exclusions));
             let (account, at, asks) = (&mut self.account, question.at, question.asks);
             return reading::view(account, &self.reading, &self.source, at, asks, None, None);
         }
@@ -144,7 +150,7 @@ impl One {
             .iter_mut()
             .map(|member| {
                 member.one.reading.ends = end;
-                member.one.view(question)
+                member.one.view(question, exclusions)
             })
             .collect();
         let known = self.members.iter().zip(&views).zip(until);
@@ -254,7 +260,9 @@ pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> V
 
 /// The views at the question's instant.
 pub fn views(question: &Question<'_>, all: &mut [One]) -> Vec<BudgetView> {
-    all.iter_mut().map(|one| one.view(question)).collect()
+    let in_force: Vec<InForce> = question.exclusions.iter().map(InForce::declared).collect();
+    let acting = Acting::between(&in_force, reach(&question.slos, question.at));
+    all.iter_mut().map(|one| one.view(question, &acting)).collect()
 }
 
 fn empty(question: &Question<'_>, slo: &Arc<Slo>) -> One {

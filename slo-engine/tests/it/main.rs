@@ -5,6 +5,7 @@ mod apart;
 mod cli;
 mod conformance;
 mod counters;
+mod exclusions;
 mod faults;
 mod latency;
 mod lines;

@@ -102,7 +102,7 @@ impl Engine {
             // What is added up from others is as new as what it is added up from.
             let mark = live.source.map_or(oldest, |at| marks[at]);
             if let Some(mark) = mark {
-                live.account.events_mut().evict(mark - RECENT);
+                live.account.evict(mark - RECENT);
             }
         }
     }

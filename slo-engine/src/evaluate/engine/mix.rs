@@ -27,10 +27,10 @@ impl Engine {
             hours.extend(self.known_since(at, &shares, first));
             self.add_up(at, &shares, hours, first).await;
             let slo = self.slos[at].account.slo().clone();
-            let (replaces, recount) =
-                (self.slos[at].reading.replaces, self.slos[at].reading.recount.take());
+            let Reading { replaces, recount, exclusions, .. } =
+                std::mem::take(&mut self.slos[at].reading);
             let reading = mix::read(&slo, &self.counted(&shares));
-            self.slos[at].reading = Reading { replaces, recount, ..reading };
+            self.slos[at].reading = Reading { replaces, recount, exclusions, ..reading };
         }
     }
 

@@ -45,6 +45,7 @@ pub(super) fn open(
         pasts: Vec::new(),
         feeds: Vec::new(),
         ledgers: Arc::default(),
+        exclusions: super::exclude::Exclusions::default(),
         folded_to: i64::MIN,
         forgotten: None,
         store_error: None,

@@ -61,6 +61,11 @@ impl Range {
     pub(super) fn start(&self, point: usize) -> Minute {
         self.from + i64::try_from(point).unwrap_or(i64::MAX) * self.step
     }
+
+    /// Where it ends.
+    pub(super) fn end(&self, point: usize) -> Minute {
+        (self.start(point) + self.step).min(self.to)
+    }
 }
 
 /// The minutes from one instant to another: up to now, and as long as the first window, when nothing

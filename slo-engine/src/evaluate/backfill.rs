@@ -139,7 +139,7 @@ async fn of_documents(
     let slos: Vec<(Arc<Feeds>, Option<i64>)> =
         members.iter().map(|member| (member.feeds.clone(), member.newest)).collect();
     let mut filled = Filled { from: Some(from), until: Some(until), ..Filled::default() };
-    let histories = elastic.history(&slos, (from, until), None).await?;
+    let histories = elastic.history(&slos, (from, until)).await?;
     for (member, counted) in members.iter().zip(histories) {
         match counted {
             Err(fault) => tracing::warn!(fault, from = %from.start(), "cannot read the past"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slo_core::bucket::Bucket;
+use slo_core::filter::Filter;
 use slo_core::plan::{Feeds, LogCount};
 use slo_core::time::Minute;
 use slo_source_elastic::{Config, Counts, Elastic as Client, Error, Fault, Query};
@@ -13,14 +14,13 @@ use slo_source_elastic::{Config, Counts, Elastic as Client, Error, Fault, Query}
 use super::config::{Auth, SourceConfig};
 use super::error::SourceError;
 use super::intake::Intake;
-use super::intake::logs::{Found, weighed};
+use super::intake::logs::{Found, LogFeed, weighed};
 use super::reader::{Later, MetricSource, Read};
 
 /// One cluster.
 #[derive(Debug, Clone)]
 pub struct Elastic {
     client: Client,
-    time_field: String,
 }
 
 /// What the past holds of one SLO.
@@ -55,32 +55,13 @@ impl Elastic {
             time_field: config.time_field.clone(),
         });
         let client = client.map_err(|e| setup(e.to_string()))?;
-        Ok(Self { client, time_field: config.time_field.clone() })
+        Ok(Self { client })
     }
 
     /// The address, without secrets.
     #[must_use]
     pub fn url(&self) -> &str {
         self.client.url()
-    }
-
-    /// The query of a count; `until` leaves out documents that happened later (Unix milliseconds).
-    fn query(&self, count: &LogCount, until: Option<i64>) -> Query {
-        let cut = |filter: serde_json::Value| match until {
-            None => filter,
-            Some(until) => {
-                let range = serde_json::json!({"range": {&self.time_field: {
-                    "lte": until, "format": "epoch_millis"}}});
-                serde_json::json!({"bool": {"filter": [filter, range]}})
-            }
-        };
-        let any = || serde_json::json!({"match_all": {}});
-        let heartbeat = match (&count.heartbeat, until) {
-            (None, None) => None,
-            (heartbeat, _) => Some(cut(heartbeat.as_ref().map_or_else(any, |h| h.dsl()))),
-        };
-        let index = count.index.clone().unwrap_or_else(|| "*".to_owned());
-        Query { index, filter: cut(count.query()), heartbeat }
     }
 
     async fn read_minutes(
@@ -94,8 +75,8 @@ impl Elastic {
         if feeds.is_empty() || end <= first {
             return Ok(Read::default());
         }
-        let counts = feeds.iter().flat_map(|feed| feed.counts());
-        let queries: Vec<Query> = counts.map(|count| self.query(count, None)).collect();
+        let counts = feeds.iter().flat_map(LogFeed::counts);
+        let queries: Vec<Query> = counts.map(query).collect();
         let counted = self.client.count(&queries, first, end).await.map_err(refused)?;
         if let Some(now) = &intake.now {
             now.agrees(counted.date, self.client.url())?;
@@ -124,15 +105,13 @@ impl Elastic {
         &self,
         slos: &[(Arc<Feeds>, Option<i64>)],
         (from, until): (Minute, Minute),
-        upto: Option<i64>,
     ) -> Result<Vec<Result<Counted, String>>, SourceError> {
         let counts = |feeds: &Feeds| match feeds {
             Feeds::Logs(counts) => counts.clone(),
             _ => Vec::new(),
         };
         let all: Vec<Vec<LogCount>> = slos.iter().map(|(feeds, _)| counts(feeds)).collect();
-        let queries: Vec<Query> =
-            all.iter().flatten().map(|count| self.query(count, upto)).collect();
+        let queries: Vec<Query> = all.iter().flatten().map(query).collect();
         let oldest = self.client.oldest(&queries).await.map_err(refused)?;
         let counted = self.client.count(&queries, from, until).await.map_err(refused)?;
         let (mut oldest, mut answers) = (oldest.into_iter(), counted.queries.into_iter());
@@ -162,6 +141,14 @@ impl Elastic {
             heartbeat: None,
         };
         self.client.count(&[query], Minute(0), Minute(1)).await.map_err(refused).map(|_| ())
+    }
+}
+
+fn query(count: &LogCount) -> Query {
+    Query {
+        index: count.index.clone().unwrap_or_else(|| "*".to_owned()),
+        filter: count.query(),
+        heartbeat: count.heartbeat.as_ref().map(Filter::dsl),
     }
 }
 

@@ -4,6 +4,8 @@
 //! again by its first bytes wherever rotation puts it, so a file that was renamed, copied or packed is
 //! read on where it was left, and one that was emptied begins anew.
 
+use std::collections::BTreeMap;
+
 use slo_core::filter::Filter;
 use slo_core::time::Minute;
 
@@ -15,6 +17,7 @@ mod line;
 mod poll;
 mod position;
 mod questions;
+pub mod source;
 mod tally;
 mod time;
 
@@ -58,6 +61,28 @@ pub struct Polled {
     pub problems: Vec<String>,
     /// There was more than was to be read at once.
     pub is_behind: bool,
+}
+
+impl Polled {
+    /// What this reading and the one before it brought together.
+    #[must_use]
+    pub fn after(mut self, before: Self) -> Self {
+        for (mine, theirs) in self.counts.iter_mut().zip(before.counts) {
+            let mut all: BTreeMap<Minute, i64> = theirs.into_iter().collect();
+            for (minute, count) in mine.drain(..) {
+                *all.entry(minute).or_default() += count;
+            }
+            mine.extend(all);
+        }
+        for (mine, theirs) in self.newest.iter_mut().zip(before.newest) {
+            *mine = (*mine).max(theirs);
+        }
+        self.lines += before.lines;
+        self.refused += before.refused;
+        self.first_refused = before.first_refused.or(self.first_refused);
+        self.problems.extend(before.problems);
+        self
+    }
 }
 
 impl Jsonlog {

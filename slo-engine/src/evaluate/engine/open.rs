@@ -22,6 +22,7 @@ use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
 #[cfg(feature = "elastic")]
 use crate::source::elastic::Elastic;
 use crate::source::intake::Intake;
+use crate::source::jsonlog::source::Files;
 use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
 use crate::source::scrape::source::Scrape;
@@ -44,11 +45,14 @@ pub(super) fn open(
         pasts: Vec::new(),
         feeds: Vec::new(),
         ledgers: Arc::default(),
+        exclusions: super::exclude::Exclusions::default(),
         folded_to: i64::MIN,
         forgotten: None,
         store_error: None,
         reload_error: None,
+        recounts: Arc::default(),
         stretches_changed: false,
+        lacks_minutes: false,
         compares_clocks: true,
         now: None,
         declared,
@@ -68,10 +72,10 @@ fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Resu
     let mut live = new_live(&engine.declared, slo);
     let at = engine.slos.len();
     let shares = shares(slo, defaults(&config.sources));
-    let found: Result<Vec<_>, String> =
-        shares.iter().map(|share| source_of(&config.sources, share)).collect();
+    let source = |share| source_of(&config.sources, share).map_err(|reason| (share, reason));
+    let found: Result<Vec<_>, _> = shares.iter().map(source).collect();
     match (found, &shares[..]) {
-        (Err(reason), _) => live.reading.last_error = Some(reason),
+        (Err((share, reason)), _) => live.reading.lacks(share, reason),
         (Ok(found), [only]) if only.is_plain() => {
             let feeds = read_by(engine, &mut live, at, (found[0], only))?;
             push(engine, live, Some(feeds));
@@ -176,9 +180,7 @@ fn open_source(config: &SourceConfig) -> anyhow::Result<Opened> {
             "source `{}`: this program was built without Elasticsearch; build it with --features elastic",
             config.name
         ),
-        SourceKind::Jsonlog => {
-            anyhow::bail!("source `{}`: log sources are not built into this version", config.name)
-        }
+        SourceKind::Jsonlog => (Arc::new(Files::new(config)?), None),
     })
 }
 
@@ -209,7 +211,7 @@ impl Engine {
             }
             load_minutes(live, minutes.remove(&live.ledger.id).unwrap_or_default());
         }
-        self.mix_anew().await;
+        self.mix().await;
         self.load_slices(current).await?;
         self.find_ends().await;
         Ok(())
@@ -325,14 +327,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Restores the tails and the open minutes of a source without a past.
+    /// Restores the tails and the open minutes of a source without a past, and where files had been read to.
     pub(super) async fn restore_tails(
         &self,
         source: usize,
         intake: &mut Intake,
         open: Minute,
     ) -> Result<(), StoreError> {
-        let slos = &self.sources[source].slos;
+        let live = &self.sources[source];
+        if !live.was_opened && live.source.positions().is_some() {
+            live.source.resume(self.store.positions(&live.config.name).await?);
+        }
+        let slos = &live.slos;
         let place: BTreeMap<u32, usize> =
             slos.iter().enumerate().map(|(place, at)| (self.slos[*at].ledger.id, place)).collect();
         for tail in self.store.tails().await? {

@@ -35,7 +35,7 @@ pub(super) async fn read(
     let whole = until - from;
     while from < until {
         let begin = (until - AT_ONCE).max(from);
-        take(source, all, mine, (begin, until), to).await?;
+        take(source, all, mine, (begin, until)).await?;
         until = begin;
         progress(1.0 - (until - from) as f64 / whole.max(1) as f64);
         if until == from {
@@ -52,13 +52,12 @@ async fn take(
     all: &mut [&mut One],
     mine: &[usize],
     (from, until): (Minute, Minute),
-    to: i64,
 ) -> Result<(), SourceError> {
     let slos: Vec<(Arc<Feeds>, Option<i64>)> = mine
         .iter()
         .filter_map(|at| Some((all[*at].feeds.clone()?, all[*at].reading.newest)))
         .collect();
-    let histories = source.history(&slos, (from, until), Some(to)).await?;
+    let histories = source.history(&slos, (from, until)).await?;
     for (at, counted) in mine.iter().zip(histories) {
         let one = &mut all[*at];
         match counted {

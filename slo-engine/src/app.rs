@@ -21,6 +21,7 @@ use crate::evaluate::exclusion::InForce;
 use crate::evaluate::snapshot::Latest;
 use crate::gate::Gate;
 use crate::http;
+use crate::nightly::Nightly;
 use crate::record::Recorder;
 use crate::schedule::Ticks;
 use crate::store::Store;
@@ -71,7 +72,8 @@ pub async fn run(
         tracing::warn!("links to decisions lead nowhere until server.publicUrl is set");
     }
     let server = tokio::spawn(http::serve(listener, router, stop.clone()));
-    let mut running = Running { config, clock, store, latest, gate, engine, filling: None };
+    let (filling, nightly) = (None, Nightly::default());
+    let mut running = Running { config, clock, store, latest, gate, engine, filling, nightly };
     running.work(&mut reload, stop).await?;
     running.stop_filling();
     // Connections that stay open do not hold up the end.
@@ -154,6 +156,7 @@ struct Running {
     gate: Arc<Gate>,
     engine: Engine,
     filling: Option<Filling>,
+    nightly: Nightly,
 }
 
 /// The reading of the past, beside the ticks.
@@ -189,6 +192,8 @@ impl Running {
                         () = self.engine.tick(now) => {}
                     }
                     self.fill();
+                    let places = (&self.config, &self.store, &self.latest);
+                    self.nightly.step(&mut self.engine, places, now).await;
                     self.reload_changed(&mut seen).await;
                     self.note_exclusions().await;
                 }

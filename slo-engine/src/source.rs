@@ -2,8 +2,25 @@
 
 pub mod agreement;
 pub mod config;
+#[cfg(feature = "elastic")]
+pub mod elastic;
 pub mod error;
 pub mod intake;
+pub mod jsonlog;
 pub mod prometheus;
 pub mod reader;
 pub mod scrape;
+
+use std::sync::Arc;
+
+use prometheus::Prometheus;
+
+/// A source that can be asked about the past.
+#[derive(Debug, Clone)]
+pub enum Past {
+    /// The Prometheus HTTP API.
+    Prometheus(Arc<Prometheus>),
+    /// A search cluster.
+    #[cfg(feature = "elastic")]
+    Elastic(Arc<elastic::Elastic>),
+}

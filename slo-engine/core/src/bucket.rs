@@ -58,6 +58,29 @@ impl Bucket {
         *self == Self::default()
     }
 
+    /// Adds what another share of the same minute holds. The minute is measured when both are.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        let sums = self.plus(other);
+        Self { measured: self.measured && other.measured, ..sums }
+    }
+
+    /// Adds further events of the same minute.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            good: self.good + other.good,
+            total: self.total + other.total,
+            measured: self.measured || other.measured,
+            partial: self.partial || other.partial,
+            invalid: self.invalid || other.invalid,
+            slack: self.slack + other.slack,
+            assumed: self.assumed + other.assumed,
+            dropped: self.dropped + other.dropped,
+            lump: self.lump.map(|lump| lump.joined(other.lump)).or(other.lump),
+        }
+    }
+
     /// What is left when a part of it is taken away.
     #[must_use]
     pub fn without(&self, part: &Self) -> Self {

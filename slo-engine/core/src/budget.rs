@@ -14,6 +14,7 @@ mod left_out;
 mod windows;
 
 pub use account::{Account, Facts, Want, end_of};
+pub(crate) use account::{conditions, since};
 
 /// z of a 95 % interval.
 const Z: f64 = 1.959_963_984_540_054;

@@ -94,6 +94,8 @@ pub struct Outcome {
     pub marks: Vec<Mark>,
     /// Dips seen: the minute and by how much the value fell.
     pub dips: Vec<(Minute, i64)>,
+    /// Events on top of what is known of their minutes, from sources that hand out each event once.
+    pub more: Vec<(Minute, Bucket)>,
 }
 
 /// A closed minute that turned out to be measured or partial.

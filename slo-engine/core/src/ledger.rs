@@ -105,6 +105,12 @@ impl Ledger {
         (self.total, self.bad, self.measured, self.partial) = (total, bad, measured, partial);
     }
 
+    /// Takes over all that another ledger holds. Windows must be moved again.
+    pub fn copy_history(&mut self, other: &Self) {
+        let slides = std::mem::take(&mut self.slides);
+        *self = Self { slides, ..other.clone() };
+    }
+
     /// A ledger without windows and without data, with room for the hours `first..=last`.
     #[must_use]
     pub fn spanning(first: i64, last: i64) -> Self {

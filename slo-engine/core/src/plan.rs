@@ -6,24 +6,25 @@
 
 use std::collections::BTreeSet;
 
-use thiserror::Error;
-
 use crate::counter::{Kind, Weights};
 use crate::labels::Labels;
 use crate::selector::{Matcher, Op, Selector};
-use crate::sli::{Durations, Events, Indicator, Part, Range, Side};
-use crate::slo::Slo;
+use crate::sli::{Events, Part, Range, Side};
 use crate::time::Span;
 
 mod histogram;
+mod logs;
 mod queries;
 mod router;
+mod shares;
 
 pub use histogram::{Edges, canonical_le};
+pub use logs::LogCount;
 pub use queries::{Query, queries};
 pub use router::{Fed, Router};
+pub use shares::{Defaults, Role, Share, shares};
 
-/// Which series of a metric source feed an SLO, and as what.
+/// Which series or documents of a source feed an SLO, and as what.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Feeds {
     /// Counters of a total and of a part of it.
@@ -62,106 +63,8 @@ pub enum Feeds {
         /// The length of a slice; the ratio is asked for at each slice's end.
         size: Span,
     },
-}
-
-/// Why an SLO cannot be fed by metrics.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Unfed {
-    /// Its events are in logs.
-    #[error("its events are in logs, and log sources are not built into this version")]
-    Logs,
-    /// Its sides are in different sources.
-    #[error("its sides come from `{0}` and `{1}`, and this version reads one source per SLO")]
-    Mixed(String, String),
-    /// It is made of other SLOs.
-    #[error("composites are not built into this version")]
-    Composite,
-    /// A side is delayed.
-    #[error("`delay` is not built into this version")]
-    Delay,
-}
-
-/// The source an SLO's events are in (`None` is the default one) and what feeds it.
-///
-/// # Errors
-/// Why this version has no data for it.
-pub fn feeds(slo: &Slo) -> Result<(Option<&str>, Feeds), Unfed> {
-    match &slo.indicator {
-        Indicator::Ratio(ratio) => {
-            let source = one_source(ratio.total.iter().chain(&ratio.part))?;
-            let totals = named(&ratio.total)?;
-            let parts = parts(&ratio.part, &totals)?;
-            let needs = needs(&ratio.part);
-            Ok((source, Feeds::Ratio { totals, parts, part_is: ratio.part_is, needs }))
-        }
-        Indicator::Latency(latency) => match &latency.durations {
-            Durations::Field { .. } => Err(Unfed::Logs),
-            Durations::Histogram(histogram) => {
-                let histogram = histogram.clone();
-                let under = latency.under.in_unit;
-                Ok((latency.source.as_deref(), Feeds::Latency { histogram, under, edges: None }))
-            }
-        },
-        Indicator::Threshold(threshold) => {
-            let feeds = Feeds::Gauge { selector: threshold.gauge.clone(), good: threshold.good };
-            Ok((threshold.source.as_deref(), feeds))
-        }
-        Indicator::Raw(raw) => {
-            let feeds = Feeds::Raw {
-                expression: raw.expression.clone(),
-                share_of: raw.share_of,
-                size: slo.budgeting.slice().unwrap_or(Span::minutes(5)),
-            };
-            Ok((raw.source.as_deref(), feeds))
-        }
-        Indicator::Composite(_) => Err(Unfed::Composite),
-    }
-}
-
-fn one_source<'a>(sides: impl Iterator<Item = &'a Side>) -> Result<Option<&'a str>, Unfed> {
-    let mut found: Option<Option<&str>> = None;
-    for side in sides {
-        let refines = matches!(&side.events, Events::Metric(s) if !s.is_named());
-        if side.delay != Span::millis(0) {
-            return Err(Unfed::Delay);
-        }
-        if refines && side.source.is_none() {
-            continue;
-        }
-        let source = side.source.as_deref();
-        match found {
-            Some(other) if other != source => {
-                let name = |s: Option<&str>| s.unwrap_or("the default source").to_owned();
-                return Err(Unfed::Mixed(name(other), name(source)));
-            }
-            _ => found = Some(source),
-        }
-    }
-    Ok(found.flatten())
-}
-
-fn selector(side: &Side) -> Result<&Selector, Unfed> {
-    match &side.events {
-        Events::Metric(selector) => Ok(selector),
-        Events::Logs(_) => Err(Unfed::Logs),
-    }
-}
-
-fn named(sides: &[Side]) -> Result<Vec<Selector>, Unfed> {
-    sides.iter().map(|side| selector(side).cloned()).collect()
-}
-
-fn parts(sides: &[Side], totals: &[Selector]) -> Result<Vec<Selector>, Unfed> {
-    let mut parts = Vec::new();
-    for side in sides {
-        let selector = selector(side)?;
-        if selector.is_named() {
-            parts.push(selector.clone());
-        } else {
-            parts.extend(totals.iter().map(|total| total.refined(selector)));
-        }
-    }
-    Ok(parts)
+    /// Documents of logs.
+    Logs(Vec<LogCount>),
 }
 
 /// Labels of refinements whose matchers cannot match an absent label: if no series of the total has
@@ -196,7 +99,7 @@ impl Feeds {
                 let weights = Weights { total: 1, good: 1, slack: 0 };
                 return selector.matches(labels).then_some((weights, Kind::Gauge(*good)));
             }
-            Self::Raw { .. } => Weights::default(),
+            Self::Raw { .. } | Self::Logs(_) => Weights::default(),
         };
         (weights != Weights::default()).then_some((weights, Kind::Counter))
     }
@@ -231,7 +134,7 @@ impl Feeds {
                 edges.iter().flat_map(|e| e.selectors(histogram)).collect()
             }
             Self::Gauge { selector, .. } => vec![selector.clone()],
-            Self::Raw { .. } => Vec::new(),
+            Self::Raw { .. } | Self::Logs(_) => Vec::new(),
         }
     }
 
@@ -244,6 +147,13 @@ impl Feeds {
             Self::Raw { expression, .. } => (vec![expression.clone()], vec![expression.clone()]),
             Self::Latency { .. } | Self::Gauge { .. } => {
                 (texts(&self.selectors()), texts(&self.selectors()))
+            }
+            Self::Logs(counts) => {
+                let texts = |is_total: bool| {
+                    let mine = counts.iter().filter(|c| (c.weights.total != 0) == is_total);
+                    mine.map(LogCount::text).collect()
+                };
+                (texts(true), texts(false))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What counts as good: the indicator of an SLO. Names events only; arithmetic is the engine's.
 
+use crate::filter::Filter;
 use crate::selector::Selector;
 use crate::slo::Reference;
 use crate::time::Span;
@@ -17,6 +18,17 @@ pub enum Indicator {
     Raw(Raw),
     /// A weighted mean of other SLOs.
     Composite(Vec<Member>),
+}
+
+impl Indicator {
+    /// Which part of the total it counts.
+    #[must_use]
+    pub const fn part(&self) -> Part {
+        match self {
+            Self::Ratio(ratio) => ratio.part_is,
+            _ => Part::Good,
+        }
+    }
 }
 
 /// A ratio of counts; sides of a list are added.
@@ -64,17 +76,17 @@ pub enum Events {
 pub struct LogQuery {
     /// Index pattern; `None` refines the total, or is all that the source has for a total itself.
     pub index: Option<String>,
-    /// KQL as written, or query DSL as JSON.
+    /// KQL, or query DSL as JSON.
     pub query: LogFilter,
     /// Which documents prove that the shipper lives; `None` is any.
-    pub heartbeat: Option<String>,
+    pub heartbeat: Option<Filter>,
 }
 
 /// A filter over documents.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LogFilter {
     /// Kibana's query language.
-    Kql(String),
+    Kql(Filter),
     /// Elasticsearch's own query DSL.
     Dsl(serde_json::Value),
 }

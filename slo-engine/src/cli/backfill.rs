@@ -48,7 +48,7 @@ impl Backfill {
         }
         let mut jobs = engine.jobs(clock.now());
         for job in &mut jobs {
-            job.slos.retain(|(at, _)| self.wants(engine.id(*at)));
+            job.slos.retain(|member| self.wants(engine.id(member.at)));
         }
         jobs.retain(|job| !job.slos.is_empty());
         let minutes: i64 = jobs.iter().map(backfill::Job::minutes).sum();

@@ -42,6 +42,7 @@ impl Budget {
         let question = Question {
             sources: &config.sources,
             slos: slos.cloned().collect(),
+            services: &declared.services,
             at: instant(&self.at)?,
             burns: &declared.burns,
             asks: &[],

@@ -71,6 +71,7 @@ impl Explain {
         let question = Question {
             sources: &config.sources,
             slos: vec![slo.clone()],
+            services: &declared.services,
             at,
             burns: &declared.burns,
             asks: &[],

@@ -1,6 +1,5 @@
 //! What the files may say and this version does not act upon, so that nothing is ignored in silence.
 
-use slo_core::plan::feeds;
 use slo_core::slo::Slo;
 use slo_core::spec::{Set, SpecError, Warning};
 
@@ -12,21 +11,12 @@ pub(super) fn warnings(set: &Set) -> Vec<Warning> {
 
 fn of_slo(set: &Set, slo: &Slo) -> Vec<SpecError> {
     let name = &slo.id.slo;
-    let unfed = feeds(slo).err();
-    let unread = unfed.map(|unfed| (format!("{name} will have no data: {unfed}"), NO_DATA));
-    let keys = [
-        ("groupBy", !slo.group_by.is_empty()),
-        ("attributeBy", !slo.attribute_by.is_empty()),
-        ("was", slo.was.is_some()),
-    ];
+    let keys =
+        [("groupBy", !slo.group_by.is_empty()), ("attributeBy", !slo.attribute_by.is_empty())];
     let ignored = keys.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| {
         (format!("`{key}` of {name} is not acted upon by this version"), "remove it until it is")
     });
-    let found = unread.into_iter().chain(ignored);
-    found
+    ignored
         .filter_map(|(said, remedy)| Some(set.finding(&slo.id, &said)?.with_remedy(remedy)))
         .collect()
 }
-
-const NO_DATA: &str =
-    "write `gate: false`, or the gate says unknown; or remove it until it is built";

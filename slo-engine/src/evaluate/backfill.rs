@@ -11,6 +11,7 @@ use slo_core::plan::Feeds;
 use slo_core::time::Minute;
 use tokio::sync::mpsc::Sender;
 
+use crate::source::Past;
 use crate::source::error::SourceError;
 use crate::source::prometheus::Prometheus;
 use crate::source::prometheus::history::{self, Stretch};
@@ -25,13 +26,26 @@ const PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Job {
     /// The source.
-    pub source: Arc<Prometheus>,
-    /// Positions of the SLOs, and what feeds them.
-    pub slos: Vec<(usize, (Arc<Feeds>, Rules))>,
+    pub source: Past,
+    /// The SLOs.
+    pub slos: Vec<Member>,
     /// First minute.
     pub from: Minute,
     /// First minute after the stretch.
     pub until: Minute,
+}
+
+/// One SLO of a job.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its position.
+    pub at: usize,
+    /// What feeds it.
+    pub feeds: Arc<Feeds>,
+    /// How it is counted.
+    pub rules: Rules,
+    /// Its newest sample or heartbeat, Unix milliseconds.
+    pub newest: Option<i64>,
 }
 
 /// A slice that was read.
@@ -103,26 +117,70 @@ fn slices(jobs: &[Job]) -> Vec<(&Job, Minute, Minute)> {
 
 async fn read(
     job: &Job,
-    members: &[(usize, (Arc<Feeds>, Rules))],
+    members: &[Member],
     from: Minute,
     until: Minute,
 ) -> Result<Filled, SourceError> {
-    let slos: Vec<(Arc<Feeds>, Rules)> = members.iter().map(|(_, fed)| fed.clone()).collect();
+    match &job.source {
+        Past::Prometheus(prometheus) => of_series(prometheus, members, from, until).await,
+        #[cfg(feature = "elastic")]
+        Past::Elastic(elastic) => of_documents(elastic, members, from, until).await,
+    }
+}
+
+/// SLOs that cannot be counted whole are left out, and so wanted again.
+#[cfg(feature = "elastic")]
+async fn of_documents(
+    elastic: &crate::source::elastic::Elastic,
+    members: &[Member],
+    from: Minute,
+    until: Minute,
+) -> Result<Filled, SourceError> {
+    let slos: Vec<(Arc<Feeds>, Option<i64>)> =
+        members.iter().map(|member| (member.feeds.clone(), member.newest)).collect();
+    let mut filled = Filled { from: Some(from), until: Some(until), ..Filled::default() };
+    let histories = elastic.history(&slos, (from, until)).await?;
+    for (member, counted) in members.iter().zip(histories) {
+        match counted {
+            Err(fault) => tracing::warn!(fault, from = %from.start(), "cannot read the past"),
+            Ok(counted) => {
+                let outcome = Outcome {
+                    buckets: counted.buckets.into_iter().collect(),
+                    ..Outcome::default()
+                };
+                let mut hours = BTreeMap::new();
+                collect(&mut hours, &outcome, until);
+                filled.hours.push((member.at, hours.into_iter().collect()));
+                filled.newest.extend(counted.newest.map(|newest| (member.at, newest)));
+            }
+        }
+    }
+    Ok(filled)
+}
+
+async fn of_series(
+    prometheus: &Prometheus,
+    members: &[Member],
+    from: Minute,
+    until: Minute,
+) -> Result<Filled, SourceError> {
+    let slos: Vec<(Arc<Feeds>, Rules)> =
+        members.iter().map(|member| (member.feeds.clone(), member.rules)).collect();
     // The minutes before the end are covered by samples up to a look-back after it.
     let look_back = slos.iter().map(|(_, r)| r.look_back.as_millis()).max().unwrap_or(0);
     let stretch = Stretch { from, to: until.start_millis() + look_back };
     let mut hours: Vec<BTreeMap<i64, Hour>> = vec![BTreeMap::new(); members.len()];
     let mut each = |slo: usize, outcome: Outcome| collect(&mut hours[slo], &outcome, until);
-    let groups = history::replay(&job.source, &slos, stretch, &mut each, &|_| {}).await?;
+    let groups = history::replay(prometheus, &slos, stretch, &mut each, &|_| {}).await?;
     let newest = groups.iter().flat_map(|group| {
         let newest = |(place, slo): (usize, &usize)| {
-            group.intake.newest(place).map(|newest| (members[*slo].0, newest))
+            group.intake.newest(place).map(|newest| (members[*slo].at, newest))
         };
         group.slos.iter().enumerate().filter_map(newest)
     });
     let newest = newest.collect();
     let hours =
-        members.iter().zip(hours).map(|((slo, _), hours)| (*slo, hours.into_iter().collect()));
+        members.iter().zip(hours).map(|(member, hours)| (member.at, hours.into_iter().collect()));
     Ok(Filled { hours: hours.collect(), newest, from: Some(from), until: Some(until) })
 }
 

@@ -10,20 +10,23 @@ use slo_core::plan::Feeds;
 use slo_core::slo::SloId;
 use slo_core::time::Minute;
 
-use super::backfill::{Filled, Job};
+use super::backfill::{Filled, Job, Member};
 use super::exclusion::InForce;
-use super::live::{Live, LiveSource};
+use super::live::{Live, LiveSource, Place};
 use super::reading;
+use super::recount::Recount;
 use super::snapshot::{Latest, Snapshot};
 use crate::config::Config;
 use crate::declared::Declared;
+use crate::source::Past;
 use crate::source::agreement::Now;
-use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
 use crate::store::Store;
 
 mod commit;
 mod exclude;
+mod members;
+mod mix;
 mod open;
 mod read;
 
@@ -36,7 +39,7 @@ pub struct Engine {
     slos: Vec<Live>,
     sources: Vec<LiveSource>,
     /// For sources with a past, to backfill from.
-    pasts: Vec<Option<Arc<Prometheus>>>,
+    pasts: Vec<Option<Past>>,
     /// What feeds each SLO.
     feeds: Vec<Option<Arc<Feeds>>>,
     ledgers: Arc<BTreeMap<SloId, u32>>,
@@ -46,7 +49,10 @@ pub struct Engine {
     forgotten: Option<DateTime<Utc>>,
     store_error: Option<String>,
     reload_error: Option<String>,
+    recounts: Arc<[Recount]>,
     stretches_changed: bool,
+    /// Whether minutes could not be loaded that were to be added up.
+    lacks_minutes: bool,
     compares_clocks: bool,
     /// When the tick began, where the sources' clocks are compared.
     now: Option<Now>,
@@ -75,6 +81,7 @@ impl Engine {
         let mut engine = open::open(config, declared, store, latest)?;
         engine.exclusions = exclude::Exclusions::requested(requested);
         engine.load(now).await?;
+        engine.add_members();
         engine.apply_exclusions(now).await?;
         engine.publish(now).await;
         Ok(engine)
@@ -109,6 +116,7 @@ impl Engine {
             reading.newest = reading.newest.max(Some(*newest));
         }
         self.stretches_changed = true;
+        self.mix().await;
         self.commit(now).await;
     }
 
@@ -116,7 +124,10 @@ impl Engine {
     pub fn jobs(&mut self, now: DateTime<Utc>) -> Vec<Job> {
         let mut jobs: BTreeMap<(usize, Minute, Minute), Vec<usize>> = BTreeMap::new();
         for at in 0..self.slos.len() {
-            let Some(source) = self.slos[at].source else { continue };
+            let Some(source) = self.slos[at].source.filter(|_| self.slos[at].fault.is_none())
+            else {
+                continue;
+            };
             let Some(mark) =
                 self.sources[source].watermark().filter(|_| self.pasts[source].is_some())
             else {
@@ -144,7 +155,9 @@ impl Engine {
         let config = &self.sources[source].config;
         let fed = |at: &usize| {
             let feeds = self.feeds[*at].clone()?;
-            Some((*at, (feeds, reading::rules(self.slos[*at].account.slo(), config))))
+            let rules = reading::rules(self.slos[*at].account.slo(), config);
+            let newest = self.slos[*at].reading.newest;
+            Some(Member { at: *at, feeds, rules, newest })
         };
         Some(Job { source: past, slos: slos.iter().filter_map(fed).collect(), from, until })
     }
@@ -152,6 +165,8 @@ impl Engine {
     /// Moves every account to its newest minute, makes the views and swaps them in.
     pub async fn publish(&mut self, now: DateTime<Utc>) {
         self.note_reads();
+        self.mix().await;
+        self.align_members();
         self.load_edges(now).await;
         let mut snapshot = Snapshot {
             at: now,
@@ -160,10 +175,13 @@ impl Engine {
             exclusions: self.exclusions.in_force.clone(),
             store_error: self.store_error.clone(),
             reload_error: self.reload_error.clone(),
+            recounts: self.recounts.clone(),
             ..Snapshot::default()
         };
         self.view_all(now);
-        for view in self.slos.iter().filter_map(|live| live.view.clone()) {
+        self.view_composites(now);
+        let shown = self.slos.iter().filter(|live| live.place == Place::Shown);
+        for view in shown.filter_map(|live| live.view.clone()) {
             snapshot.add(view);
         }
         let failed =
@@ -177,21 +195,29 @@ impl Engine {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let share = self.slos.len().div_ceil(cores).max(FEW);
         let (sources, asks) = (&self.sources, &self.declared.asks);
+        let look = |part: &mut [Live]| {
+            let viewed =
+                part.iter_mut().filter(|l| l.place != Place::Share && l.members.is_empty());
+            viewed.for_each(|live| live.look(sources, asks, now));
+        };
         std::thread::scope(|scope| {
             let mut parts = self.slos.chunks_mut(share);
             let first = parts.next();
             for part in parts {
-                scope.spawn(move || part.iter_mut().for_each(|live| live.look(sources, asks, now)));
+                scope.spawn(move || look(part));
             }
-            first.into_iter().flatten().for_each(|live| live.look(sources, asks, now));
+            first.into_iter().for_each(look);
         });
     }
 
     fn note_reads(&mut self) {
         for live in &mut self.slos {
             if let Some(source) = live.source.map(|at| &self.sources[at]) {
-                live.reading.read_to = source.read_to.and_then(DateTime::from_timestamp_millis);
-                live.reading.last_error.clone_from(&source.error);
+                live.reading.last_error = live.fault.clone().or_else(|| source.error.clone());
+                if live.fault.is_none() {
+                    let read_to = source.read_to.and_then(DateTime::from_timestamp_millis);
+                    live.reading.read_to = read_to;
+                }
             }
         }
     }
@@ -200,7 +226,9 @@ impl Engine {
     async fn load_edges(&mut self, now: DateTime<Utc>) {
         let fallback = crate::source::config::SourceConfig::default();
         let (mut slos, mut hours) = (Vec::new(), std::collections::BTreeSet::new());
-        for (at, live) in self.slos.iter().enumerate() {
+        for (at, live) in
+            self.slos.iter().enumerate().filter(|(_, live)| live.place != Place::Share)
+        {
             let config = live.source.map_or(&fallback, |s| &self.sources[s].config);
             let to = reading::end(live.account.slo(), &live.reading, config, now);
             let wants = live.account.wants(to);
@@ -213,25 +241,28 @@ impl Engine {
         self.load_hours(&slos, &hours).await;
     }
 
-    /// Loads the minutes of hours that some SLOs lack.
-    async fn load_hours(&mut self, slos: &[usize], hours: &[i64]) {
+    /// Loads the minutes of hours that some SLOs lack; false when they cannot be read.
+    async fn load_hours(&mut self, slos: &[usize], hours: &[i64]) -> bool {
         let lacks = |at: &usize| hours.iter().any(|h| self.slos[*at].account.events().lacks(*h));
         let lacking: Vec<usize> = slos.iter().copied().filter(|at| lacks(at)).collect();
         if lacking.is_empty() {
-            return;
+            return true;
         }
-        match self.store.minutes_of(hours).await {
+        let ids: Vec<u32> = lacking.iter().map(|at| self.slos[*at].ledger.id).collect();
+        match self.store.minutes_in(&ids, hours).await {
             Err(error) => {
                 tracing::error!(%error, "cannot load minutes");
                 self.store_error = Some(error.to_string());
+                false
             }
-            Ok(mut found) => {
+            Ok(found) => {
                 for at in lacking {
                     let live = &mut self.slos[at];
-                    for (hour, minutes) in found.remove(&live.ledger.id).unwrap_or_default() {
-                        live.account.load_minutes(hour, minutes);
+                    for (hour, minutes) in found.get(&live.ledger.id).into_iter().flatten() {
+                        live.account.load_minutes(*hour, minutes.clone());
                     }
                 }
+                true
             }
         }
     }
@@ -239,8 +270,9 @@ impl Engine {
     /// The hours that an outcome touches.
     fn hours_of(outcome: &Outcome) -> Vec<i64> {
         let buckets = outcome.buckets.iter().map(|(minute, _)| minute.hour());
-        let mut hours: Vec<i64> =
-            buckets.chain(outcome.marks.iter().map(|m| m.minute.hour())).collect();
+        let more = outcome.more.iter().map(|(minute, _)| minute.hour());
+        let marks = outcome.marks.iter().map(|mark| mark.minute.hour());
+        let mut hours: Vec<i64> = buckets.chain(more).chain(marks).collect();
         hours.sort_unstable();
         hours.dedup();
         hours
@@ -266,6 +298,17 @@ impl Engine {
     #[must_use]
     pub fn id(&self, at: usize) -> &SloId {
         &self.slos[at].account.slo().id
+    }
+
+    /// Takes what a recount found; what is published next shows it.
+    pub fn note_recounts(&mut self, found: Vec<Recount>) {
+        for live in self.slos.iter_mut().filter(|live| live.place == Place::Shown) {
+            let mine = found.iter().find(|one| *one.id() == live.account.slo().id);
+            if let Some(mine) = mine {
+                live.reading.recount = mine.is_alarming().then(|| Box::new(mine.clone()));
+            }
+        }
+        self.recounts = found.into();
     }
 
     /// Notes that changed files were not taken over; the next snapshot says so.

@@ -7,14 +7,15 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use slo_core::bucket::Bucket;
 use slo_core::budget::Account;
-use slo_core::counter::Outcome;
+use slo_core::counter::{Outcome, Weights};
 use slo_core::ledger::Hour;
-use slo_core::plan::Feeds;
+use slo_core::plan::{Feeds, LogCount, Role, Share};
+use slo_core::sli::Member;
 use slo_core::time::Minute;
 use slo_core::view::{Ask, Backfill, BudgetView};
 
 use crate::evaluate::reading::{self, Reading};
-use crate::source::config::SourceConfig;
+use crate::source::config::{SourceConfig, SourceKind};
 use crate::source::intake::Intake;
 use crate::source::reader::MetricSource;
 use crate::store::Registered;
@@ -24,8 +25,18 @@ use crate::store::Registered;
 pub(super) struct Live {
     pub(super) account: Account,
     pub(super) reading: Reading,
-    /// Position of its source; `None` when this version has no data for it.
+    /// Position of its source; `None` when it has none of its own.
     pub(super) source: Option<usize>,
+    /// What identifies its events.
+    pub(super) fingerprint: String,
+    /// Where its counts are added up from, when its sides are apart.
+    pub(super) shares: Vec<ShareOf>,
+    /// What it is there for.
+    pub(super) place: Place,
+    /// What it is made of, when it is a composite.
+    pub(super) members: Vec<MemberOf>,
+    /// Why the source had nothing for it at the last read, although it answered.
+    pub(super) fault: Option<String>,
     /// Its ledger in the database.
     pub(super) ledger: Registered,
     /// Hours that changed since the last commit.
@@ -33,6 +44,39 @@ pub(super) struct Live {
     /// The past that is wanted, while some of it is missing.
     pub(super) backfill: Option<Wanted>,
     pub(super) view: Option<Arc<BudgetView>>,
+}
+
+/// What an account is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is an SLO that people see.
+    Shown,
+    /// It counts a share of one, in a ledger of its own.
+    Share,
+    /// It looks at one for a composite, in the ledger that is there.
+    Member,
+}
+
+/// One member of a composite.
+#[derive(Debug, Clone)]
+pub(super) struct MemberOf {
+    /// Position of the look at it.
+    pub(super) at: usize,
+    /// The member as it is written.
+    pub(super) member: Member,
+    /// Up to when it has data.
+    pub(super) data_until: Option<DateTime<Utc>>,
+}
+
+/// One share of an SLO whose sides are apart.
+#[derive(Debug, Clone)]
+pub(super) struct ShareOf {
+    /// Position of what counts it.
+    pub(super) at: usize,
+    /// What its events are of the SLO's.
+    pub(super) role: Role,
+    /// How many minutes later its events come.
+    pub(super) delay: i64,
 }
 
 /// The past that an SLO wants.
@@ -69,10 +113,11 @@ pub(super) struct LiveSource {
 
 impl LiveSource {
     pub(super) fn overlap(&self) -> i64 {
-        let default = match (self.has_past, self.shows_late) {
-            (false, _) => 0,
-            (true, false) => 15_000,
-            (true, true) => 60_000,
+        let default = match self.config.kind {
+            SourceKind::Elasticsearch => 120_000,
+            SourceKind::Prometheus if self.shows_late => 60_000,
+            SourceKind::Prometheus => 15_000,
+            SourceKind::Scrape | SourceKind::Jsonlog => 0,
         };
         self.config.overlap.map_or(default, slo_core::time::Span::as_millis)
     }
@@ -85,7 +130,7 @@ impl LiveSource {
     /// Whether it is time to read it.
     pub(super) fn is_due(&self, now: DateTime<Utc>) -> bool {
         let paused = self.pause_until.is_some_and(|until| now < until);
-        let waits = !self.has_past
+        let waits = self.config.kind == SourceKind::Scrape
             && self.read_to.is_some_and(|last| {
                 // Half a second of grace, so that ticks of the same length do not miss every other one.
                 now.timestamp_millis() - last < self.config.scrape_interval.as_millis() - 500
@@ -106,18 +151,43 @@ impl Live {
         self.view = Some(Arc::new(view));
     }
 
-    /// Takes what a read changed. The hours must be in memory.
-    pub(super) fn take(&mut self, outcome: &Outcome) {
+    /// Takes what a read changed. The hours must be in memory. Minutes from `opened` on are being read.
+    pub(super) fn take(&mut self, outcome: &Outcome, opened: Minute) {
         for (minute, bucket) in &outcome.buckets {
-            self.account.replace(*minute, bucket);
-            self.dirty.insert(minute.hour());
+            self.replace(*minute, bucket);
         }
-        let first = self.account.events().first();
-        for mark in outcome.marks.iter().filter(|m| first.is_some_and(|f| m.minute >= f)) {
+        for (minute, more) in &outcome.more {
+            let known = self.account.events().bucket(*minute).unwrap_or_default();
+            self.replace(*minute, &known.plus(more));
+        }
+        let first = self.account.events().first().unwrap_or(Minute(i64::MAX));
+        for mark in outcome.marks.iter().filter(|mark| mark.minute >= first) {
+            // What could not be read of a silence is read later.
+            if mark.minute < opened && !self.is_read(mark.minute) {
+                continue;
+            }
             self.account.mark(mark.minute, mark.measured, mark.partial);
             self.dirty.insert(mark.minute.hour());
         }
         self.reading.dip = outcome.dips.last().copied().or(self.reading.dip);
+    }
+
+    pub(super) fn replace(&mut self, minute: Minute, bucket: &Bucket) {
+        self.account.replace(minute, bucket);
+        self.dirty.insert(minute.hour());
+    }
+
+    /// Notes whether the last read had something for it: minutes from `from` on are not read while it
+    /// has not, and will be.
+    pub(super) fn note_fault(&mut self, fault: Option<String>, from: Minute) -> bool {
+        let changed = fault.is_some() != self.fault.is_some();
+        match self.ledger.stretches.last_mut() {
+            Some(last) if changed && fault.is_some() => last.1 = last.1.min(from.max(last.0)),
+            _ if changed => self.cover(from, Minute(i64::MAX)),
+            _ => {}
+        }
+        self.fault = fault;
+        changed
     }
 
     /// Empties the open minutes that the last run left, from `mark` on: they have been read again,
@@ -127,8 +197,7 @@ impl Live {
         let last = Minute(events.hours().end * 60);
         for minute in (mark.0..last.0).map(Minute) {
             if self.account.events().bucket(minute).is_some_and(|bucket| !bucket.is_empty()) {
-                self.account.replace(minute, &Bucket::default());
-                self.dirty.insert(minute.hour());
+                self.replace(minute, &Bucket::default());
             }
         }
     }
@@ -160,6 +229,10 @@ impl Live {
                 _ => self.ledger.stretches.push((a, b)),
             }
         }
+    }
+
+    fn is_read(&self, minute: Minute) -> bool {
+        self.ledger.stretches.iter().any(|(from, until)| *from <= minute && minute < *until)
     }
 
     /// The stretches of `from..until` that have not been read, newest first.
@@ -210,13 +283,41 @@ pub(super) fn fingerprint(source: &str, feeds: &Feeds) -> String {
         Feeds::Raw { expression, share_of, size } => {
             format!("raw {share_of:?} {size} {expression}")
         }
+        Feeds::Logs(counts) => {
+            let text = |count: &LogCount| {
+                let Weights { total, good, .. } = count.weights;
+                format!("{total} {good} {:?} {}", count.heartbeat, count.text())
+            };
+            format!("logs {}", counts.iter().map(text).collect::<Vec<_>>().join("\n"))
+        }
     };
-    let digest = Sha256::digest(format!("{source}\n{text}"));
+    digest(&format!("{source}\n{text}"))
+}
+
+/// What identifies the events of an SLO; where its sides are apart, of all of them together.
+#[must_use]
+pub(super) fn identity(shares: &[Share]) -> String {
+    if let [only] = shares
+        && only.is_plain()
+    {
+        return fingerprint(&only.source, &only.feeds);
+    }
+    let text = |share: &Share| {
+        let of = fingerprint(&share.source, &share.feeds);
+        format!("{of} {:?} {}", share.role, share.delay)
+    };
+    digest(&shares.iter().map(text).collect::<Vec<_>>().join("\n"))
+}
+
+fn digest(text: &str) -> String {
+    let digest = Sha256::digest(text);
     digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use slo_core::counter::Mark;
+
     use super::*;
 
     fn live(stretches: &[(i64, i64)]) -> Live {
@@ -226,10 +327,16 @@ mod tests {
             account: Account::new(set.services[0].slos[0].clone(), &[]),
             reading: Reading::default(),
             source: None,
+            fingerprint: String::new(),
+            shares: Vec::new(),
+            place: Place::Shown,
+            members: Vec::new(),
+            fault: None,
             ledger: Registered {
                 id: 1,
                 first: None,
                 stretches: stretches.iter().map(|(a, b)| (Minute(*a), Minute(*b))).collect(),
+                replaces: false,
             },
             dirty: BTreeSet::new(),
             backfill: None,
@@ -259,6 +366,21 @@ mod tests {
         let total = |at| live.account.events().bucket(Minute(at)).unwrap().total;
         assert_eq!([58, 59, 60, 61].map(total), [4, 0, 0, 0]);
         assert_eq!(live.dirty.iter().copied().collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn a_silence_is_measured_as_far_as_it_was_read() {
+        // A query was refused from minute 20 on, and answers again at 40.
+        let mut live = live(&[(0, 20)]);
+        let known = Bucket { good: 1, total: 1, measured: true, ..Bucket::default() };
+        live.account.replace(Minute(0), &known);
+        live.fault = Some("refused".to_owned());
+        let mark = |minute| Mark { minute: Minute(minute), measured: true, partial: false };
+        let outcome = Outcome { marks: (10..45).map(mark).collect(), ..Outcome::default() };
+        live.take(&outcome, Minute(40));
+        let measured = |at: &i64| live.account.events().bucket(Minute(*at)).unwrap().measured;
+        let measured: Vec<i64> = (1..50).filter(measured).collect();
+        assert_eq!(measured, (10..20).chain(40..45).collect::<Vec<_>>());
     }
 
     #[test]

@@ -5,19 +5,28 @@ use std::sync::Arc;
 use budget_gate::exclusion::Exclusion;
 use chrono::{DateTime, Utc};
 use slo_core::budget::{Account, end_of};
+use slo_core::composite::{self, Known, as_member};
 use slo_core::counter::{Outcome, Rules};
-use slo_core::plan::{Feeds, feeds};
-use slo_core::slo::Slo;
+use slo_core::plan::{Feeds, Role, Share, shares};
+use slo_core::sli::{Indicator, Member};
+use slo_core::slo::{Service, Slo, SloId};
 use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, BudgetView};
 
 use crate::evaluate::exclusion::{Acting, InForce, reach};
+use crate::evaluate::mix::{self, Counted};
 use crate::evaluate::reading::{self, Reading};
-use crate::source::config::{SourceConfig, SourceKind};
+use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
+#[cfg(feature = "elastic")]
+use crate::source::elastic::Elastic;
 use crate::source::error::SourceError;
 use crate::source::intake::{Feeding, Intake};
 use crate::source::prometheus::Prometheus;
 use crate::source::prometheus::history::{self, Stretch};
+
+#[cfg(feature = "elastic")]
+mod documents;
+mod lines;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -26,6 +35,8 @@ pub struct Question<'a> {
     pub sources: &'a [SourceConfig],
     /// The SLOs.
     pub slos: Vec<Arc<Slo>>,
+    /// All that is declared: members of composites are found there.
+    pub services: &'a [Arc<Service>],
     /// The instant.
     pub at: DateTime<Utc>,
     /// Burn windows that policies need.
@@ -43,8 +54,12 @@ pub struct One {
     pub account: Account,
     /// How it was read.
     pub reading: Reading,
-    /// What feeds it, when metrics do.
+    /// What feeds it, when one source does.
     pub feeds: Option<Arc<Feeds>>,
+    /// What it is added up from, when its sides are apart.
+    pub shares: Vec<OneShare>,
+    /// What it is made of, when it is a composite.
+    pub members: Vec<OneMember>,
     /// The queries that were sent for it.
     pub queries: Vec<String>,
     /// The series that fed it.
@@ -55,7 +70,118 @@ pub struct One {
     pub from: Option<Minute>,
 }
 
+/// One member of a composite.
+#[derive(Debug)]
+pub struct OneMember {
+    /// The member as it is written.
+    pub member: Member,
+    /// The member, over the composite's windows.
+    pub one: One,
+}
+
+/// One share of an SLO whose sides are apart.
+#[derive(Debug)]
+pub struct OneShare {
+    /// What its events are of the SLO's.
+    pub role: Role,
+    /// How many minutes later its events come.
+    pub delay: i64,
+    /// The share, read as an SLO of its own.
+    pub one: One,
+}
+
+impl Question<'_> {
+    fn slo(&self, id: &SloId) -> Option<&Arc<Slo>> {
+        self.services.iter().flat_map(|service| &service.slos).find(|slo| slo.id == *id)
+    }
+}
+
 impl One {
+    fn is_read_by(&mut self, source: &SourceConfig, share: &Share) {
+        self.reading.source = source.name.as_str().into();
+        self.reading.reads(&share.feeds);
+        self.source = source.clone();
+        self.feeds = Some(Arc::new(share.feeds.clone()));
+    }
+
+    /// All that is read for it.
+    fn parts(&mut self) -> Vec<&mut Self> {
+        if self.shares.is_empty() && self.members.is_empty() {
+            return vec![self];
+        }
+        let shares = self.shares.iter_mut().map(|share| &mut share.one);
+        let members = self.members.iter_mut().map(|member| &mut member.one);
+        shares.chain(members).flat_map(Self::parts).collect()
+    }
+
+    /// Adds up what was read.
+    fn settle(&mut self) {
+        self.members.iter_mut().for_each(|member| member.one.settle());
+        if !self.shares.is_empty() {
+            self.add_up();
+        }
+    }
+
+    /// Up to when it, or one of its members, has data.
+    fn data_until(&self) -> Option<DateTime<Utc>> {
+        if !self.members.is_empty() {
+            return composite::end(self.members.iter().map(|member| member.one.data_until()));
+        }
+        match &self.reading.together {
+            Some(_) => self.reading.read_to,
+            None => {
+                let rules = reading::rules(self.account.slo(), &self.source);
+                reading::data_until(&self.reading, rules)
+            }
+        }
+    }
+
+    fn view(&mut self, question: &Question<'_>, exclusions: &[Arc<Acting>]) -> BudgetView {
+        if self.members.is_empty() {
+            self.reading.exclusions = Acting::on(exclusions, &self.account.slo().id);
+            self.account.exclude(&Acting::minutes(&self.reading.exclusions));
+            let (account, at, asks) = (&mut self.account, question.at, question.asks);
+            return reading::view(account, &self.reading, &self.source, at, asks, None, None);
+        }
+        let until: Vec<_> = self.members.iter().map(|member| member.one.data_until()).collect();
+        let end = composite::end(until.iter().copied());
+        let views: Vec<BudgetView> = self
+            .members
+            .iter_mut()
+            .map(|member| {
+                member.one.reading.ends = end;
+                member.one.view(question, exclusions)
+            })
+            .collect();
+        let known = self.members.iter().zip(&views).zip(until);
+        let known: Vec<Known<'_>> = known
+            .map(|((OneMember { member, .. }, view), data_until)| Known {
+                member,
+                view,
+                data_until,
+            })
+            .collect();
+        composite::view(self.account.slo(), question.at, &known, question.asks, None)
+    }
+
+    /// Adds up what its shares have counted.
+    fn add_up(&mut self) {
+        let counted: Vec<Counted<'_>> = self.shares.iter().map(OneShare::counted).collect();
+        let first = mix::first(&counted);
+        let hours = first.map_or(0..0, |first| mix::hours(&counted, first));
+        for minute in (hours.start * 60..hours.end * 60).map(Minute) {
+            if let Some(bucket) = mix::bucket(&counted, first, minute) {
+                self.account.replace(minute, &bucket);
+            }
+        }
+        if let Some(first) = first {
+            self.account.events_mut().set_first(first);
+        }
+        self.reading = mix::read(self.account.slo(), &counted);
+        self.queries = self.shares.iter().flat_map(|share| share.one.queries.clone()).collect();
+        self.from = self.shares.iter().filter_map(|share| share.one.from).max();
+    }
+
     fn start(&self, end: Minute, burns: &[Span]) -> Minute {
         reading::history_start(self.account.slo(), end, burns)
     }
@@ -94,25 +220,41 @@ impl One {
     }
 }
 
+impl OneShare {
+    fn counted(&self) -> Counted<'_> {
+        Counted {
+            role: self.role,
+            delay: self.delay,
+            events: self.one.account.events(),
+            reading: &self.one.reading,
+            source: Some(&self.one.source),
+            backfill: None,
+            catches_up: mix::catches_up(self.one.feeds.as_deref()),
+        }
+    }
+}
+
 /// Reads everything that the views at `at` need. A source that fails leaves its SLOs without data
 /// and with the reason in `sources[].lastError`.
 pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> Vec<One> {
     let mut all: Vec<One> = question.slos.iter().map(|slo| open(question, slo)).collect();
+    let mut parts: Vec<&mut One> = all.iter_mut().flat_map(One::parts).collect();
     for config in question.sources {
-        let mine: Vec<usize> = (0..all.len())
-            .filter(|at| all[*at].feeds.is_some() && all[*at].source.name == config.name)
+        let mine: Vec<usize> = (0..parts.len())
+            .filter(|at| parts[*at].feeds.is_some() && parts[*at].source.name == config.name)
             .collect();
         if mine.is_empty() {
             continue;
         }
-        if let Err(reason) = read_source(question, config, &mut all, &mine, progress).await {
+        if let Err(reason) = read_source(question, config, &mut parts, &mine, progress).await {
             for at in mine {
                 // Whatever was counted before the failure is no answer.
-                all[at].forget(question.burns);
-                all[at].reading.last_error = Some(reason.clone());
+                parts[at].forget(question.burns);
+                parts[at].reading.last_error = Some(reason.clone());
             }
         }
     }
+    all.iter_mut().for_each(One::settle);
     all
 }
 
@@ -120,63 +262,48 @@ pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> V
 pub fn views(question: &Question<'_>, all: &mut [One]) -> Vec<BudgetView> {
     let in_force: Vec<InForce> = question.exclusions.iter().map(InForce::declared).collect();
     let acting = Acting::between(&in_force, reach(&question.slos, question.at));
-    let view = |one: &mut One| {
-        one.reading.exclusions = Acting::on(&acting, &one.account.slo().id);
-        one.account.exclude(&Acting::minutes(&one.reading.exclusions));
-        reading::view(
-            &mut one.account,
-            &one.reading,
-            &one.source,
-            question.at,
-            question.asks,
-            None,
-            None,
-        )
-    };
-    all.iter_mut().map(view).collect()
+    all.iter_mut().map(|one| one.view(question, &acting)).collect()
 }
 
-/// The source that an SLO names, or the default one.
-///
-/// # Errors
-/// A sentence when there is none.
-pub fn source_of<'a>(
-    sources: &'a [SourceConfig],
-    name: Option<&str>,
-) -> Result<&'a SourceConfig, String> {
-    let default = |s: &&SourceConfig| matches!(s.kind, SourceKind::Prometheus | SourceKind::Scrape);
-    match name {
-        None => sources
-            .iter()
-            .find(default)
-            .ok_or_else(|| "no source of kind prometheus or scrape is configured".to_owned()),
-        Some(name) => sources.iter().find(|s| s.name == name).ok_or_else(|| {
-            let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
-            format!("no source is called `{name}`; the configuration has {}", known.join(", "))
-        }),
-    }
-}
-
-fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
-    let mut one = One {
+fn empty(question: &Question<'_>, slo: &Arc<Slo>) -> One {
+    One {
         account: Account::new(slo.clone(), question.burns),
         reading: Reading::default(),
         feeds: None,
+        shares: Vec::new(),
+        members: Vec::new(),
         queries: Vec::new(),
         series: Vec::new(),
         from: None,
         source: SourceConfig::default(),
-    };
-    match feeds(slo) {
-        Err(unfed) => one.reading.unfed = Some(unfed),
-        Ok((name, feeds)) => match source_of(question.sources, name) {
-            Err(reason) => one.reading.last_error = Some(reason),
-            Ok(source) => {
-                one.reading.source = source.name.as_str().into();
-                one.source = source.clone();
-                one.feeds = Some(Arc::new(feeds));
+    }
+}
+
+fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
+    let mut one = empty(question, slo);
+    if let Indicator::Composite(members) = &slo.indicator {
+        let member = |member: &Member| {
+            let found = question.slo(&member.slo.id(&slo.id.environment))?;
+            let one = open(question, &Arc::new(as_member(slo, found)));
+            Some(OneMember { member: member.clone(), one })
+        };
+        one.members = members.iter().filter_map(member).collect();
+        return one;
+    }
+    let shares = shares(slo, defaults(question.sources));
+    let source = |share| source_of(question.sources, share).map_err(|reason| (share, reason));
+    let found: Result<Vec<_>, _> = shares.iter().map(source).collect();
+    match (found, &shares[..]) {
+        (Err((share, reason)), _) => one.reading.lacks(share, reason),
+        (Ok(found), [only]) if only.is_plain() => one.is_read_by(found[0], only),
+        (Ok(found), _) => {
+            for (source, share) in found.into_iter().zip(&shares) {
+                let mut apart = empty(question, slo);
+                apart.is_read_by(source, share);
+                let (role, delay) = (share.role, share.delay.as_minutes());
+                one.shares.push(OneShare { role, delay, one: apart });
             }
-        },
+        }
     }
     one
 }
@@ -184,10 +311,19 @@ fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
 async fn read_source(
     question: &Question<'_>,
     config: &SourceConfig,
-    all: &mut [One],
+    all: &mut [&mut One],
     mine: &[usize],
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(), String> {
+    #[cfg(feature = "elastic")]
+    if config.kind == SourceKind::Elasticsearch {
+        let source = Elastic::new(config).map_err(|e| e.to_string())?;
+        let read = documents::read(question, &source, all, mine, progress).await;
+        return read.map_err(|e| e.to_string());
+    }
+    if config.kind == SourceKind::Jsonlog {
+        return lines::read(question, config, all, mine).await;
+    }
     if config.kind != SourceKind::Prometheus {
         return Err(format!(
             "source `{}` has no past to ask; run the server and ask it",
@@ -202,11 +338,11 @@ async fn read_source(
 async fn read_windows(
     question: &Question<'_>,
     source: &Prometheus,
-    all: &mut [One],
+    all: &mut [&mut One],
     mine: &[usize],
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(), SourceError> {
-    let to = question.at.timestamp_millis() - source.config().lag.as_millis();
+    let to = question.at.timestamp_millis() - source.config().lag().as_millis();
     let end = end_of(DateTime::from_timestamp_millis(to).unwrap_or(question.at));
     let mut waiting = mine.to_vec();
     let mut from = mine.iter().map(|at| all[*at].start(end, question.burns)).min().unwrap_or(end);
@@ -231,7 +367,7 @@ async fn read_windows(
 
 async fn read_stretch(
     source: &Prometheus,
-    all: &mut [One],
+    all: &mut [&mut One],
     mine: &[usize],
     stretch: Stretch,
     progress: &(dyn Fn(f64) + Sync),
@@ -259,7 +395,7 @@ async fn read_stretch(
 /// A window that begins in a hole looks like the window of a young service: tells the two apart.
 async fn find_older(
     source: &Prometheus,
-    all: &mut [One],
+    all: &mut [&mut One],
     mine: &[usize],
     stretch: Stretch,
 ) -> Result<(), SourceError> {

@@ -7,13 +7,14 @@ use slo_core::bucket::Sums;
 use slo_core::budget::{Account, Facts, end_of};
 use slo_core::calendar;
 use slo_core::counter::Rules;
-use slo_core::plan::{Feeds, Unfed};
+use slo_core::plan::{Feeds, Share};
 use slo_core::sli::Part;
 use slo_core::slo::{Slo, Window};
 use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, Backfill, BudgetView, Finding, SourceView};
 
 use super::exclusion::Acting;
+use super::recount::Recount;
 use crate::source::config::SourceConfig;
 use crate::source::intake::Oddity;
 
@@ -32,14 +33,33 @@ pub struct Reading {
     pub last_error: Option<String>,
     /// What is odd about its series.
     pub oddity: Option<Oddity>,
-    /// Why this version has no data for it.
-    pub unfed: Option<Unfed>,
     /// The buckets around a latency threshold: boundaries below and above, when it lies between.
     pub between: Option<(Option<f64>, Option<f64>)>,
     /// When a counter fell a little and was held, and by how much.
     pub dip: Option<(Minute, i64)>,
     /// The exclusions that act on it.
     pub exclusions: Vec<Arc<Acting>>,
+    /// Whether it was counted in another way before.
+    pub replaces: bool,
+    /// What a recount found that contradicts the ledger.
+    pub recount: Option<Box<Recount>>,
+    /// Where its windows end, when a composite says so.
+    pub ends: Option<DateTime<Utc>>,
+    /// Where several sources were read for it.
+    pub together: Option<Box<Together>>,
+}
+
+/// What several sources gave for one SLO.
+#[derive(Debug, Clone)]
+pub struct Together {
+    /// Each of them, by side.
+    pub sources: Vec<SourceView>,
+    /// The age beyond which the slowest of them is stale.
+    pub stale_after: Span,
+    /// How far the reading of the past is.
+    pub backfill: Option<Backfill>,
+    /// What nothing was ever seen of, as `query in source`.
+    pub silent: Vec<String>,
 }
 
 impl Reading {
@@ -47,6 +67,13 @@ impl Reading {
     pub fn reads(&mut self, feeds: &Feeds) {
         let (total, other) = feeds.expressions();
         self.queries = [total.into(), other.into()];
+    }
+
+    /// Notes that there is no source to count it from, and why.
+    pub fn lacks(&mut self, share: &Share, reason: String) {
+        self.source = share.source.as_str().into();
+        self.reads(&share.feeds);
+        self.last_error = Some(reason);
     }
 
     /// Notes the boundaries that a native histogram was seen to have around the threshold.
@@ -73,13 +100,16 @@ pub fn rules(slo: &Slo, source: &SourceConfig) -> Rules {
 pub fn stale_after(slo: &Slo, source: &SourceConfig) -> Span {
     let scrapes = Span::millis(5 * source.scrape_interval.as_millis()).max(Span::minutes(5));
     let scrapes = scrapes.max(rules(slo, source).look_back);
-    slo.stale_after.unwrap_or(Span::millis(source.lag.as_millis() + scrapes.as_millis()))
+    slo.stale_after.unwrap_or(Span::millis(source.lag().as_millis() + scrapes.as_millis()))
 }
 
-/// The newest instant that the SLO has been read to. While the newest sample is no older than the
+/// The newest instant that the SLO has been read to, or that a composite lets it end at. While the newest sample is no older than the
 /// look-back, the minutes since can still become measured; beyond it the data ended there.
 #[must_use]
 pub fn data_until(reading: &Reading, rules: Rules) -> Option<DateTime<Utc>> {
+    if reading.ends.is_some() {
+        return reading.ends;
+    }
     let newest = DateTime::from_timestamp_millis(reading.newest?)?;
     let read_to = reading.read_to?;
     let alive = read_to - newest <= TimeDelta::milliseconds(rules.look_back.as_millis());
@@ -104,6 +134,9 @@ pub fn view(
 ) -> BudgetView {
     let slo = account.slo().clone();
     let data_until = data_until(reading, rules(&slo, source));
+    let together = reading.together.as_deref();
+    let stale = together.map(|t| slo.stale_after.unwrap_or(t.stale_after));
+    let stale = stale.unwrap_or_else(|| stale_after(&slo, source));
     account.advance(end_of(data_until.unwrap_or(now)));
     let findings = findings(account, reading);
     let oddity = reading.oddity.as_ref();
@@ -111,11 +144,11 @@ pub fn view(
         now,
         data_until,
         newest: reading.newest.map(Minute::of_millis),
-        stale_after: Some(stale_after(&slo, source)),
-        faulty: reading.unfed.is_some() || oddity.is_some_and(|o| *o != Oddity::NeverMatched),
+        stale_after: Some(stale),
+        faulty: oddity.is_some_and(|o| *o != Oddity::NeverMatched),
         sources: sources(&slo, reading, data_until),
         findings,
-        backfill,
+        backfill: backfill.or_else(|| together.and_then(|t| t.backfill.clone())),
         asks,
         before,
     })
@@ -130,11 +163,10 @@ fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> V
         data_until,
         last_error: reading.last_error.clone(),
     };
-    let part = match &slo.indicator {
-        slo_core::sli::Indicator::Ratio(ratio) if ratio.part_is == Part::Bad => "bad",
-        _ => "good",
-    };
-    if reading.source.is_empty() {
+    let part = if slo.indicator.part() == Part::Bad { "bad" } else { "good" };
+    if let Some(together) = &reading.together {
+        together.sources.clone()
+    } else if reading.source.is_empty() && reading.last_error.is_none() {
         Vec::new()
     } else {
         vec![side("total", total), side(part, other)]
@@ -148,9 +180,6 @@ fn finding(code: &str, message: String, numbers: &[(&str, f64)]) -> Finding {
 
 fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Some(unfed) = &reading.unfed {
-        found.push(finding("notBuilt", format!("no data: {unfed}"), &[]));
-    }
     found.extend(reading.oddity.as_ref().map(odd));
     if let Some((lower, upper)) = reading.between {
         let text = |b: Option<f64>| b.map_or_else(|| "none".to_owned(), |b| b.to_string());
@@ -175,9 +204,51 @@ fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
             ..finding("dip", message, &[("by", by as f64)])
         });
     }
+    let silent = reading.together.iter().flat_map(|together| &together.silent);
+    found.extend(silent.map(|side| silent_side(side)));
+    found.extend(changed(account, reading));
+    found.extend(reading.recount.as_deref().map(recounted));
     found.extend(faults(account));
     found.extend(excluded(account, reading));
     found
+}
+
+/// Of two sides that are apart neither tells whether the other is idle or dead.
+fn silent_side(side: &str) -> Finding {
+    let message = format!(
+        "nothing was ever seen of {side}, so nothing is known of the SLO: a counter should be there, at 0, before its first event"
+    );
+    finding("sideWithoutData", message, &[])
+}
+
+fn recounted(recount: &Recount) -> Finding {
+    let Recount { ledger, source, .. } = recount;
+    let message = format!(
+        "counted anew, the source gives {} bad of {} events where the ledger has {} of {}",
+        source.bad, source.total, ledger.bad, ledger.total
+    );
+    let numbers = [
+        ("ledgerBad", ledger.bad as f64),
+        ("ledgerTotal", ledger.total as f64),
+        ("sourceBad", source.bad as f64),
+        ("sourceTotal", source.total as f64),
+    ];
+    Finding { since: recount.from, ..finding("recountDiffers", message, &numbers) }
+}
+
+/// What was counted by another query is no part of the numbers.
+fn changed(account: &Account, reading: &Reading) -> Option<Finding> {
+    let window = account.events().slides().first().filter(|_| reading.replaces)?;
+    let first = account.events().first();
+    if first.is_some_and(|first| first <= window.from) {
+        return None;
+    }
+    let since = first.map(Minute::start);
+    let message =
+        "its query or source was another before, and what that counted is no part of these \
+        numbers; the past is read anew as far as the source still has it"
+            .to_owned();
+    Some(Finding { since, ..finding("queryChanged", message, &[]) })
 }
 
 /// What is left out of the first window, and why; nothing where nothing was counted anyway.

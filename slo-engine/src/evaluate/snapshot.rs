@@ -8,6 +8,7 @@ use slo_core::slo::{Service, SloId};
 use slo_core::view::BudgetView;
 
 use super::exclusion::InForce;
+use super::recount::Recount;
 use crate::declared::Declared;
 
 /// All views at one instant.
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub store_error: Option<String>,
     /// Why changed files were not taken over, when they had errors.
     pub reload_error: Option<String>,
+    /// What the last recount found.
+    pub recounts: Arc<[Recount]>,
     /// Sources that could not be read, and why.
     pub source_errors: BTreeMap<String, String>,
 }

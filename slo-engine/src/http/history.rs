@@ -25,6 +25,7 @@ use crate::store::{Store, StoreError};
 pub(super) use fold::Counts;
 use fold::{Fold, Judged, Point};
 use range::Range;
+pub(super) use range::stretch;
 
 mod fold;
 mod range;

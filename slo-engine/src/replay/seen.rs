@@ -47,7 +47,7 @@ impl<'a> Seen<'a> {
     pub(super) fn usual(&self, slo: &Slo, past: &Past) -> DateTime<Utc> {
         let source = past.source(&slo.id);
         let age = source.and_then(|source| self.sources.get(&source.name).copied());
-        self.ago(age.unwrap_or_else(|| source.map_or(0, |source| source.lag.as_millis())))
+        self.ago(age.unwrap_or_else(|| source.map_or(0, |source| source.lag().as_millis())))
     }
 
     fn ago(&self, millis: i64) -> DateTime<Utc> {

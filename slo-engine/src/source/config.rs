@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use slo_core::plan::{Defaults, Feeds, Share};
 use slo_core::time::Span;
 
 /// One source of events.
@@ -18,6 +19,10 @@ pub struct SourceConfig {
     pub url: String,
     /// The addresses of `/metrics` pages, for kind `scrape`.
     pub targets: Vec<TargetConfig>,
+    /// The files, for kind `jsonlog`; names may hold `*`.
+    pub files: Vec<String>,
+    /// The field that says when a document or line happened, for logs.
+    pub time_field: String,
     /// How to authenticate.
     pub auth: Auth,
     /// Headers for every request, such as `X-Scope-OrgID`.
@@ -27,11 +32,11 @@ pub struct SourceConfig {
     /// How long one request may take.
     #[serde(with = "span_text")]
     pub timeout: Span,
-    /// How far behind now the source is read.
-    #[serde(with = "span_text")]
-    pub lag: Span,
-    /// How far each read reaches back over the last one; null is 15s, and 60s where the server hides
-    /// fresh samples (VictoriaMetrics).
+    /// How far behind now the source is read; null is 0s, and 10s for Elasticsearch.
+    #[serde(with = "optional_span_text")]
+    pub lag: Option<Span>,
+    /// How far each read reaches back over the last one; null is 15s, 60s where the server hides
+    /// fresh samples (VictoriaMetrics), and 120s for Elasticsearch.
     #[serde(with = "optional_span_text")]
     pub overlap: Option<Span>,
     /// How often targets are scraped.
@@ -80,6 +85,8 @@ pub struct Auth {
     pub bearer: Option<Secret>,
     /// A user and a password.
     pub basic: Option<Basic>,
+    /// An API key of Elasticsearch, as its `encoded` form.
+    pub api_key: Option<Secret>,
 }
 
 /// HTTP basic authentication.
@@ -145,15 +152,70 @@ impl Default for SourceConfig {
             kind: SourceKind::Prometheus,
             url: "http://localhost:9090".to_owned(),
             targets: Vec::new(),
+            files: Vec::new(),
+            time_field: "@timestamp".to_owned(),
             auth: Auth::default(),
             headers: BTreeMap::new(),
             ca_file: None,
             timeout: Span::seconds(30),
-            lag: Span::seconds(0),
+            lag: None,
             overlap: None,
             scrape_interval: Span::seconds(60),
             max_query_bytes: 64 * 1024,
             max_samples: 2_000_000,
+        }
+    }
+}
+
+impl SourceKind {
+    /// Whether it holds documents, not series.
+    #[must_use]
+    pub const fn holds_logs(self) -> bool {
+        matches!(self, Self::Elasticsearch | Self::Jsonlog)
+    }
+}
+
+impl SourceConfig {
+    /// How far behind now the source is read.
+    #[must_use]
+    pub fn lag(&self) -> Span {
+        let default = if self.kind == SourceKind::Elasticsearch { 10 } else { 0 };
+        self.lag.unwrap_or(Span::seconds(default))
+    }
+}
+
+/// The sources of sides that name none: the first for metrics, and the first for logs.
+#[must_use]
+pub fn defaults(sources: &[SourceConfig]) -> Defaults<'_> {
+    let first = |logs: bool| {
+        let found = sources.iter().find(|source| source.kind.holds_logs() == logs);
+        found.map_or("", |source| source.name.as_str())
+    };
+    Defaults { metrics: first(false), logs: first(true) }
+}
+
+/// The source that a share names.
+///
+/// # Errors
+/// A sentence when there is none, or when it holds other things.
+pub fn source_of<'a>(
+    sources: &'a [SourceConfig],
+    share: &Share,
+) -> Result<&'a SourceConfig, String> {
+    let (kinds, what, logs) = match share.feeds {
+        Feeds::Logs(_) => ("elasticsearch or jsonlog", "logs", true),
+        _ => ("prometheus or scrape", "metrics", false),
+    };
+    let name = &share.source;
+    if name.is_empty() {
+        return Err(format!("no source of kind {kinds} is configured"));
+    }
+    match sources.iter().find(|source| source.name == *name) {
+        Some(source) if source.kind.holds_logs() == logs => Ok(source),
+        Some(_) => Err(format!("source `{name}` holds no {what}; name one of kind {kinds}")),
+        None => {
+            let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
+            Err(format!("no source is called `{name}`; the configuration has {}", known.join(", ")))
         }
     }
 }

@@ -16,6 +16,7 @@ use slo_core::time::Minute;
 use super::agreement::Now;
 
 mod layouts;
+pub mod logs;
 mod native;
 
 use layouts::Layouts;
@@ -50,8 +51,11 @@ struct Unit {
     shows_classic: bool,
     /// For a histogram whose boundaries differ.
     layouts: Option<Box<Layouts>>,
-    /// For a raw ratio: the end of the newest slice that had a value, Unix milliseconds.
-    newest_slice: Option<i64>,
+    /// For a raw ratio the end of the newest slice that had a value, for logs the newest heartbeat;
+    /// Unix milliseconds.
+    newest: Option<i64>,
+    /// For logs: the first minute with events.
+    began: Option<Minute>,
     several: usize,
 }
 
@@ -134,7 +138,8 @@ impl Intake {
             labelled: false,
             part_seen: false,
             native: false,
-            newest_slice: None,
+            newest: None,
+            began: None,
             several: 0,
         };
         Self {
@@ -352,7 +357,7 @@ impl Intake {
                 Bucket { invalid: true, ..measured }
             };
             outcome.buckets.push((end - 1, last));
-            unit.newest_slice = unit.newest_slice.max(Some(*at));
+            unit.newest = unit.newest.max(Some(*at));
         }
         outcome
     }
@@ -412,7 +417,7 @@ impl Intake {
     #[must_use]
     pub fn newest(&self, slo: usize) -> Option<i64> {
         let unit = &self.slos[slo];
-        unit.counter.newest().max(unit.newest_slice)
+        unit.counter.newest().max(unit.newest)
     }
 
     /// What is odd about an SLO's series.
@@ -434,7 +439,7 @@ impl Intake {
             let existing = unit.labels.iter().filter(|l| *l != "__name__").cloned().collect();
             return Some(Oddity::MissingLabels { missing, existing });
         }
-        let refines = matches!(&*unit.feeds, Feeds::Ratio { .. });
+        let refines = matches!(&*unit.feeds, Feeds::Ratio { parts, .. } if !parts.is_empty());
         (refines && !unit.part_seen).then_some(Oddity::NeverMatched)
     }
 }

@@ -127,7 +127,7 @@ impl Prometheus {
             let values = found.first().map(|s| s.samples.as_slice()).unwrap_or_default();
             outcomes.push((raw.slo, intake.take_ratio(&raw, values)));
         }
-        Ok(Read { outcomes, samples, shows_late, problem: None })
+        Ok(Read { outcomes, samples, shows_late, ..Read::default() })
     }
 
     /// Asks for raw ratios at the ends of the slices that ended in `(from, to]`.

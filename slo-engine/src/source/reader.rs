@@ -1,4 +1,4 @@
-//! What the engine needs of a source of series.
+//! What the engine needs of a source.
 
 use std::pin::Pin;
 
@@ -7,6 +7,7 @@ use slo_core::plan::Feeds;
 
 use super::error::SourceError;
 use super::intake::Intake;
+use super::jsonlog::Positions;
 
 /// What one read gave.
 #[derive(Debug, Default)]
@@ -19,17 +20,27 @@ pub struct Read {
     pub shows_late: bool,
     /// What could not be read although the rest was.
     pub problem: Option<String>,
+    /// SLOs of which nothing was read, by position, and why.
+    pub failed: Vec<(usize, String)>,
 }
 
 /// Work that ends later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, SourceError>> + Send + 'a>>;
 
-/// A source of series: Prometheus, or `/metrics` pages read directly.
+/// A source of events: Prometheus, `/metrics` pages read directly, a search cluster, files of logs.
 pub trait MetricSource: std::fmt::Debug + Send + Sync {
     /// Finds out what must be known before reading: the buckets around latency thresholds.
     fn prepare<'a>(&'a self, feeds: &'a mut Feeds, from: i64, to: i64) -> Later<'a, ()>;
 
-    /// Reads the samples of `(from, to]` (Unix milliseconds) into the intake and counts them. A
-    /// source without a past gives what there is at `to`.
+    /// Reads the samples or documents of `(from, to]` (Unix milliseconds) into the intake and counts
+    /// them. A source without a past gives what came since it was read last.
     fn read<'a>(&'a self, intake: &'a mut Intake, from: i64, to: i64) -> Later<'a, Read>;
+
+    /// Where files have been read to, of a source of files: to be kept with what was counted.
+    fn positions(&self) -> Option<Positions> {
+        None
+    }
+
+    /// Goes on from there.
+    fn resume(&self, _: Positions) {}
 }

@@ -1,7 +1,8 @@
-//! Reads what a look at the past needs, some ledgers at a time; nothing is made or changed.
+//! Reads what a look at the past needs of some ledgers; nothing is made or changed.
 
 use std::collections::BTreeSet;
 
+use futures::TryStreamExt;
 use sqlx::Row;
 
 use super::load::names;
@@ -22,49 +23,37 @@ impl Store {
         Ok(keys.iter().map(|key| known.remove(&names(key))).collect())
     }
 
-    /// The minutes of some ledgers in some hours, as far as they are kept. Ledgers that follow each other
-    /// lie in the same rows.
+    /// The minutes of some ledgers in some hours, as far as they are kept; each row of the database is
+    /// read once.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn minutes_among(
+    pub async fn minutes_in(
         &self,
         ids: &[u32],
-        hours: &BTreeSet<i64>,
+        hours: &[i64],
     ) -> Result<ByLedger<Hour>, StoreError> {
-        let mut found = ByLedger::new();
-        if hours.is_empty() {
-            return Ok(found);
-        }
-        let hours = serde_json::to_string(hours).unwrap_or_default();
+        let wanted: BTreeSet<u32> = ids.iter().copied().collect();
         let shards: BTreeSet<i64> = ids.iter().map(|id| shard(*id).0).collect();
-        for shard in shards {
-            let rows = sqlx::query(
-                "SELECT hour, chunk FROM minutes \
-                 WHERE hour IN (SELECT value FROM json_each(?)) AND shard = ?",
-            );
-            let rows = rows.bind(&hours).bind(shard).fetch_all(&self.pool).await;
-            for row in rows.map_err(failed("read minutes"))? {
-                for one in chunk::slots(row.get::<&[u8], _>(1)) {
-                    let (slot, bytes) = one.map_err(damaged("minutes"))?;
-                    let id = ledger(shard, slot);
-                    if ids.contains(&id) {
-                        let minutes = Hour::unpack(bytes).map_err(damaged("minutes"))?;
-                        found.entry(id).or_default().push((row.get(0), minutes));
-                    }
+        let rows = sqlx::query(
+            "SELECT hour, shard, chunk FROM minutes \
+             WHERE hour IN (SELECT value FROM json_each(?)) \
+             AND shard IN (SELECT value FROM json_each(?))",
+        );
+        let list = |numbers: Vec<i64>| serde_json::to_string(&numbers).unwrap_or_default();
+        let rows = rows.bind(list(hours.to_vec())).bind(list(shards.into_iter().collect()));
+        let mut found = ByLedger::new();
+        let mut rows = rows.fetch(&self.pool);
+        while let Some(row) = rows.try_next().await.map_err(failed("read minutes"))? {
+            for one in chunk::slots(row.get::<&[u8], _>(2)) {
+                let (slot, bytes) = one.map_err(damaged("minutes"))?;
+                let id = ledger(row.get(1), slot);
+                if wanted.contains(&id) {
+                    let hour = Hour::unpack(bytes).map_err(damaged("minutes"))?;
+                    found.entry(id).or_default().push((row.get(0), hour));
                 }
             }
         }
         Ok(found)
-    }
-
-    /// The minutes of one ledger in some hours, as far as they are kept.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub async fn minutes_in(&self, id: u32, hours: &[i64]) -> Result<Vec<(i64, Hour)>, StoreError> {
-        let hours = hours.iter().copied().collect();
-        let mut found = self.minutes_among(&[id], &hours).await?;
-        Ok(found.remove(&id).unwrap_or_default())
     }
 }

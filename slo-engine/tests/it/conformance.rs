@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use headroom_bench::openmetrics::Series;
 use slo_core::bucket::Bucket;
 use slo_core::counter::Rules;
-use slo_core::plan::{Feeds, feeds};
+use slo_core::plan::{Defaults, Feeds, shares};
 use slo_core::time::{Minute, Span};
 use slo_engine::source::config::{SourceConfig, SourceKind, TargetConfig};
 use slo_engine::source::error::SourceError;
@@ -117,7 +117,7 @@ async fn agree(name: &str, indicator: &str, history: &[Series], counts: (i64, i6
     let _ = rustls::crypto::ring::default_provider().install_default();
     let text = service(&slo("x", indicator));
     let set = slo_core::spec::load(&[("slo.yaml".to_owned(), text.into())]).unwrap();
-    let (_, fed) = feeds(&set.services[0].slos[0]).unwrap();
+    let fed = shares(&set.services[0].slos[0], Defaults::default()).remove(0).feeds;
     let rules = Rules { look_back: Span::minutes(5), max_gap: Span::minutes(360) };
     let lab = Lab::holding(&format!("conformance-{name}"), history);
     let mut all = Vec::new();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slo_core::counter::Rules;
-use slo_core::plan::feeds;
+use slo_core::plan::{Defaults, shares};
 use slo_core::time::{Minute, Span};
 use slo_core::view::{BudgetView, State};
 use slo_engine::source::config::SourceConfig;
@@ -164,7 +164,10 @@ async fn a_raw_ratio_that_fails_costs_the_counters_beside_it_no_event() {
     let text = service(&format!("{}{raw}", slo("requests", REQUESTS)));
     let set = slo_core::spec::load(&[("slos.yaml".to_owned(), text.into())]).unwrap();
     let rules = Rules { look_back: Span::minutes(5), max_gap: Span::minutes(360) };
-    let fed = set.services[0].slos.iter().map(|slo| (Arc::new(feeds(slo).unwrap().1), rules));
+    let fed = set.services[0]
+        .slos
+        .iter()
+        .map(|slo| (Arc::new(shares(slo, Defaults::default()).remove(0).feeds), rules));
     let config = SourceConfig { url: proxy.url.clone(), ..SourceConfig::default() };
     let source = Prometheus::new(&config).unwrap();
     let mut intake = Intake::new(fed.collect(), Minute::of_millis(at(-10)), 64 * 1024);

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::time::Minute;
-use slo_core::view::{BudgetView, State};
+use slo_core::view::{BudgetView, State, WindowView};
 use slo_engine::config::Config;
 use slo_engine::declared;
 use slo_engine::evaluate::backfill;
@@ -56,6 +56,10 @@ impl Run {
         Self { config, paths, engine: None, store: None, latest, requested }
     }
 
+    pub(crate) const fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
     pub(crate) async fn start(&mut self, now: DateTime<Utc>) {
         let declared = Arc::new(declared::read(&self.paths, None).unwrap());
         let store = Store::open(&self.config.store.url).await.unwrap();
@@ -100,6 +104,17 @@ impl Run {
         self.latest.get().unwrap().all().cloned().collect()
     }
 
+    /// The numbers of the ledgers in the database.
+    pub(crate) fn ledgers(&self) -> std::collections::BTreeMap<slo_core::slo::SloId, u32> {
+        (*self.latest.get().unwrap().ledgers).clone()
+    }
+
+    /// The first window of an SLO.
+    fn window(&self, slo: &str) -> WindowView {
+        let views = self.views();
+        views.iter().find(|view| *view.slo == *slo).unwrap().windows[0].clone()
+    }
+
     async fn expected(&self, now: DateTime<Utc>) -> Vec<BudgetView> {
         let mut declared = declared::read(&self.paths, None).unwrap();
         declared.exclusions.extend(self.requested.iter().map(|one| one.exclusion.clone()));
@@ -107,6 +122,7 @@ impl Run {
         let question = Question {
             sources: &self.config.sources,
             slos,
+            services: &declared.services,
             at: now,
             burns: &declared.burns,
             asks: &declared.asks,
@@ -126,6 +142,7 @@ impl Run {
                         w.to,
                         w.bad,
                         w.total,
+                        w.sli.map(f64::to_bits),
                         w.coverage,
                         w.partial,
                         w.assumed.to_bits(),
@@ -149,6 +166,23 @@ const SLICES: &str = "apiVersion: headroom/v1\nkind: Service\nservice: slices\nt
     \x20   budgeting: {timeslices: {size: 5m, goodWhen: 99.9%}}\n    indicator:\n      ratio:\n\
     \x20       total: http_requests_total{service=\"svc-0000\"}\n        bad: '{code=~\"5..\"}'\n";
 
+/// The same events read as one, from two sources, and with bad ones that come later.
+const APART: &str = "apiVersion: headroom/v1\nkind: Service\nservice: apart\ntier: 2\nenvironment: production\nslos:\n\
+    \x20 - {name: whole, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
+    \x20     total: 'http_requests_total{service=\"svc-0001\"}',\n\
+    \x20     bad: 'http_requests_total{service=\"svc-0001\",code=~\"5..\"}'}}}\n\
+    \x20 - {name: apart, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
+    \x20     total: 'http_requests_total{service=\"svc-0001\"}',\n\
+    \x20     bad: {source: second, selector: 'http_requests_total{service=\"svc-0001\",code=~\"5..\"}'}}}}\n\
+    \x20 - {name: delayed, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
+    \x20     total: {source: second, selector: 'http_requests_total{service=\"svc-0001\"}'},\n\
+    \x20     good: {selector: 'http_requests_total{service=\"svc-0001\",code!~\"5..\"}', delay: 7m}}}}\n\
+    \x20 - {name: journey, objective: 98%, window: [1d, 3h], indicator: {composite: [\n\
+    \x20     {slo: apart/whole, weight: 2}, {slo: svc-0002/availability, weight: 1},\n\
+    \x20     {slo: slices/availability, weight: 3}, {slo: apart/delayed, weight: 1}]}}\n\
+    \x20 - {name: all, objective: 98%, window: 2d, indicator: {composite: [\n\
+    \x20     {slo: apart/journey, weight: 1}, {slo: apart/apart, weight: 1}]}}\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -156,6 +190,10 @@ async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::new(&prometheus.url, &folder, 6, "[2d, 1d, 6h]");
     std::fs::write(folder.path().join("slices.yaml"), SLICES).unwrap();
+    std::fs::write(folder.path().join("apart.yaml"), APART).unwrap();
+    let mut second = run.config.sources[0].clone();
+    second.name = "second".to_owned();
+    run.config.sources.push(second);
     let mut dice = Dice(11);
     let mut now = prometheus.end - 86_400;
     run.start(at(now)).await;
@@ -178,6 +216,10 @@ async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
             run.engine.as_mut().unwrap().tick(at(now)).await;
             run.fill(at(now)).await;
             run.compare(at(now)).await;
+            let [delayed, apart, whole] = ["delayed", "apart", "whole"].map(|slo| run.window(slo));
+            assert_eq!((apart.bad, apart.total), (whole.bad, whole.total), "at {now}");
+            assert_eq!(delayed.to, whole.to - TimeDelta::minutes(7));
+            assert!(delayed.total < whole.total || delayed.bad != whole.bad, "at {now}");
         }
     }
 }
@@ -267,4 +309,51 @@ async fn samples_on_the_minute_are_counted_once_wherever_reading_is_cut() {
     run.compare(at(END)).await;
     let totals = |run: &Run| run.views()[0].windows.iter().map(|w| w.total).collect::<Vec<_>>();
     assert_eq!(totals(&run), [Some(100_800.0), Some(14_400.0)]);
+}
+
+fn renamed(name: &str, objective: &str, bad: &str) -> String {
+    format!(
+        "apiVersion: headroom/v1\nkind: Service\nservice: shop\ntier: 2\nenvironment: production\nslos:\n\
+         \x20 - {name}\n    objective: {objective}\n    window: 1d\n    indicator:\n      ratio:\n\
+         \x20       total: http_requests_total{{service=\"svc-0000\"}}\n        bad: '{bad}'\n"
+    )
+}
+
+/// Scraped counters are asked for anew by nobody: what an edit keeps, it keeps in the ledger.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_keeps_the_history_unless_it_asks_for_other_events() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let labels = |code| [("service", "svc-0000"), ("job", "a"), ("instance", "a"), ("code", code)];
+    let history =
+        [steady(&labels("200"), -3_000..1, 1_000, 10), steady(&labels("500"), -3_000..1, 0, 1)];
+    let lab = Lab::holding("live-edits", &history);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("slos.yaml");
+    std::fs::write(&file, renamed("name: old", "99%", "{code=\"500\"}")).unwrap();
+    let mut run = Run::in_folder(lab.server.url(), &folder);
+    run.start(at(END)).await;
+    run.engine.as_mut().unwrap().tick(at(END)).await;
+    run.fill(at(END)).await;
+    let before = run.views()[0].windows[0].clone();
+    assert_eq!(before.bad, Some(1_440.0));
+    for (name, objective) in [("name: old", "90%"), ("{name: new, was: old}", "90%")] {
+        run.kill().await;
+        let name = name.replace("{name: new, was: old}", "name: new\n    was: old");
+        std::fs::write(&file, renamed(&name, objective, "{code=\"500\"}")).unwrap();
+        run.start(at(END)).await;
+        let view = run.views().remove(0);
+        assert_eq!((view.windows[0].bad, view.windows[0].total), (before.bad, before.total));
+        assert!(view.findings.iter().all(|finding| finding.code != "queryChanged"), "{name}");
+    }
+    run.kill().await;
+    std::fs::write(&file, renamed("name: new", "90%", "{code=\"200\"}")).unwrap();
+    run.start(at(END)).await;
+    let view = run.views().remove(0);
+    assert_eq!(view.windows[0].total, None);
+    assert!(view.findings.iter().any(|finding| finding.code == "queryChanged"));
+    run.engine.as_mut().unwrap().tick(at(END)).await;
+    run.fill(at(END)).await;
+    let view = run.views().remove(0);
+    assert_eq!(view.windows[0].bad, Some(14_400.0));
+    assert!(view.findings.iter().all(|finding| finding.code != "queryChanged"));
 }

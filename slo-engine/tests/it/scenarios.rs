@@ -159,6 +159,7 @@ async fn views(config: &Config, declared: &Declared, now: DateTime<Utc>) -> Vec<
     let question = Question {
         sources: &config.sources,
         slos: declared.services.iter().flat_map(|s| s.slos.clone()).collect(),
+        services: &declared.services,
         at: now,
         burns: &declared.burns,
         asks: &declared.asks,

@@ -102,6 +102,7 @@ check_graph() {
     law slo-core normal,build "${io[@]}" budget-gate slo-engine -- --all-features
     law budget-gate normal,build "${io[@]}" slo-engine -- --no-default-features
     law budget-gate normal,build slo-engine -- --all-features
+    law slo-source-elastic normal,build slo-engine budget-gate axum sqlx -- --all-features
     for manifest in shop/*/Cargo.toml; do
         [ -e "$manifest" ] || continue
         package=$(sed -n 's/^name = "\(.*\)"$/\1/p' "$manifest" | head -n 1)

@@ -2,8 +2,11 @@
 """Waits until process PID listens on a TCP port and answers PATH with 200, then prints its URL: listening.py PID PATH
 
 The port is read from the kernel's tables, so a server may be started on port 0, and the answer of another server on the
-same port is never mistaken for its own. Exit 1 when the process ends first or after 60 s. Standard library only.
+same port is never mistaken for its own. A launcher's children count as itself. Exit 1 when the process ends first or after
+120 s. Standard library only.
 """
+import glob
+import http.client
 import os
 import sys
 import time
@@ -19,6 +22,18 @@ def alive(pid):
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def family(pid):
+    """The process and what it started."""
+    pids = [str(pid)]
+    for table in glob.glob("/proc/%d/task/*/children" % pid):
+        try:
+            with open(table) as children:
+                pids += children.read().split()
+        except OSError:
+            continue
+    return [int(pid) for pid in pids]
 
 
 def ports(pid):
@@ -38,7 +53,7 @@ def answers(url):
     try:
         with LOOPBACK.open(url, timeout=2) as reply:
             return reply.status == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
 
 
@@ -46,9 +61,9 @@ def main():
     if len(sys.argv) != 3:
         sys.exit("usage: listening.py PID PATH")
     pid, path = int(sys.argv[1]), sys.argv[2]
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while alive(pid) and time.monotonic() < end:
-        for port in ports(pid):
+        for port in [port for member in family(pid) for port in ports(member)]:
             url = "http://127.0.0.1:%d" % port
             if answers(url + path):
                 print(url)

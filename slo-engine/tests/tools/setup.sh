@@ -3,6 +3,7 @@
 #   setup.sh          everything
 #   setup.sh lint     what `make lint` needs: rustfmt, clippy, a C compiler, cargo-deny
 #   setup.sh servers  what real servers need: Prometheus with promtool, VictoriaMetrics, python3
+#   setup.sh search   what real search nodes need: Java, Maven, and Elasticsearch and OpenSearch themselves
 # Debian packages are installed as root or through `sudo -n`; else the command to type is named and the script fails.
 # Debian's packages bring services that listen on 9090 and 8428: here they are neither started nor enabled.
 set -euo pipefail
@@ -14,6 +15,7 @@ services=(prometheus victoria-metrics)
 # "program package...": the program that must be on PATH, and what brings it.
 compiler_programs=("cc gcc libc6-dev")
 server_programs=("python3 python3" "prometheus prometheus" "promtool prometheus" "victoria-metrics victoria-metrics")
+search_programs=("python3 python3" "java default-jre-headless" "mvn maven")
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -88,10 +90,16 @@ leave_service_off() {
     update-rc.d "$1" disable >&2 || say "the service $1 may start at the next boot; \`systemctl disable $1\` prevents it"
 }
 
+search_nodes() {
+    programs "${search_programs[@]}"
+    bash "$tools/search-node.sh" fetch
+}
+
 case "${1:-all}" in
 all)
     toolchain
     programs "${compiler_programs[@]}" "${server_programs[@]}"
+    search_nodes
     cargo_deny
     ;;
 lint)
@@ -100,9 +108,10 @@ lint)
     cargo_deny
     ;;
 servers) programs "${server_programs[@]}" ;;
+search) search_nodes ;;
 --install-as-root)
     shift
     install_as_root "$@"
     ;;
-*) die "unknown part \`$1\`. Parts: all, lint, servers." ;;
+*) die "unknown part \`$1\`. Parts: all, lint, servers, search." ;;
 esac

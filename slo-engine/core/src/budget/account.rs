@@ -86,6 +86,17 @@ impl Account {
         }
     }
 
+    /// An account of the same events, with other windows.
+    #[must_use]
+    pub fn following(&self, slo: Arc<Slo>, burns: &[Span]) -> Self {
+        let mut new = Self::new(slo, burns);
+        new.events.copy_history(&self.events);
+        if let (Some((_, new)), Some((_, slices))) = (&mut new.slices, &self.slices) {
+            new.copy_history(slices);
+        }
+        Self { judged_to: self.judged_to, dirty: self.dirty, ..new }
+    }
+
     /// The SLO.
     #[must_use]
     pub const fn slo(&self) -> &Arc<Slo> {
@@ -217,7 +228,11 @@ impl Account {
     pub fn view(&self, facts: Facts<'_>) -> BudgetView {
         let windows = windows::views(self, &facts);
         let alerts = self.alerts(&facts);
-        let conditions = self.conditions(&facts, &windows, &alerts);
+        let age = facts.data_until.map(|until| facts.now - until);
+        let limit =
+            facts.stale_after.map_or(TimeDelta::MAX, |s| TimeDelta::milliseconds(s.as_millis()));
+        let is_stale = age.is_some_and(|age| age > limit);
+        let conditions = conditions(windows.first(), &alerts, facts.faulty, is_stale, facts.now);
         BudgetView {
             service: self.slo.id.service.shared(),
             slo: self.slo.id.slo.shared(),
@@ -325,10 +340,8 @@ impl Account {
             } else {
                 AlertState::Inactive
             };
-            let firing = state == AlertState::Firing;
-            let before = facts.before.and_then(|v| v.alerts.iter().find(|a| a.name == pair.name));
-            let since = before.and_then(|a| a.since).unwrap_or(facts.now);
-            AlertView { name: pair.name.clone(), state, since: firing.then_some(since) }
+            let since = since(state, &pair.name, facts.now, facts.before);
+            AlertView { name: pair.name.clone(), state, since }
         };
         self.slo.alerts.iter().map(view).collect()
     }
@@ -342,40 +355,47 @@ impl Account {
         let total = self.counted_sums(0).total;
         burn::fires(pair, factor, &long, &short, self.slo.objective, total)
     }
+}
 
-    fn conditions(
-        &self,
-        facts: &Facts<'_>,
-        windows: &[crate::view::WindowView],
-        alerts: &[AlertView],
-    ) -> Vec<State> {
-        let first = windows.first();
-        let remaining = first.and_then(crate::view::WindowView::deciding_remaining);
-        let mut conditions = Vec::new();
-        if facts.faulty || remaining.is_none() {
-            conditions.push(State::NoData);
-        }
-        let age = facts.data_until.map(|until| facts.now - until);
-        let limit =
-            facts.stale_after.map_or(TimeDelta::MAX, |s| TimeDelta::milliseconds(s.as_millis()));
-        if age.is_some_and(|age| age > limit) {
-            conditions.push(State::Stale);
-        }
-        if remaining.is_some_and(|r| r <= 0.0) {
-            conditions.push(State::Exhausted);
-        }
-        let soon = first
-            .and_then(|w| w.exhausts_at)
-            .is_some_and(|at| at - facts.now <= TimeDelta::days(3));
-        let firing = alerts.iter().any(|a| a.state == AlertState::Firing);
-        if firing || soon || remaining.is_some_and(|r| r < 0.25) {
-            conditions.push(State::AtRisk);
-        }
-        if conditions.is_empty() {
-            conditions.push(State::Healthy);
-        }
-        conditions
+/// All that holds of a view, worst first, by its first window.
+pub(crate) fn conditions(
+    first: Option<&crate::view::WindowView>,
+    alerts: &[AlertView],
+    faulty: bool,
+    stale: bool,
+    now: DateTime<Utc>,
+) -> Vec<State> {
+    let remaining = first.and_then(crate::view::WindowView::deciding_remaining);
+    let mut conditions = Vec::new();
+    if faulty || remaining.is_none() {
+        conditions.push(State::NoData);
     }
+    if stale {
+        conditions.push(State::Stale);
+    }
+    if remaining.is_some_and(|r| r <= 0.0) {
+        conditions.push(State::Exhausted);
+    }
+    let soon = first.and_then(|w| w.exhausts_at).is_some_and(|at| at - now <= TimeDelta::days(3));
+    let firing = alerts.iter().any(|a| a.state == AlertState::Firing);
+    if firing || soon || remaining.is_some_and(|r| r < 0.25) {
+        conditions.push(State::AtRisk);
+    }
+    if conditions.is_empty() {
+        conditions.push(State::Healthy);
+    }
+    conditions
+}
+
+/// Since when an alert fires: as the view before said, or now.
+pub(crate) fn since(
+    state: AlertState,
+    name: &str,
+    now: DateTime<Utc>,
+    before: Option<&BudgetView>,
+) -> Option<DateTime<Utc>> {
+    let before = before.and_then(|view| view.alerts.iter().find(|alert| *alert.name == *name));
+    (state == AlertState::Firing).then(|| before.and_then(|alert| alert.since).unwrap_or(now))
 }
 
 fn seconds(delta: TimeDelta) -> f64 {

@@ -7,8 +7,8 @@ fn selector(text: &str) -> Selector {
 fn ratio(total: &str, bad: &str) -> Feeds {
     let totals = vec![selector(total)];
     let refinement = selector(bad);
+    let parts = totals.iter().map(|total| total.refined(&refinement)).collect();
     let side = Side { source: None, events: Events::Metric(refinement), delay: Span::millis(0) };
-    let parts = parts(std::slice::from_ref(&side), &totals).unwrap();
     Feeds::Ratio { totals, parts, part_is: Part::Bad, needs: needs(&[side]) }
 }
 

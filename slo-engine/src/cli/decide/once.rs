@@ -35,6 +35,7 @@ impl Decide {
         let question = Question {
             sources: &config.sources,
             slos: read.iter().flat_map(|s| &s.slos).filter(decides).cloned().collect(),
+            services: &declared.services,
             at,
             burns: &declared.burns,
             asks: &declared.asks,

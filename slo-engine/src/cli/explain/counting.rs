@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use slo_core::plan::{Edges, Feeds};
+use slo_core::counter::Weights;
+use slo_core::plan::{Edges, Feeds, LogCount, Role};
 use slo_core::selector::Selector;
 use slo_core::sli::{Indicator, Part, Range};
 use slo_core::view::BudgetView;
 
-use crate::evaluate::oneshot::One;
+use crate::evaluate::oneshot::{One, OneShare};
 use crate::source::config::SourceKind;
 use crate::source::intake::Feeding;
 
@@ -56,7 +57,7 @@ pub(super) struct Series {
 
 impl Asked {
     pub(super) fn of(one: &One, view: &BudgetView) -> Self {
-        let is_known = !one.reading.source.is_empty();
+        let is_known = one.feeds.is_some();
         Self {
             source: is_known.then(|| one.reading.source.to_string()),
             kind: is_known.then_some(one.source.kind),
@@ -84,7 +85,7 @@ fn without_user(url: &str) -> String {
 pub(super) fn sides(one: &One) -> Vec<Side> {
     let side = |side, is: String| Side { side, is };
     match one.feeds.as_deref() {
-        None => Vec::new(),
+        None => one.shares.iter().flat_map(of_share).collect(),
         Some(Feeds::Ratio { totals, parts, part_is, .. }) => {
             let part = if *part_is == Part::Bad { "bad" } else { "good" };
             vec![side("total", added(totals)), side(part, added(parts))]
@@ -97,10 +98,41 @@ pub(super) fn sides(one: &One) -> Vec<Side> {
             side("total", format!("samples of {selector}")),
             side("good", format!("those {}", range(*good))),
         ],
+        Some(Feeds::Logs(counts)) => {
+            let counted = |count: &LogCount| {
+                side(counted_as(count.weights), format!("documents of {}", count.text()))
+            };
+            counts.iter().map(counted).collect()
+        }
         Some(Feeds::Raw { expression, share_of, .. }) => {
             let share = if *share_of == Part::Bad { "bad" } else { "good" };
             vec![side(share, format!("the share that the source works out: {expression}"))]
         }
+    }
+}
+
+/// The sides that a share holds, with where it is read and how much later its events come.
+fn of_share(share: &OneShare) -> Vec<Side> {
+    let part = if share.role == Role::Bad { "bad" } else { "good" };
+    let later = match share.delay {
+        0 => String::new(),
+        minutes => format!(", {minutes} min later"),
+    };
+    let side = |side: Side| Side {
+        side: if share.role == Role::Whole { side.side } else { part },
+        is: format!("{} in `{}`{later}", side.is, share.one.reading.source),
+    };
+    let whole = sides(&share.one).into_iter();
+    // A share without a part of its own has nothing to say about it.
+    whole.filter(|side| !side.is.is_empty()).map(side).collect()
+}
+
+/// What a document counts as.
+const fn counted_as(weights: Weights) -> &'static str {
+    match weights {
+        Weights { total: 1.., .. } => "total",
+        Weights { good: ..0, .. } => "bad",
+        _ => "good",
     }
 }
 

@@ -6,10 +6,15 @@ use slo_core::calendar;
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
+use crate::evaluate::live::Place;
 use crate::store::{Commit, Tail, Watermark};
 
 impl Engine {
     pub(super) async fn commit(&mut self, now: DateTime<Utc>) {
+        if self.lacks_minutes {
+            // What changed stays noted, so that the next tick adds up all of it.
+            return;
+        }
         let folded_to = self.next_folded();
         let commit = self.gather(folded_to);
         match self.store.commit(&commit).await {
@@ -35,7 +40,7 @@ impl Engine {
 
     fn gather(&self, folded_to: i64) -> Commit {
         let mut commit = Commit { folded_to: Some(folded_to), ..Commit::default() };
-        for live in &self.slos {
+        for live in self.slos.iter().filter(|live| live.place != Place::Member) {
             let (id, events) = (live.ledger.id, live.account.events());
             let newly =
                 (self.folded_to..folded_to).filter(|hour| events.fold(*hour) != Sums::default());
@@ -63,6 +68,9 @@ impl Engine {
                     read_to,
                 });
             }
+            if let Some(positions) = source.source.positions() {
+                commit.positions.insert(source.config.name.clone(), positions);
+            }
             if !source.has_past {
                 commit.tails.extend(self.tails(source));
             }
@@ -87,10 +95,13 @@ impl Engine {
         (self.folded_to, self.stretches_changed) = (folded_to, false);
         let marks: Vec<Option<Minute>> =
             self.sources.iter().map(super::LiveSource::watermark).collect();
+        let oldest = marks.iter().copied().flatten().min();
         for live in &mut self.slos {
             live.dirty.clear();
             live.ledger.first = live.account.events().first();
-            if let Some(mark) = live.source.and_then(|at| marks[at]) {
+            // What is added up from others is as new as what it is added up from.
+            let mark = live.source.map_or(oldest, |at| marks[at]);
+            if let Some(mark) = mark {
                 live.account.evict(mark - RECENT);
             }
         }

@@ -100,13 +100,15 @@ impl Engine {
             .map(|change| self.slos[change.at].account.exclude_wants(&change.minutes))
             .collect();
         let hours: BTreeSet<i64> = wants.iter().flatten().map(|want| want.0).collect();
+        let hours: Vec<i64> = hours.into_iter().collect();
         let ledgers: Vec<u32> = changes.iter().map(|c| self.slos[c.at].ledger.id).collect();
-        let mut found = self.store.minutes_among(&ledgers, &hours).await?;
+        let found = self.store.minutes_in(&ledgers, &hours).await?;
         for (change, wants) in changes.iter().zip(wants) {
             let live = &mut self.slos[change.at];
-            for (hour, minutes) in found.remove(&live.ledger.id).unwrap_or_default() {
-                if wants.contains(&Want(hour)) {
-                    live.account.load_minutes(hour, minutes);
+            // A composite's look at an SLO shares its ledger.
+            for (hour, minutes) in found.get(&live.ledger.id).into_iter().flatten() {
+                if wants.contains(&Want(*hour)) {
+                    live.account.load_minutes(*hour, minutes.clone());
                 }
             }
             live.account.exclude(&change.minutes);

@@ -7,25 +7,28 @@ use chrono::{DateTime, Utc};
 use slo_core::budget::Account;
 use slo_core::calendar;
 use slo_core::ledger::Hour;
-use slo_core::plan::feeds;
-use slo_core::slo::{Budgeting, Slo};
+use slo_core::plan::{Feeds, Share, shares};
+use slo_core::slo::{Budgeting, Slo, SloId};
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
 use crate::config::Config;
 use crate::declared::Declared;
-use crate::evaluate::live::{Live, LiveSource, fingerprint};
-use crate::evaluate::oneshot::source_of;
+use crate::evaluate::live::{Live, LiveSource, Place, ShareOf, fingerprint, identity};
 use crate::evaluate::reading::Reading;
 use crate::evaluate::snapshot::Latest;
-use crate::source::config::{SourceConfig, SourceKind};
+use crate::source::Past;
+use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
+#[cfg(feature = "elastic")]
+use crate::source::elastic::Elastic;
 use crate::source::intake::Intake;
+use crate::source::jsonlog::source::Files;
 use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
 use crate::source::scrape::source::Scrape;
-use crate::store::{LedgerKey, Registered, Store, StoreError};
+use crate::store::{LedgerKey, NEIGHBOURS, Registered, Store, StoreError};
 
-type Opened = (Arc<dyn MetricSource>, Option<Arc<Prometheus>>);
+type Opened = (Arc<dyn MetricSource>, Option<Past>);
 
 pub(super) fn open(
     config: &Config,
@@ -47,7 +50,9 @@ pub(super) fn open(
         forgotten: None,
         store_error: None,
         reload_error: None,
+        recounts: Arc::default(),
         stretches_changed: false,
+        lacks_minutes: false,
         compares_clocks: true,
         now: None,
         declared,
@@ -64,33 +69,73 @@ pub(super) fn open(
 }
 
 fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Result<()> {
-    let mut live = Live {
-        account: Account::new(slo.clone(), &engine.declared.burns),
+    let mut live = new_live(&engine.declared, slo);
+    let at = engine.slos.len();
+    let shares = shares(slo, defaults(&config.sources));
+    let source = |share| source_of(&config.sources, share).map_err(|reason| (share, reason));
+    let found: Result<Vec<_>, _> = shares.iter().map(source).collect();
+    match (found, &shares[..]) {
+        (Err((share, reason)), _) => live.reading.lacks(share, reason),
+        (Ok(found), [only]) if only.is_plain() => {
+            let feeds = read_by(engine, &mut live, at, (found[0], only))?;
+            push(engine, live, Some(feeds));
+            return Ok(());
+        }
+        (Ok(found), _) => {
+            live.fingerprint = identity(&shares);
+            for (place, share) in shares.iter().enumerate() {
+                let (role, delay) = (share.role, share.delay.as_minutes());
+                live.shares.push(ShareOf { at: at + 1 + place, role, delay });
+            }
+            push(engine, live, None);
+            for (place, (source, share)) in found.into_iter().zip(&shares).enumerate() {
+                let mut counted = Live { place: Place::Share, ..new_live(&engine.declared, slo) };
+                let feeds = read_by(engine, &mut counted, at + 1 + place, (source, share))?;
+                push(engine, counted, Some(feeds));
+            }
+            return Ok(());
+        }
+    }
+    push(engine, live, None);
+    Ok(())
+}
+
+fn push(engine: &mut Engine, live: Live, feeds: Option<Arc<Feeds>>) {
+    engine.slos.push(live);
+    engine.feeds.push(feeds);
+}
+
+pub(super) fn new_live(declared: &Declared, slo: &Arc<Slo>) -> Live {
+    Live {
+        account: Account::new(slo.clone(), &declared.burns),
         reading: Reading::default(),
         source: None,
-        ledger: Registered { id: 0, first: None, stretches: Vec::new() },
+        fingerprint: String::new(),
+        shares: Vec::new(),
+        place: Place::Shown,
+        members: Vec::new(),
+        fault: None,
+        ledger: Registered { id: 0, first: None, stretches: Vec::new(), replaces: false },
         dirty: BTreeSet::new(),
         backfill: None,
         view: None,
-    };
-    let mut fed = None;
-    match feeds(slo) {
-        Err(unfed) => live.reading.unfed = Some(unfed),
-        Ok((name, feeds)) => match source_of(&config.sources, name) {
-            Err(reason) => live.reading.last_error = Some(reason),
-            Ok(source) => {
-                let at = source_at(engine, source)?;
-                engine.sources[at].slos.push(engine.slos.len());
-                live.reading.source = source.name.as_str().into();
-                live.reading.reads(&feeds);
-                live.source = Some(at);
-                fed = Some(Arc::new(feeds));
-            }
-        },
     }
-    engine.slos.push(live);
-    engine.feeds.push(fed);
-    Ok(())
+}
+
+/// Lets a source count what will stand at a position.
+fn read_by(
+    engine: &mut Engine,
+    live: &mut Live,
+    at: usize,
+    (source, share): (&SourceConfig, &Share),
+) -> anyhow::Result<Arc<Feeds>> {
+    let place = source_at(engine, source)?;
+    engine.sources[place].slos.push(at);
+    live.reading.source = source.name.as_str().into();
+    live.reading.reads(&share.feeds);
+    live.source = Some(place);
+    live.fingerprint = fingerprint(&source.name, &share.feeds);
+    Ok(Arc::new(share.feeds.clone()))
 }
 
 /// The position of a source; opens it at first use.
@@ -122,12 +167,20 @@ fn open_source(config: &SourceConfig) -> anyhow::Result<Opened> {
     Ok(match config.kind {
         SourceKind::Prometheus => {
             let prometheus = Arc::new(Prometheus::new(config)?);
-            (prometheus.clone(), Some(prometheus))
+            (prometheus.clone(), Some(Past::Prometheus(prometheus)))
         }
         SourceKind::Scrape => (Arc::new(Scrape::new(config)?), None),
-        SourceKind::Elasticsearch | SourceKind::Jsonlog => {
-            anyhow::bail!("source `{}`: log sources are not built into this version", config.name)
+        #[cfg(feature = "elastic")]
+        SourceKind::Elasticsearch => {
+            let elastic = Arc::new(Elastic::new(config)?);
+            (elastic.clone(), Some(Past::Elastic(elastic)))
         }
+        #[cfg(not(feature = "elastic"))]
+        SourceKind::Elasticsearch => anyhow::bail!(
+            "source `{}`: this program was built without Elasticsearch; build it with --features elastic",
+            config.name
+        ),
+        SourceKind::Jsonlog => (Arc::new(Files::new(config)?), None),
     })
 }
 
@@ -158,6 +211,7 @@ impl Engine {
             }
             load_minutes(live, minutes.remove(&live.ledger.id).unwrap_or_default());
         }
+        self.mix().await;
         self.load_slices(current).await?;
         self.find_ends().await;
         Ok(())
@@ -165,21 +219,37 @@ impl Engine {
 
     /// Slices of time are judged anew by their minutes, which the sums of hours do not tell.
     async fn load_slices(&mut self, current: i64) -> Result<(), StoreError> {
-        for live in &mut self.slos {
+        // Neighbours lie in the same rows.
+        let mut lacking: BTreeMap<u32, (Vec<u32>, BTreeSet<i64>)> = BTreeMap::new();
+        for live in self.slos.iter().filter(|live| live.place == Place::Shown) {
             let slo = live.account.slo();
             if matches!(slo.budgeting, Budgeting::Occurrences) {
                 continue;
             }
             let longest = slo.windows.iter().map(|w| calendar::longest(*w)).max().unwrap_or(0);
             let events = live.account.events();
-            let lacking: Vec<i64> = (current - longest / 60 - 48..current + 1)
-                .filter(|hour| events.lacks(*hour))
-                .collect();
-            for (hour, minutes) in self.store.minutes_in(live.ledger.id, &lacking).await? {
-                live.account.events_mut().load_minutes(hour, minutes);
+            let hours =
+                (current - longest / 60 - 48..current + 1).filter(|hour| events.lacks(*hour));
+            let (ids, all) = lacking.entry(live.ledger.id / NEIGHBOURS).or_default();
+            ids.push(live.ledger.id);
+            all.extend(hours);
+        }
+        let places: BTreeMap<u32, usize> = self.places_of_ledgers();
+        for (ids, hours) in lacking.into_values() {
+            let hours: Vec<i64> = hours.into_iter().collect();
+            for (id, found) in self.store.minutes_in(&ids, &hours).await? {
+                let Some(at) = places.get(&id) else { continue };
+                let events = self.slos[*at].account.events_mut();
+                for (hour, minutes) in found {
+                    events.load_minutes(hour, minutes);
+                }
             }
         }
         Ok(())
+    }
+
+    fn places_of_ledgers(&self) -> BTreeMap<u32, usize> {
+        self.slos.iter().enumerate().map(|(at, live)| (live.ledger.id, at)).collect()
     }
 
     /// Until the series are read again, the newest sample is known to the minute: the last measured
@@ -224,34 +294,51 @@ impl Engine {
     }
 
     async fn register(&mut self) -> Result<(), StoreError> {
-        let key = |at: usize| LedgerKey {
-            slo: self.slos[at].account.slo().id.clone(),
-            fingerprint: self.feeds[at].as_ref().map_or_else(String::new, |feeds| {
-                fingerprint(&self.slos[at].reading.source, feeds)
-            }),
+        let key = |live: &Live| LedgerKey {
+            slo: live.account.slo().id.clone(),
+            fingerprint: live.fingerprint.clone(),
         };
-        let keys: Vec<LedgerKey> = (0..self.slos.len()).map(key).collect();
+        let keys: Vec<LedgerKey> = self.slos.iter().map(key).collect();
+        let was: Vec<(LedgerKey, LedgerKey)> = self
+            .slos
+            .iter()
+            .zip(&keys)
+            .filter_map(|(live, key)| {
+                let slo = live.account.slo().was.clone()?;
+                let old = SloId { slo, ..key.slo.clone() };
+                Some((LedgerKey { slo: old, ..key.clone() }, key.clone()))
+            })
+            .collect();
+        self.store.rename(&was).await?;
         let registered = self.store.register(&keys).await?;
         let mut ledgers = BTreeMap::new();
         for (live, ledger) in self.slos.iter_mut().zip(registered) {
-            ledgers.insert(live.account.slo().id.clone(), ledger.id);
+            if live.place == Place::Shown {
+                ledgers.insert(live.account.slo().id.clone(), ledger.id);
+            }
             if let Some(first) = ledger.first {
                 live.account.events_mut().set_first(first);
             }
+            live.reading.replaces = ledger.replaces;
             live.ledger = ledger;
+            live.fingerprint = String::new();
         }
         self.ledgers = Arc::new(ledgers);
         Ok(())
     }
 
-    /// Restores the tails and the open minutes of a source without a past.
+    /// Restores the tails and the open minutes of a source without a past, and where files had been read to.
     pub(super) async fn restore_tails(
         &self,
         source: usize,
         intake: &mut Intake,
         open: Minute,
     ) -> Result<(), StoreError> {
-        let slos = &self.sources[source].slos;
+        let live = &self.sources[source];
+        if !live.was_opened && live.source.positions().is_some() {
+            live.source.resume(self.store.positions(&live.config.name).await?);
+        }
+        let slos = &live.slos;
         let place: BTreeMap<u32, usize> =
             slos.iter().enumerate().map(|(place, at)| (self.slos[*at].ledger.id, place)).collect();
         for tail in self.store.tails().await? {

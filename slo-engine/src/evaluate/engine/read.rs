@@ -1,5 +1,6 @@
 //! Reads one source: for the first time since the start, or what came since the last read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -26,7 +27,8 @@ const AT_A_TIME: usize = 500_000;
 
 impl Engine {
     pub(super) async fn read_source(&mut self, source: usize, now: DateTime<Utc>) {
-        let to = now.timestamp_millis() - self.sources[source].config.lag.as_millis();
+        let to = now.timestamp_millis() - self.sources[source].config.lag().as_millis();
+        let began = self.sources[source].watermark().filter(|_| self.is_open(source));
         let read = loop {
             match self.read_once(source, to, now).await {
                 Err(SourceError::Mixed { slos }) => self.widen(source, &slos),
@@ -40,9 +42,17 @@ impl Engine {
                 live.read_to = Some(to);
                 live.error = read.problem.clone();
                 live.pause_until = None;
-                self.take(source, read).await;
+                let opened = live.intake.as_ref().map(Intake::from);
+                let since = began.or(opened).unwrap_or(Minute::of_millis(to));
+                self.take(source, read, since).await;
             }
         }
+    }
+
+    /// Whether its series have been found and it goes on to be read.
+    fn is_open(&self, source: usize) -> bool {
+        let live = &self.sources[source];
+        live.intake.is_some() && live.reopen_from.is_none()
     }
 
     async fn read_once(
@@ -177,7 +187,17 @@ impl Engine {
             let feeds = self.feeds[*at].clone().unwrap_or_else(|| Arc::new(nothing()));
             (feeds, reading::rules(self.slos[*at].account.slo(), &live.config))
         });
-        Intake::new(fed.collect(), from, live.config.max_query_bytes)
+        let mut intake = Intake::new(fed.collect(), from, live.config.max_query_bytes);
+        for feed in intake.logs() {
+            let counted = &self.slos[live.slos[feed.slo]];
+            if let Some(newest) = counted.reading.newest {
+                intake.restore_newest(feed.slo, newest);
+            }
+            if let Some(first) = counted.account.events().first() {
+                intake.restore_first(feed.slo, first);
+            }
+        }
+        intake
     }
 
     async fn read_on(&mut self, source: usize, to: i64) -> Result<Read, SourceError> {
@@ -206,13 +226,16 @@ impl Engine {
         let most = self.sources[source].config.max_samples.min(AT_A_TIME);
         let overlap = self.sources[source].overlap();
         let (mut last, mut at, mut slice) = (Read::default(), from, 10 * MINUTE);
+        let mut failed = Vec::new();
+        let opened = Minute::of_millis(from).max(intake.from());
         while at < to {
             let end = (at + slice).min(to);
             match self.ask(source, intake, (at, end)).await {
                 Err(e) if e.is_too_much() && slice > MINUTE => slice = (slice / 2).max(MINUTE),
                 read => {
                     last = read?;
-                    self.fold(source, &std::mem::take(&mut last.outcomes)).await;
+                    failed.append(&mut last.failed);
+                    self.fold(source, &std::mem::take(&mut last.outcomes), opened).await;
                     intake.close(Minute::of_millis(end - overlap));
                     let rate = last.samples as f64 / (end - at) as f64;
                     slice = ((most as f64 / rate.max(1e-9)) as i64).clamp(MINUTE, DAY);
@@ -220,6 +243,7 @@ impl Engine {
                 }
             }
         }
+        last.failed = failed;
         Ok(last)
     }
 
@@ -237,26 +261,30 @@ impl Engine {
         Ok(read)
     }
 
-    async fn fold(&mut self, source: usize, outcomes: &[(usize, Outcome)]) {
+    /// Takes outcomes into the accounts; minutes from `opened` on are being read.
+    async fn fold(&mut self, source: usize, outcomes: &[(usize, Outcome)], opened: Minute) {
         for (place, outcome) in outcomes {
             let at = self.sources[source].slos[*place];
             self.load_hours(&[at], &Self::hours_of(outcome)).await;
-            self.slos[at].take(outcome);
+            self.slos[at].take(outcome, opened);
         }
     }
 
     /// Folds what was read into the accounts and closes the minutes that are done.
-    async fn take(&mut self, source: usize, read: Read) {
-        self.fold(source, &read.outcomes).await;
+    async fn take(&mut self, source: usize, read: Read, since: Minute) {
+        self.fold(source, &read.outcomes, since).await;
         let mark = self.sources[source].watermark();
         let Some(intake) = &mut self.sources[source].intake else { return };
         if let Some(mark) = mark {
             intake.close(mark);
         }
         self.forget_series(source);
+        let mut failed: BTreeMap<usize, String> = read.failed.into_iter().collect();
         for (place, at) in self.sources[source].slos.iter().enumerate() {
-            let reading = &mut self.slos[*at].reading;
             let Some(intake) = &self.sources[source].intake else { return };
+            let live = &mut self.slos[*at];
+            self.stretches_changed |= live.note_fault(failed.remove(&place), since);
+            let reading = &mut live.reading;
             reading.newest = intake.newest(place).or(reading.newest);
             reading.oddity = intake.oddity(place);
             reading.saw(intake.around(place));

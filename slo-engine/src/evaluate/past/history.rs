@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::budget::{Account, Want, end_of};
 use slo_core::calendar;
 use slo_core::ledger::{Hour, Ledger};
-use slo_core::plan::feeds;
+use slo_core::plan::shares;
+use slo_core::sli::Indicator;
 use slo_core::slo::{Slo, SloId};
 use slo_core::time::{Minute, Span};
 use slo_core::timeslice::Slicing;
@@ -16,10 +17,9 @@ use slo_core::view::BudgetView;
 use super::{Look, Was, unsure};
 use crate::evaluate::engine::RECENT;
 use crate::evaluate::exclusion::Acting;
-use crate::evaluate::live::fingerprint;
-use crate::evaluate::oneshot::source_of;
+use crate::evaluate::live::identity;
 use crate::evaluate::reading::{self, Reading};
-use crate::source::config::{SourceConfig, SourceKind};
+use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
 use crate::store::{LedgerKey, Registered, Store, StoreError};
 
 pub(super) struct History {
@@ -48,17 +48,14 @@ impl History {
             judged: None,
             unknown: BTreeSet::new(),
         };
-        match feeds(slo) {
-            Err(unfed) => new.reading.unfed = Some(unfed),
-            Ok((name, feeds)) => {
-                if let Ok(source) = source_of(sources, name) {
-                    new.fingerprint = fingerprint(&source.name, &feeds);
-                    new.reading.source = source.name.as_str().into();
-                    new.reading.reads(&feeds);
-                    new.source = source.clone();
-                }
-            }
-        }
+        let shares = shares(slo, defaults(sources));
+        let Some(Ok(source)) = shares.first().map(|first| source_of(sources, first)) else {
+            return new;
+        };
+        new.fingerprint = identity(&shares);
+        new.reading.source = source.name.as_str().into();
+        new.reading.reads(&shares[0].feeds);
+        new.source = source.clone();
         new
     }
 
@@ -104,7 +101,11 @@ impl History {
         self.now = now;
         self.reading.read_to = until;
         self.reading.newest = until.map(|until| until.timestamp_millis());
-        let Some(until) = until.filter(|_| self.reading.unfed.is_none()) else {
+        if matches!(self.account.slo().indicator, Indicator::Composite(_)) {
+            let slo = &self.id().slo;
+            return Ok(Look::Gone(format!("{slo}: composites are not looked at in the past")));
+        }
+        let Some(until) = until else {
             return Ok(Look::Known(Was { view: self.empty().into(), extremes: None }));
         };
         let end = end_of(until);
@@ -162,8 +163,8 @@ impl History {
         };
         let minutes = Acting::minutes(&mine);
         let wants = self.account.exclude_wants(&minutes);
-        let hours: BTreeSet<i64> = wants.iter().map(|want| want.0).collect();
-        let mut found = store.minutes_among(&[ledger], &hours).await?;
+        let hours: Vec<i64> = wants.iter().map(|want| want.0).collect();
+        let mut found = store.minutes_in(&[ledger], &hours).await?;
         self.unknown.extend(hours);
         for (hour, minutes) in found.remove(&ledger).unwrap_or_default() {
             self.unknown.remove(&hour);
@@ -194,7 +195,8 @@ impl History {
         hours.sort_unstable();
         hours.dedup();
         let Some(ledger) = self.ledger.filter(|_| !hours.is_empty()) else { return Ok(()) };
-        for (hour, minutes) in store.minutes_in(ledger, &hours).await? {
+        let found = store.minutes_in(&[ledger], &hours).await?.remove(&ledger);
+        for (hour, minutes) in found.unwrap_or_default() {
             self.account.load_minutes(hour, minutes);
         }
         Ok(())

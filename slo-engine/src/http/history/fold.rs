@@ -65,6 +65,16 @@ pub(in crate::http) struct Counts {
     pub(in crate::http) measured: i64,
 }
 
+impl Counts {
+    /// Adds what another stretch counted.
+    pub(in crate::http) fn add(&mut self, other: &Self) {
+        self.bad += other.bad;
+        self.total += other.total;
+        self.minutes += other.minutes;
+        self.measured += other.measured;
+    }
+}
+
 /// Points while they are filled.
 #[derive(Debug)]
 pub(super) struct Fold {

@@ -1,4 +1,4 @@
-use slo_core::plan::feeds;
+use slo_core::plan::{Defaults, shares};
 
 use super::*;
 
@@ -12,7 +12,10 @@ fn intake() -> Intake {
         look_back: slo_core::time::Span::minutes(5),
         max_gap: slo_core::time::Span::minutes(60),
     };
-    let fed = |slo: &Arc<slo_core::slo::Slo>| (Arc::new(feeds(slo).unwrap().1), rules);
+    let fed = |slo: &Arc<slo_core::slo::Slo>| {
+        let share = shares(slo, Defaults::default()).remove(0);
+        (Arc::new(share.feeds), rules)
+    };
     Intake::new(set.services[0].slos.iter().map(fed).collect(), Minute(0), 10_000)
 }
 

@@ -95,7 +95,7 @@ impl Reader<'_> {
     ) -> Option<Durations> {
         let name = self.filled(field);
         let index = self.optional(shape.index.as_ref());
-        let heartbeat = self.optional(shape.heartbeat.as_ref());
+        let heartbeat = self.optional_kql(shape.heartbeat.as_ref());
         let Some(query) = &shape.query else {
             let remedy = "add `query:`, such as 'url.path : \"/search\"'";
             return self.refuse(spot, "which documents have the field is not said", remedy);

@@ -1,5 +1,6 @@
 //! Gives values their meaning and keeps every fault it meets, so that one run names them all.
 
+use crate::filter::Filter;
 use crate::selector::Selector;
 use crate::slo::{Name, parse_share};
 use crate::spec::yaml::{Document, Spanned, Spot};
@@ -128,6 +129,26 @@ impl<'a> Reader<'a> {
                 self.note(self.document.inside(spot, e.at), Err(e.message), form)
             }
         }
+    }
+
+    /// A query in KQL; its faults point into the text.
+    pub(super) fn kql(&mut self, text: &Spanned<String>) -> Option<Filter> {
+        let query = self.filled(text)?;
+        Filter::parse(&query).map_or_else(
+            |e| {
+                let spot = self.document.inside(text.spot, e.span.start);
+                self.refuse(spot, &e.message, &e.remedy)
+            },
+            Some,
+        )
+    }
+
+    /// As [`Self::kql`] of a query that may be left out.
+    pub(super) fn optional_kql(
+        &mut self,
+        text: Option<&Spanned<String>>,
+    ) -> Option<Option<Filter>> {
+        text.map_or(Some(None), |text| self.kql(text).map(Some))
     }
 
     /// A selector of counters: a recording rule holds no counts.

@@ -62,7 +62,7 @@ impl Reader<'_> {
                 (source, Some(Span::millis(0)), self.short_side(ratio, &text, role))
             }
             TextOr::Mapping(side) => {
-                let delay = side.delay.as_ref().map_or(Some(Span::millis(0)), |d| self.span(d));
+                let delay = side.delay.as_ref().map_or(Some(Span::millis(0)), |d| self.minutes(d));
                 (side.source.as_ref().or(source), delay, self.long_side(ratio, spot, side, role))
             }
         };
@@ -80,7 +80,7 @@ impl Reader<'_> {
         if ratio.index.is_none() {
             return self.counted(text, role);
         }
-        let query = LogFilter::Kql(self.filled(text)?);
+        let query = LogFilter::Kql(self.kql(text)?);
         self.logged(query, None, ratio, None, role)
     }
 
@@ -135,7 +135,7 @@ impl Reader<'_> {
     ) -> Option<Events> {
         let inherited = ratio.index.as_ref().filter(|_| role == Role::Total);
         let index = self.optional(index.or(inherited));
-        let heartbeat = self.optional(heartbeat.or(ratio.heartbeat.as_ref()));
+        let heartbeat = self.optional_kql(heartbeat.or(ratio.heartbeat.as_ref()));
         Some(Events::Logs(LogQuery { index: index?, query, heartbeat: heartbeat? }))
     }
 
@@ -144,7 +144,7 @@ impl Reader<'_> {
         match &query.value {
             TextOr::Text(text) => {
                 let text = Spanned { value: text.clone(), spot: query.spot };
-                self.filled(&text).map(LogFilter::Kql)
+                self.kql(&text).map(LogFilter::Kql)
             }
             TextOr::Mapping(Dsl { dsl }) if dsl.value.is_object() => {
                 Some(LogFilter::Dsl(dsl.value.clone()))

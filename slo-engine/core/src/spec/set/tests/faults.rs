@@ -205,7 +205,7 @@ const RATIOS: &[Fault<'_>] = &[
     ("totl: up, bad: a", 9, 25, "unknown key `totl`", "`total`?"),
     ("bad: a", 9, 25, "`total` is missing", "add"),
     (
-        "total: {selector: up, query: x}, bad: a",
+        "total: {selector: up, query: 'x : 1'}, bad: a",
         9,
         43,
         "either a selector's or a query's",
@@ -215,19 +215,47 @@ const RATIOS: &[Fault<'_>] = &[
     ("total: {selector: up, index: i}, bad: a", 9, 54, "belong to log queries", "`query`"),
     ("total: {selektor: up}, bad: a", 9, 33, "unknown key `selektor`", "`selector`?"),
     ("total: {selector: up, delay: -2m}, bad: a", 9, 54, "not a duration", "30d"),
+    ("total: {selector: up, delay: 90s}, bad: a", 9, 54, "whole number of minutes", "such as 5m"),
     ("total: 5, bad: a", 9, 32, "`5` is not a metric name", "name{"),
     (
-        "total: {query: x, source: logs}, bad: '{a=\"b\"}'",
+        "total: {query: 'x : 1', source: logs}, bad: '{a=\"b\"}'",
         9,
-        63,
+        69,
         "no total is of its kind",
         "in front",
     ),
-    ("total: up, bad: {query: x, source: logs}", 9, 41, "no total is of its kind", "`index`"),
-    ("total: {query: {dsl: text}, index: i}, bad: {query: x}", 9, 46, "is a mapping", "term"),
+    ("total: up, bad: {query: 'x : 1', source: logs}", 9, 41, "no total is of its kind", "`index`"),
+    ("total: {query: {dsl: text}, index: i}, bad: {query: 'x : 1'}", 9, 46, "is a mapping", "term"),
     ("index: i, total: ' ', bad: b", 9, 42, "this text is empty", "write one"),
+    ("index: i, total: 'a : 1', bad: b", 9, 56, "`b` is a term without a field", "`field : b`"),
+    ("total: {query: 'a : (1 or 2'}, bad: 'c : 1'", 9, 45, "not closed", "add `)`"),
+    ("total: {query: \"é : \\\"x\\\" y\"}, bad: a", 9, 51, "where `and` or `or`", "in quotes"),
+    (
+        "index: i, heartbeat: 'host.* : *', total: 'a : 1', bad: 'b : 1'",
+        9,
+        47,
+        "may mean other fields",
+        "name each field",
+    ),
+    ("index: i, total: 'a : 1', bad: {query: 'b = 1', index: j}", 9, 67, "no `=`", "`b : value`"),
     ("total: up, bad: ", 9, 16, "neither what is good", "bad: "),
 ];
+
+#[test]
+fn a_fault_of_a_query_over_several_lines_is_placed_at_its_start() {
+    for (text, line, column) in [
+        (">-\n          a : 1\n          or b", 13, 11),
+        ("|\n          a : 1 or b\n", 13, 20),
+        ("'a : 1\n\n          or b'", 12, 16),
+    ] {
+        let keys = format!(
+            "\n      ratio:\n        index: i\n        total: {text}\n        bad: 'c : 1'"
+        );
+        let error = one(with_indicator(&keys)).expect_err(text).remove(0);
+        assert!(error.message.contains("`b` is a term without a field"), "{error}");
+        assert_eq!((error.place.line, error.place.column), (line, column), "{error}");
+    }
+}
 
 #[test]
 fn other_indicators_that_cannot_be_read() {
@@ -294,7 +322,21 @@ const INDICATORS: &[Fault<'_>] = &[
     ("{latency: {histogram: x_seconds, query: y, under: 1s}}", 9, 56, "belongs to logs", "`field`"),
     ("{latency: {under: 1s}}", 9, 16, "does not say where durations are", "`histogram:`"),
     ("{latency: {field: x, unit: ns, under: 1s}}", 9, 16, "which documents", "`query:`"),
-    ("{latency: {field: x, query: y, under: 1s}}", 9, 34, "the unit of these durations", "unit: s"),
+    (
+        "{latency: {field: x, query: 'y : 1', under: 1s}}",
+        9,
+        34,
+        "the unit of these durations",
+        "unit: s",
+    ),
+    ("{latency: {field: x, query: 'y > 1*', under: 1s}}", 9, 49, "one value", "wildcard"),
+    (
+        "{latency: {field: x, query: 'y : 1', heartbeat: z, unit: ns, under: 1s}}",
+        9,
+        64,
+        "`z` is a term without a field",
+        "`field : z`",
+    ),
     ("{threshold: {gauge: foo}}", 9, 16, "one limit or one range", "`below`"),
     ("{threshold: {gauge: foo, below: 1, above: 2}}", 9, 16, "one limit or one range", "`below`"),
     ("{threshold: {gauge: foo, from: 3}}", 9, 16, "one limit or one range", "`to`"),

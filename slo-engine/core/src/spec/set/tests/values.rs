@@ -1,6 +1,7 @@
 //! What good files mean.
 
 use super::*;
+use crate::filter::Filter;
 use crate::selector::Selector;
 use crate::sli::{
     Durations, Events, Indicator, Latency, LogFilter, Part, Range, Ratio, Side, WhenDelayed,
@@ -115,9 +116,12 @@ fn log_sides_take_source_index_and_heartbeat_from_the_ratio() {
     let (total, bad) = (logs(sides[0]), logs(sides[1]));
     assert_eq!(total.index.as_deref(), Some("logs-orders-*"));
     assert_eq!(bad.index, None, "it refines the total");
-    assert_eq!(bad.query, LogFilter::Kql("http.response.status_code >= 500".to_owned()));
+    assert_eq!(
+        bad.query,
+        LogFilter::Kql(Filter::parse("http.response.status_code >= 500").unwrap())
+    );
     assert!(sides.iter().all(|s| s.source.as_deref() == Some("logs")));
-    assert_eq!(total.heartbeat.as_deref(), Some("service.name : *"));
+    assert_eq!(total.heartbeat.as_ref().map(Filter::text), Some("service.name : *"));
 }
 
 #[test]

@@ -1,0 +1,108 @@
+//! Adds up the shares of SLOs whose sides are apart, as far as they changed.
+
+use std::collections::BTreeSet;
+
+use slo_core::time::Minute;
+
+use super::Engine;
+use crate::evaluate::live::ShareOf;
+use crate::evaluate::mix::{self, Counted, earlier, later};
+use crate::evaluate::reading::Reading;
+
+/// Hours that are added up before the memory of their minutes is given back.
+const AT_ONCE: usize = 48;
+
+impl Engine {
+    /// Adds up what changed in the shares since the last commit, and what is known of them.
+    pub(super) async fn mix(&mut self) {
+        self.lacks_minutes = false;
+        for at in self.mixed() {
+            let shares = self.slos[at].shares.clone();
+            let changed = shares.iter().flat_map(|share| {
+                let dirty = self.slos[share.at].dirty.iter();
+                dirty.flat_map(|hour| earlier(*hour, share.delay))
+            });
+            let mut hours: BTreeSet<i64> = changed.collect();
+            let first = mix::first(&self.counted(&shares));
+            hours.extend(self.known_since(at, &shares, first));
+            self.add_up(at, &shares, hours, first).await;
+            let slo = self.slos[at].account.slo().clone();
+            let Reading { replaces, recount, exclusions, .. } =
+                std::mem::take(&mut self.slos[at].reading);
+            let reading = mix::read(&slo, &self.counted(&shares));
+            self.slos[at].reading = Reading { replaces, recount, exclusions, ..reading };
+        }
+    }
+
+    /// The hours that count only since more of the past is known of every share.
+    fn known_since(
+        &self,
+        at: usize,
+        shares: &[ShareOf],
+        first: Option<Minute>,
+    ) -> std::ops::Range<i64> {
+        let before = self.slos[at].account.events().first();
+        let Some(first) = first.filter(|first| before.is_none_or(|before| *first < before)) else {
+            return 0..0;
+        };
+        let hours = mix::hours(&self.counted(shares), first);
+        hours.start..before.map_or(hours.end, |before| hours.end.min(before.hour() + 1))
+    }
+
+    fn mixed(&self) -> Vec<usize> {
+        (0..self.slos.len()).filter(|at| !self.slos[*at].shares.is_empty()).collect()
+    }
+
+    fn counted(&self, shares: &[ShareOf]) -> Vec<Counted<'_>> {
+        let counted = |share: &ShareOf| {
+            let live = &self.slos[share.at];
+            Counted {
+                role: share.role,
+                delay: share.delay,
+                events: live.account.events(),
+                reading: &live.reading,
+                source: live.source.map(|at| &self.sources[at].config),
+                backfill: live.progress(),
+                catches_up: mix::catches_up(self.feeds[share.at].as_deref()),
+            }
+        };
+        shares.iter().map(counted).collect()
+    }
+
+    async fn add_up(
+        &mut self,
+        at: usize,
+        shares: &[ShareOf],
+        hours: BTreeSet<i64>,
+        first: Option<Minute>,
+    ) {
+        let hours: Vec<i64> = hours.into_iter().collect();
+        for hours in hours.chunks(AT_ONCE) {
+            let mut is_loaded = self.load_hours(&[at], hours).await;
+            for share in shares {
+                let theirs: BTreeSet<i64> =
+                    hours.iter().flat_map(|hour| later(*hour, share.delay)).collect();
+                let theirs: Vec<i64> = theirs.into_iter().collect();
+                is_loaded &= self.load_hours(&[share.at], &theirs).await;
+            }
+            if !is_loaded {
+                self.lacks_minutes = true;
+                return;
+            }
+            let counted = self.counted(shares);
+            let minutes = hours.iter().flat_map(|hour| hour * 60..hour * 60 + 60).map(Minute);
+            let sum = |minute| Some((minute, mix::bucket(&counted, first, minute)?));
+            let sums: Vec<_> = minutes.filter_map(sum).collect();
+            let live = &mut self.slos[at];
+            for (minute, bucket) in sums {
+                if live.account.events().bucket(minute).is_some_and(|known| known != bucket) {
+                    live.replace(minute, &bucket);
+                }
+            }
+            live.account.judge_filled();
+        }
+        if let Some(first) = first {
+            self.slos[at].account.events_mut().set_first(first);
+        }
+    }
+}

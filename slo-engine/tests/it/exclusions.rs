@@ -147,6 +147,34 @@ async fn ticks_kills_and_backfill_leave_out_what_one_read_of_the_past_leaves_out
     assert!(run.views().iter().all(|view| view.windows[0].without_exclusions.is_none()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_stay_while_the_minutes_that_are_excluded_cannot_be_loaded() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let lab = Lab::holding("excluded-lost", &outage(END, -700..-640));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("kinds.yaml"), KINDS).unwrap();
+    let mut run = Run::in_folder(lab.server.url(), &folder);
+    run.start(at(END)).await;
+    run.engine.as_mut().unwrap().tick(at(END)).await;
+    run.fill(at(END)).await;
+    let before = run.views();
+    run.lose_the_database().await;
+    let body = json!({"slos": ["shop/*"], "reason": "upgrade",
+        "from": instant(END - 700 * 60), "until": instant(END - 640 * 60)});
+    let exclusion = serde_json::from_value(body).unwrap();
+    run.requested = [InForce { name: "e".to_owned(), exclusion, since: None }].into();
+    run.engine.as_mut().unwrap().exclude(&run.requested);
+    run.engine.as_mut().unwrap().tick(at(END)).await;
+    for (view, before) in run.views().iter().zip(&before) {
+        assert_eq!(view.windows, before.windows);
+    }
+    assert!(run.snapshot().store_error.is_some() && run.snapshot().exclusions.is_empty());
+    run.kill().await;
+    run.start(at(END)).await;
+    run.compare(at(END)).await;
+    assert_eq!(run.views()[0].windows[0].bad, Some(0.0));
+}
+
 const POLICY: &str = "---\napiVersion: headroom/v1\nkind: Policy\npolicy: trial\nrules:\n  \
     - budget: {denyBelow: 0%}\nonUnknown: deny\nnoSlo: deny\n\
     override: {allowed: true, approvals: 1, maxDuration: 4h}\n";

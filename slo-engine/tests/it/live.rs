@@ -13,7 +13,7 @@ use slo_engine::evaluate::backfill;
 use slo_engine::evaluate::engine::Engine;
 use slo_engine::evaluate::exclusion::InForce;
 use slo_engine::evaluate::oneshot::{self, Question};
-use slo_engine::evaluate::snapshot::Latest;
+use slo_engine::evaluate::snapshot::{Latest, Snapshot};
 use slo_engine::store::Store;
 
 use crate::support::lab::{END, Lab, steady};
@@ -89,6 +89,15 @@ impl Run {
         }
         task.await.unwrap();
         engine.publish(now).await;
+    }
+
+    /// Takes the database away from under the engine.
+    pub(crate) async fn lose_the_database(&self) {
+        self.store.as_ref().unwrap().close().await;
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.latest.get().unwrap()
     }
 
     pub(crate) fn views(&self) -> Vec<Arc<BudgetView>> {

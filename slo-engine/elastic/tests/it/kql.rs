@@ -18,8 +18,29 @@ const TOGETHER: usize = 30;
 /// Texts that are awkward somewhere on the way, and short ones that meet each other.
 fn text() -> impl Strategy<Value = String> {
     let awkward = [
-        "", " ", "a b", "a  b", "A", "500", "5.0", "true", "and", "or not", "x:y", "(z)", "q\"uote",
-        "back\\slash", "st*ar", "wh?t", "é-ü", "\u{1f600}", "tab\there", "<=", "{}", "\\n", "/r.x/",
+        "",
+        " ",
+        "a b",
+        "a  b",
+        "A",
+        "500",
+        "5.0",
+        "true",
+        "and",
+        "or not",
+        "x:y",
+        "(z)",
+        "q\"uote",
+        "back\\slash",
+        "st*ar",
+        "wh?t",
+        "é-ü",
+        "\u{1f600}",
+        "tab\there",
+        "<=",
+        "{}",
+        "\\n",
+        "/r.x/",
     ];
     let awkward = awkward.map(str::to_owned).to_vec();
     prop_oneof![2 => prop::sample::select(awkward), 3 => "[abA*?\\\\]{0,3}"]
@@ -117,7 +138,8 @@ fn kql() -> impl Strategy<Value = String> {
     condition().prop_recursive(4, 12, 3, |inner| {
         prop_oneof![
             inner.clone().prop_map(|one| format!("not ({one})")),
-            prop::collection::vec(inner.clone(), 2..4).prop_map(|all| format!("({})", all.join(" and "))),
+            prop::collection::vec(inner.clone(), 2..4)
+                .prop_map(|all| format!("({})", all.join(" and "))),
             prop::collection::vec(inner, 2..4).prop_map(|any| format!("({})", any.join(" or "))),
         ]
     })
@@ -135,7 +157,8 @@ fn mapping() -> Value {
 }
 
 pub(crate) async fn a_node_finds_the_documents_that_the_filter_itself_finds(node: &Node) {
-    let config = Config { cases: 25, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
+    let config =
+        Config { cases: 25, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
     let mut runner = TestRunner::new(config);
     let documents = prop::collection::vec(document(), DOCUMENTS).new_tree(&mut runner).unwrap();
     let documents: Vec<Value> = documents.current().into_iter().map(Value::from).collect();
@@ -148,7 +171,8 @@ pub(crate) async fn a_node_finds_the_documents_that_the_filter_itself_finds(node
     node.write(&written.collect::<Vec<_>>()).await;
     let url = node.url.clone();
     let asked = move || {
-        runner.run(&prop::collection::vec(kql(), 1..TOGETHER), |texts| ask(&url, &texts, &documents))
+        runner
+            .run(&prop::collection::vec(kql(), 1..TOGETHER), |texts| ask(&url, &texts, &documents))
     };
     // A property cannot wait, so it has a thread and a runtime of its own.
     std::thread::spawn(asked).join().unwrap().unwrap_or_else(|e| panic!("{e}"));
@@ -175,7 +199,8 @@ fn ask(url: &str, texts: &[String], documents: &[Value]) -> Result<(), TestCaseE
             };
             let (node, own) = (only(&found.minutes, &expected), only(&expected, &found.minutes));
             let dsl = filter.dsl();
-            let said = format!("{filter}\n{dsl}\nthe node alone: {node:?}\nthe filter alone: {own:?}");
+            let said =
+                format!("{filter}\n{dsl}\nthe node alone: {node:?}\nthe filter alone: {own:?}");
             return Err(TestCaseError::fail(said));
         }
     }

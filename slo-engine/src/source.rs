@@ -2,8 +2,11 @@
 
 pub mod agreement;
 pub mod config;
+#[cfg(feature = "elastic")]
+pub mod elastic;
 pub mod error;
 pub mod intake;
+pub mod jsonlog;
 pub mod prometheus;
 pub mod reader;
 pub mod scrape;
@@ -17,4 +20,7 @@ use prometheus::Prometheus;
 pub enum Past {
     /// The Prometheus HTTP API.
     Prometheus(Arc<Prometheus>),
+    /// A search cluster.
+    #[cfg(feature = "elastic")]
+    Elastic(Arc<elastic::Elastic>),
 }

@@ -24,6 +24,7 @@ mod durable;
 mod incidents;
 mod load;
 mod past;
+mod positions;
 mod version;
 
 pub(crate) use commit::damaged;
@@ -302,6 +303,9 @@ const fn shard(ledger: u32) -> (i64, u32) {
 const fn ledger(shard: i64, slot: u32) -> u32 {
     shard as u32 * chunk::SLOTS + slot
 }
+
+/// So many ledgers with numbers beside each other share the rows of the database.
+pub(crate) const NEIGHBOURS: u32 = chunk::SLOTS;
 
 /// The hours of one ledger, as [`Hour`]s or as sums.
 type ByLedger<T> = BTreeMap<u32, Vec<(i64, T)>>;

@@ -13,6 +13,7 @@ use crate::config::{LogFormat, Telemetry};
 
 mod children;
 mod pipeline;
+mod ship;
 mod stage;
 mod story;
 

@@ -27,11 +27,8 @@ pub(super) fn exclusions(all: &[Exclusion]) -> impl Iterator<Item = Warning> {
 
 fn of_slo(set: &Set, slo: &Slo) -> Vec<SpecError> {
     let name = &slo.id.slo;
-    let keys = [
-        ("groupBy", !slo.group_by.is_empty()),
-        ("attributeBy", !slo.attribute_by.is_empty()),
-        ("was", slo.was.is_some()),
-    ];
+    let keys =
+        [("groupBy", !slo.group_by.is_empty()), ("attributeBy", !slo.attribute_by.is_empty())];
     let ignored = keys.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| {
         (format!("`{key}` of {name} is not acted upon by this version"), "remove it until it is")
     });

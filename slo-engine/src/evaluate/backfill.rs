@@ -123,7 +123,39 @@ async fn read(
 ) -> Result<Filled, SourceError> {
     match &job.source {
         Past::Prometheus(prometheus) => of_series(prometheus, members, from, until).await,
+        #[cfg(feature = "elastic")]
+        Past::Elastic(elastic) => of_documents(elastic, members, from, until).await,
     }
+}
+
+/// SLOs that cannot be counted whole are left out, and so wanted again.
+#[cfg(feature = "elastic")]
+async fn of_documents(
+    elastic: &crate::source::elastic::Elastic,
+    members: &[Member],
+    from: Minute,
+    until: Minute,
+) -> Result<Filled, SourceError> {
+    let slos: Vec<(Arc<Feeds>, Option<i64>)> =
+        members.iter().map(|member| (member.feeds.clone(), member.newest)).collect();
+    let mut filled = Filled { from: Some(from), until: Some(until), ..Filled::default() };
+    let histories = elastic.history(&slos, (from, until)).await?;
+    for (member, counted) in members.iter().zip(histories) {
+        match counted {
+            Err(fault) => tracing::warn!(fault, from = %from.start(), "cannot read the past"),
+            Ok(counted) => {
+                let outcome = Outcome {
+                    buckets: counted.buckets.into_iter().collect(),
+                    ..Outcome::default()
+                };
+                let mut hours = BTreeMap::new();
+                collect(&mut hours, &outcome, until);
+                filled.hours.push((member.at, hours.into_iter().collect()));
+                filled.newest.extend(counted.newest.map(|newest| (member.at, newest)));
+            }
+        }
+    }
+    Ok(filled)
 }
 
 async fn of_series(

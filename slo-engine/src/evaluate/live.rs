@@ -328,6 +328,7 @@ mod tests {
                 id: 1,
                 first: None,
                 stretches: stretches.iter().map(|(a, b)| (Minute(*a), Minute(*b))).collect(),
+                replaces: false,
             },
             dirty: BTreeSet::new(),
             backfill: None,

@@ -16,10 +16,16 @@ use slo_core::view::{Ask, BudgetView};
 use crate::evaluate::mix::{self, Counted};
 use crate::evaluate::reading::{self, Reading};
 use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
+#[cfg(feature = "elastic")]
+use crate::source::elastic::Elastic;
 use crate::source::error::SourceError;
 use crate::source::intake::{Feeding, Intake};
 use crate::source::prometheus::Prometheus;
 use crate::source::prometheus::history::{self, Stretch};
+
+#[cfg(feature = "elastic")]
+mod documents;
+mod lines;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -299,6 +305,15 @@ async fn read_source(
     mine: &[usize],
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(), String> {
+    #[cfg(feature = "elastic")]
+    if config.kind == SourceKind::Elasticsearch {
+        let source = Elastic::new(config).map_err(|e| e.to_string())?;
+        let read = documents::read(question, &source, all, mine, progress).await;
+        return read.map_err(|e| e.to_string());
+    }
+    if config.kind == SourceKind::Jsonlog {
+        return lines::read(question, config, all, mine).await;
+    }
     if config.kind != SourceKind::Prometheus {
         return Err(format!(
             "source `{}` has no past to ask; run the server and ask it",

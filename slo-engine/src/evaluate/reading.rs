@@ -34,6 +34,8 @@ pub struct Reading {
     pub between: Option<(Option<f64>, Option<f64>)>,
     /// When a counter fell a little and was held, and by how much.
     pub dip: Option<(Minute, i64)>,
+    /// Whether it was counted in another way before.
+    pub replaces: bool,
     /// Where its windows end, when a composite says so.
     pub ends: Option<DateTime<Utc>>,
     /// Where several sources were read for it.
@@ -186,8 +188,24 @@ fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
             ..finding("dip", message, &[("by", by as f64)])
         });
     }
+    found.extend(changed(account, reading));
     found.extend(faults(account));
     found
+}
+
+/// What was counted by another query is no part of the numbers.
+fn changed(account: &Account, reading: &Reading) -> Option<Finding> {
+    let window = account.events().slides().first().filter(|_| reading.replaces)?;
+    let first = account.events().first();
+    if first.is_some_and(|first| first <= window.from) {
+        return None;
+    }
+    let since = first.map(Minute::start);
+    let message =
+        "its query or source was another before, and what that counted is no part of these \
+        numbers; the past is read anew as far as the source still has it"
+            .to_owned();
+    Some(Finding { since, ..finding("queryChanged", message, &[]) })
 }
 
 /// Faults in the counts themselves.

@@ -89,6 +89,10 @@ pub enum SourceError {
         /// `ahead` or `behind`.
         direction: &'static str,
     },
+    /// A search cluster could not be asked.
+    #[cfg(feature = "elastic")]
+    #[error(transparent)]
+    Search(slo_source_elastic::Error),
     /// Histograms have not had the same boundaries all the time; they must be read whole.
     #[error("histograms have changed their buckets and are read anew")]
     Mixed {

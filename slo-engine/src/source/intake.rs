@@ -54,6 +54,8 @@ struct Unit {
     /// For a raw ratio the end of the newest slice that had a value, for logs the newest heartbeat;
     /// Unix milliseconds.
     newest: Option<i64>,
+    /// For logs: the first minute with events.
+    began: Option<Minute>,
     several: usize,
 }
 
@@ -137,6 +139,7 @@ impl Intake {
             part_seen: false,
             native: false,
             newest: None,
+            began: None,
             several: 0,
         };
         Self {

@@ -7,6 +7,7 @@ use slo_core::plan::Feeds;
 
 use super::error::SourceError;
 use super::intake::Intake;
+use super::jsonlog::Positions;
 
 /// What one read gave.
 #[derive(Debug, Default)]
@@ -34,4 +35,12 @@ pub trait MetricSource: std::fmt::Debug + Send + Sync {
     /// Reads the samples or documents of `(from, to]` (Unix milliseconds) into the intake and counts
     /// them. A source without a past gives what came since it was read last.
     fn read<'a>(&'a self, intake: &'a mut Intake, from: i64, to: i64) -> Later<'a, Read>;
+
+    /// Where files have been read to, of a source of files: to be kept with what was counted.
+    fn positions(&self) -> Option<Positions> {
+        None
+    }
+
+    /// Goes on from there.
+    fn resume(&self, _: Positions) {}
 }

@@ -1,4 +1,4 @@
-//! Writes a tick: buckets, sums, watermarks and tails in one transaction.
+//! Writes a tick: buckets, sums, watermarks, tails and positions in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,8 @@ use slo_core::time::Minute;
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::chunk::{self, Slots};
-use super::{Store, StoreError, failed, give_up, shard};
+use super::{Store, StoreError, failed, give_up, positions, shard};
+use crate::source::jsonlog::Positions;
 
 /// What one transaction writes. Everything in it replaces what was there.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,8 @@ pub struct Commit {
     pub stretches: BTreeMap<u32, Vec<(Minute, Minute)>>,
     /// Tails of series of these ledgers.
     pub tails: Vec<Tail>,
+    /// All positions in the files of these sources.
+    pub positions: BTreeMap<String, Positions>,
 }
 
 /// How far a source has been read.
@@ -101,6 +104,7 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(),
     write_folds(&mut transaction, &commit.folds).await?;
     write_rest(&mut transaction, commit).await?;
     write_tails(&mut transaction, &commit.tails).await?;
+    positions::write(&mut transaction, &commit.positions).await?;
     transaction.commit().await.map_err(failed("commit"))
 }
 

@@ -1,6 +1,6 @@
 //! Reads what a start needs: the ledgers, their sums, the newest minutes, watermarks and tails.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::TryStreamExt;
 use slo_core::ledger::{Day, Ledger};
@@ -22,10 +22,16 @@ pub struct Registered {
     pub first: Option<Minute>,
     /// The stretches that have been read.
     pub stretches: Vec<(Minute, Minute)>,
+    /// Whether the same SLO was counted before in another way.
+    pub replaces: bool,
 }
 
 /// Environment, service, SLO and fingerprint.
 pub(super) type Names = (String, String, String, String);
+
+fn without_fingerprint((environment, service, slo, _): Names) -> Names {
+    (environment, service, slo, String::new())
+}
 
 pub(super) fn names(key: &LedgerKey) -> Names {
     let LedgerKey { slo, fingerprint } = key;
@@ -34,6 +40,29 @@ pub(super) fn names(key: &LedgerKey) -> Names {
 }
 
 impl Store {
+    /// Gives ledgers of an SLO's old name to its new one, where that has none of its own.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub async fn rename(&self, was: &[(LedgerKey, LedgerKey)]) -> Result<(), StoreError> {
+        for (old, new) in was {
+            let (environment, service, slo, fingerprint) = names(old);
+            sqlx::query(
+                "UPDATE OR IGNORE ledgers SET slo = ? \
+                 WHERE environment = ? AND service = ? AND slo = ? AND fingerprint = ?",
+            )
+            .bind(new.slo.slo.as_str())
+            .bind(environment)
+            .bind(service)
+            .bind(slo)
+            .bind(fingerprint)
+            .execute(&self.pool)
+            .await
+            .map_err(failed("rename ledgers"))?;
+        }
+        Ok(())
+    }
+
     /// The numbers of ledgers; those that are not there yet are made.
     ///
     /// # Errors
@@ -52,11 +81,19 @@ impl Store {
             drop(connection);
             known = self.ledgers().await?;
         }
+        let mine: HashSet<Names> = keys.iter().map(names).collect();
+        let before: HashSet<Names> = known
+            .iter()
+            .filter(|(names, ledger)| ledger.first.is_some() && !mine.contains(*names))
+            .map(|(names, _)| without_fingerprint(names.clone()))
+            .collect();
         let found = keys.iter().map(|key| {
-            known.get(&names(key)).cloned().ok_or_else(|| StoreError::Damaged {
+            let names = names(key);
+            let known = known.get(&names).cloned().ok_or_else(|| StoreError::Damaged {
                 table: "ledgers",
                 reason: "a ledger that was just made is not there".to_owned(),
-            })
+            })?;
+            Ok(Registered { replaces: before.contains(&without_fingerprint(names)), ..known })
         });
         found.collect()
     }
@@ -95,7 +132,10 @@ impl Store {
             let id: u32 = row.get(4);
             let first = row.get::<Option<i64>, _>(5).map(Minute);
             let stretches = stretches.remove(&id).unwrap_or_default();
-            ((row.get(0), row.get(1), row.get(2), row.get(3)), Registered { id, first, stretches })
+            (
+                (row.get(0), row.get(1), row.get(2), row.get(3)),
+                Registered { id, first, stretches, replaces: false },
+            )
         });
         Ok(ledgers.collect())
     }

@@ -2,6 +2,7 @@ use slo_core::bucket::Bucket;
 use slo_core::slo::Name;
 
 use super::*;
+use crate::source::jsonlog::{Identity, Position, Positions};
 
 fn key(slo: &str) -> LedgerKey {
     let name = |text: &str| Name::parse(text).unwrap();
@@ -78,11 +79,39 @@ async fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
 async fn a_database_of_a_newer_version_is_refused_with_both_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&url(&folder)).await.unwrap();
-    let newest = "UPDATE _sqlx_migrations SET version = 9999 WHERE version = 2";
+    let newest = "UPDATE _sqlx_migrations SET version = 9999 \
+        WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
     sqlx::query(newest).execute(&store.pool).await.unwrap();
     store.close().await;
     let error = Store::open(&url(&folder)).await.unwrap_err().to_string();
     assert!(error.contains("9999") && error.contains("newer"), "{error}");
+}
+
+#[tokio::test]
+async fn positions_of_a_source_are_replaced_whole_and_read_back_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let position = |number: u64| Position {
+        name: format!("{number}.log"),
+        path: "/var/log/x.log".to_owned(),
+        identity: (number > 1).then_some(Identity { device: u64::MAX, inode: u64::MAX - number }),
+        offset: 1 << 40,
+        beginning: vec![0, 0xff, b'{'],
+        before: Vec::new(),
+        is_skipping: number == 3,
+        read_at: (number > 1).then_some((number, i64::MAX)),
+        gone_since: (number == 1).then_some(5),
+    };
+    let two = Positions::new(vec![position(1), position(2)]);
+    let many = Positions::new((3..5_000).map(position).collect());
+    for (source, positions) in [("a", &two), ("b", &two), ("a", &many)] {
+        let positions = [(source.to_owned(), positions.clone())].into();
+        store.commit(&Commit { positions, ..Commit::default() }).await.unwrap();
+    }
+    store.commit(&Commit::default()).await.unwrap();
+    assert!(store.positions("a").await.unwrap() == many);
+    assert_eq!(store.positions("b").await.unwrap(), two);
+    assert_eq!(store.positions("c").await.unwrap(), Positions::default());
 }
 
 #[tokio::test]
@@ -158,6 +187,7 @@ async fn a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_
         "DROP TABLE heads",
         "DROP TABLE tokens",
         "DROP TABLE incidents",
+        "DROP TABLE positions",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {
         sqlx::query(sql).execute(&store.pool).await.unwrap();

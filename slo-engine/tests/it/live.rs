@@ -52,6 +52,10 @@ impl Run {
         Self { config, paths, engine: None, store: None, latest: Latest::default() }
     }
 
+    pub(crate) const fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
     pub(crate) async fn start(&mut self, now: DateTime<Utc>) {
         let declared = Arc::new(declared::read(&self.paths, None).unwrap());
         let store = Store::open(&self.config.store.url).await.unwrap();
@@ -282,4 +286,51 @@ async fn samples_on_the_minute_are_counted_once_wherever_reading_is_cut() {
     run.compare(at(END)).await;
     let totals = |run: &Run| run.views()[0].windows.iter().map(|w| w.total).collect::<Vec<_>>();
     assert_eq!(totals(&run), [Some(100_800.0), Some(14_400.0)]);
+}
+
+fn renamed(name: &str, objective: &str, bad: &str) -> String {
+    format!(
+        "apiVersion: headroom/v1\nkind: Service\nservice: shop\ntier: 2\nenvironment: production\nslos:\n\
+         \x20 - {name}\n    objective: {objective}\n    window: 1d\n    indicator:\n      ratio:\n\
+         \x20       total: http_requests_total{{service=\"svc-0000\"}}\n        bad: '{bad}'\n"
+    )
+}
+
+/// Scraped counters are asked for anew by nobody: what an edit keeps, it keeps in the ledger.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_keeps_the_history_unless_it_asks_for_other_events() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let labels = |code| [("service", "svc-0000"), ("job", "a"), ("instance", "a"), ("code", code)];
+    let history =
+        [steady(&labels("200"), -3_000..1, 1_000, 10), steady(&labels("500"), -3_000..1, 0, 1)];
+    let lab = Lab::holding("live-edits", &history);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("slos.yaml");
+    std::fs::write(&file, renamed("name: old", "99%", "{code=\"500\"}")).unwrap();
+    let mut run = Run::in_folder(lab.server.url(), &folder);
+    run.start(at(END)).await;
+    run.engine.as_mut().unwrap().tick(at(END)).await;
+    run.fill(at(END)).await;
+    let before = run.views()[0].windows[0].clone();
+    assert_eq!(before.bad, Some(1_440.0));
+    for (name, objective) in [("name: old", "90%"), ("{name: new, was: old}", "90%")] {
+        run.kill().await;
+        let name = name.replace("{name: new, was: old}", "name: new\n    was: old");
+        std::fs::write(&file, renamed(&name, objective, "{code=\"500\"}")).unwrap();
+        run.start(at(END)).await;
+        let view = run.views().remove(0);
+        assert_eq!((view.windows[0].bad, view.windows[0].total), (before.bad, before.total));
+        assert!(view.findings.iter().all(|finding| finding.code != "queryChanged"), "{name}");
+    }
+    run.kill().await;
+    std::fs::write(&file, renamed("name: new", "90%", "{code=\"200\"}")).unwrap();
+    run.start(at(END)).await;
+    let view = run.views().remove(0);
+    assert_eq!(view.windows[0].total, None);
+    assert!(view.findings.iter().any(|finding| finding.code == "queryChanged"));
+    run.engine.as_mut().unwrap().tick(at(END)).await;
+    run.fill(at(END)).await;
+    let view = run.views().remove(0);
+    assert_eq!(view.windows[0].bad, Some(14_400.0));
+    assert!(view.findings.iter().all(|finding| finding.code != "queryChanged"));
 }

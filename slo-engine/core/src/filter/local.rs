@@ -86,8 +86,11 @@ impl Test {
     pub fn passes(&self, value: Scalar<'_>) -> bool {
         match (self, value) {
             (Self::Exists, _) => true,
+            (Self::Is(literal), Scalar::Text(text)) => literal.text == text,
             (Self::Is(literal), Scalar::Bool(_)) => literal.text == value.text(),
-            (Self::Is(literal), _) => literal.order_of(value) == Some(Ordering::Equal),
+            (Self::Is(literal), Scalar::Number(_)) => {
+                literal.order_of(value) == Some(Ordering::Equal)
+            }
             (Self::Like(pieces), _) => like(&value.text(), pieces),
             (Self::Compare(order, literal), _) => {
                 literal.order_of(value).is_some_and(|found| order.allows(found))

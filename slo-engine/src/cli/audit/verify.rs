@@ -115,12 +115,15 @@ fn finding(finding: &Finding) -> String {
 
 fn ends(audit: &Audit) -> String {
     let Head { seq, hash } = audit.end;
-    let heads = counted(usize::try_from(audit.heads).unwrap_or(0), "signed head");
+    let heads = match audit.heads {
+        0 => "no head is signed yet".to_owned(),
+        1 => "1 signed head agrees".to_owned(),
+        heads => format!("{heads} signed heads agree"),
+    };
     match (audit.is_whole(), seq) {
         (true, 0) => "nothing is recorded yet".to_owned(),
         (true, _) => {
-            let agree = if audit.heads == 1 { "agrees" } else { "agree" };
-            format!("the chain is whole up to {seq}:{hash}; {heads} {agree}")
+            format!("the chain is whole up to {seq}:{hash}; {heads}")
         }
         (false, 0) => "NOT WHOLE: no record holds".to_owned(),
         (false, _) => format!("NOT WHOLE; up to {seq}:{hash} each link holds"),

@@ -12,6 +12,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 
 use super::children::{Running, answers, port};
+use super::ship::Cluster;
 use super::{From, sibling, story};
 use crate::app::{self, Reload};
 use crate::clock::SystemClock;
@@ -27,6 +28,8 @@ pub(super) struct Stage {
     pub(super) store: String,
     pub(super) counts: String,
     pub(super) prometheus: Option<String>,
+    /// A search cluster that the log is shipped to.
+    pub(super) cluster: Option<Cluster>,
     rate: u32,
     children: Vec<Running>,
     stop: watch::Sender<bool>,
@@ -49,12 +52,20 @@ impl Stage {
         let catalog = format!("http://127.0.0.1:{catalog_port}");
         let mut command = Command::new(sibling("shop-catalog")?);
         command.args(["--listen", &format!("127.0.0.1:{catalog_port}")]);
+        command.arg("--log-file").arg(log_of(folder.path()));
         let mut children = vec![Running::start("shop-catalog", &mut command, folder.path())?];
         answers(&client, &format!("{catalog}/healthz"), &mut children[0]).await?;
         let (source, prometheus) =
             source(from, catalog_port, folder.path(), &client, &mut children).await?;
         let store = format!("sqlite://{}", folder.path().join("headroom.db").display());
-        let (engine, stop, work) = engine(folder.path(), &store, source).await?;
+        let cluster = Cluster::at_hand();
+        if let Some(cluster) = &cluster {
+            story::say(&format!("the catalog's log is shipped to {}, too", cluster.url))?;
+            cluster.prepare(&client).await?;
+            let log = log_of(folder.path());
+            tokio::spawn(cluster.clone().ship(client.clone(), log));
+        }
+        let (engine, stop, work) = engine(folder.path(), &store, source, cluster.as_ref()).await?;
         let counts = format!("127.0.0.1:{}", port(8083, "load generator's counts")?);
         Ok(Self {
             client,
@@ -63,6 +74,7 @@ impl Stage {
             store,
             counts,
             prometheus,
+            cluster,
             rate,
             children,
             stop,
@@ -91,22 +103,32 @@ impl Stage {
         answers(&self.client, &counts, &mut self.children[last]).await
     }
 
-    /// The SLO as the engine serves it.
-    pub(super) async fn view(&self) -> anyhow::Result<BudgetView> {
-        let url = format!("{}/v1/slos/catalog/availability", self.engine);
+    /// An SLO of the catalog as the engine serves it.
+    pub(super) async fn view_of(&self, slo: &str) -> anyhow::Result<BudgetView> {
+        let url = format!("{}/v1/slos/catalog/{slo}", self.engine);
         let answer = self.client.get(url).send().await.context("the engine did not answer")?;
         answer.json().await.context("the engine's answer is no budget")
     }
 
-    /// Waits until the SLO is as wanted.
+    /// Waits until the SLO of the story is as wanted.
     pub(super) async fn until(
         &mut self,
         what: &str,
         holds: impl Fn(&BudgetView) -> bool,
     ) -> anyhow::Result<BudgetView> {
+        self.until_of("availability", what, holds).await
+    }
+
+    /// Waits until an SLO of the catalog is as wanted.
+    pub(super) async fn until_of(
+        &mut self,
+        slo: &str,
+        what: &str,
+        holds: impl Fn(&BudgetView) -> bool,
+    ) -> anyhow::Result<BudgetView> {
         for _ in 0..600 {
             self.check()?;
-            if let Ok(view) = self.view().await
+            if let Ok(view) = self.view_of(slo).await
                 && holds(&view)
             {
                 return Ok(view);
@@ -131,19 +153,37 @@ impl Stage {
         for child in self.children.iter_mut().rev() {
             child.end().await;
         }
+        if let Some(cluster) = &self.cluster {
+            cluster.clear(&self.client).await;
+        }
     }
+}
+
+/// Where the catalog writes what it answered.
+fn log_of(folder: &Path) -> PathBuf {
+    folder.join("catalog.json")
 }
 
 async fn engine(
     folder: &Path,
     store: &str,
     source: SourceConfig,
+    cluster: Option<&Cluster>,
 ) -> anyhow::Result<(String, watch::Sender<bool>, tokio::task::JoinHandle<anyhow::Result<()>>)> {
     let specs = folder.join("slos");
     std::fs::create_dir_all(&specs)?;
-    std::fs::write(specs.join("catalog.yaml"), SLO)?;
+    let searched = cluster.map(Cluster::slo).unwrap_or_default();
+    std::fs::write(specs.join("catalog.yaml"), format!("{SLO}{searched}"))?;
     std::fs::write(specs.join("policy.yaml"), POLICY)?;
-    let mut config = Config { sources: vec![source], ..Config::default() };
+    let logs = SourceConfig {
+        name: "logs".to_owned(),
+        kind: SourceKind::Jsonlog,
+        files: vec![log_of(folder).display().to_string()],
+        ..SourceConfig::default()
+    };
+    let mut sources = vec![source, logs];
+    sources.extend(cluster.map(Cluster::source));
+    let mut config = Config { sources, ..Config::default() };
     config.schedule.tick = Span::seconds(1);
     config.specs.paths = vec![specs];
     config.store.url = store.to_owned();

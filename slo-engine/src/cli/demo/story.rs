@@ -8,6 +8,7 @@ use slo_core::time::Minute;
 use slo_core::view::{BudgetView, State};
 
 use super::pipeline::{self, People};
+use super::ship;
 use super::stage::Stage;
 use crate::cli::output;
 
@@ -127,16 +128,29 @@ async fn compare(stage: &mut Stage) -> anyhow::Result<bool> {
         stage.client.get(url).send().await?.json().await.context("the load generator's counts")?;
     let bad = |view: &BudgetView| view.windows[0].bad.unwrap_or(0.0) as i64;
     // The engine reads every second: the answer that the load generator has may come a tick later.
-    let view = stage.until("the engine has read past the counts", |v| bad(v) >= seen.bad).await?;
+    let read = |v: &BudgetView| bad(v) >= seen.bad;
+    let view = stage.until("the engine has read past the counts", read).await?;
     line(&view)?;
-    let off = bad(&view) - seen.bad;
-    title("6. Two counts of the same failures")?;
+    title("6. The same failures, counted in several ways")?;
     say(&format!(
         "   the load generator saw {} bad answers of {} requests ({} in flight)",
         seen.bad, seen.sent, seen.in_flight
     ))?;
-    say(&format!("   the engine counted     {} bad events; they differ by {off}", bad(&view)))?;
-    let equal = off.abs() <= seen.in_flight.max(0) && seen.answered > 0;
+    let mut equal = seen.answered > 0;
+    let searched = stage.cluster.is_some().then_some((ship::SLO, "by its log in the cluster     "));
+    for (slo, how) in [
+        ("availability", "by the catalog's metrics      "),
+        ("availability-in-logs", "by the lines of its log       "),
+        ("availability-of-both", "all by metrics, bad by its log"),
+    ]
+    .into_iter()
+    .chain(searched)
+    {
+        let view = stage.until_of(slo, "the engine has read past the counts", read).await?;
+        let off = bad(&view) - seen.bad;
+        equal &= off.abs() <= seen.in_flight.max(0);
+        say(&format!("   the engine, {how}: {} bad events; they differ by {off}", bad(&view)))?;
+    }
     say(if equal { "   equal, to within the requests in flight" } else { "   NOT equal" })?;
     Ok(equal)
 }

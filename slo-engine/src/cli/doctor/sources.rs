@@ -34,10 +34,8 @@ async fn check(at: usize, source: &SourceConfig) -> Check {
     match source.kind {
         SourceKind::Prometheus => prometheus(&name, at, source).await,
         SourceKind::Scrape => scrape(&name, source).await,
-        SourceKind::Elasticsearch | SourceKind::Jsonlog => {
-            let message = "log sources are not built into this version, so it is not read";
-            Check::warn(&name, message, "remove it, and the SLOs that name it")
-        }
+        SourceKind::Elasticsearch => elastic(&name, at, source).await,
+        SourceKind::Jsonlog => Check::ok(&name, "files"),
     }
 }
 
@@ -57,6 +55,25 @@ async fn prometheus(name: &str, at: usize, source: &SourceConfig) -> Check {
         Err(_) => "no build information".to_owned(),
     };
     clocks(name, &format!("{} answers, {what}", api.url()), date, now)
+}
+
+#[cfg(feature = "elastic")]
+async fn elastic(name: &str, at: usize, source: &SourceConfig) -> Check {
+    let remedy = format!("look at sources[{at}].url and auth (HEADROOM__SOURCES__{at}__URL)");
+    let elastic = match crate::source::elastic::Elastic::new(source) {
+        Ok(elastic) => elastic,
+        Err(error) => return Check::fail(name, error.to_string(), &remedy),
+    };
+    match elastic.probe().await {
+        Ok(()) => Check::ok(name, format!("{} answers", elastic.url())),
+        Err(error) => Check::fail(name, error.to_string(), &remedy),
+    }
+}
+
+#[cfg(not(feature = "elastic"))]
+async fn elastic(name: &str, _: usize, _: &SourceConfig) -> Check {
+    let message = "this program was built without Elasticsearch";
+    Check::fail(name, message, "build it with --features elastic")
 }
 
 async fn scrape(name: &str, source: &SourceConfig) -> Check {

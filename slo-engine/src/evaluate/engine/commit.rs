@@ -64,6 +64,9 @@ impl Engine {
                     read_to,
                 });
             }
+            if let Some(positions) = source.source.positions() {
+                commit.positions.insert(source.config.name.clone(), positions);
+            }
             if !source.has_past {
                 commit.tails.extend(self.tails(source));
             }

@@ -7,6 +7,7 @@ use slo_core::time::Minute;
 use super::Engine;
 use crate::evaluate::live::ShareOf;
 use crate::evaluate::mix::{self, Counted, earlier, later};
+use crate::evaluate::reading::Reading;
 
 /// Hours that are added up before the memory of their minutes is given back.
 const AT_ONCE: usize = 48;
@@ -23,7 +24,9 @@ impl Engine {
             let hours: BTreeSet<i64> = changed.collect();
             self.add_up(at, &shares, hours).await;
             let slo = self.slos[at].account.slo().clone();
-            self.slos[at].reading = mix::read(&slo, &self.counted(&shares));
+            let replaces = self.slos[at].reading.replaces;
+            let reading = mix::read(&slo, &self.counted(&shares));
+            self.slos[at].reading = Reading { replaces, ..reading };
         }
     }
 

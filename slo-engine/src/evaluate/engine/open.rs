@@ -8,7 +8,7 @@ use slo_core::budget::Account;
 use slo_core::calendar;
 use slo_core::ledger::Hour;
 use slo_core::plan::{Feeds, Share, shares};
-use slo_core::slo::{Budgeting, Slo};
+use slo_core::slo::{Budgeting, Slo, SloId};
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
@@ -19,11 +19,14 @@ use crate::evaluate::reading::Reading;
 use crate::evaluate::snapshot::Latest;
 use crate::source::Past;
 use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
+#[cfg(feature = "elastic")]
+use crate::source::elastic::Elastic;
 use crate::source::intake::Intake;
+use crate::source::jsonlog::source::Files;
 use crate::source::prometheus::Prometheus;
 use crate::source::reader::MetricSource;
 use crate::source::scrape::source::Scrape;
-use crate::store::{LedgerKey, Registered, Store, StoreError};
+use crate::store::{LedgerKey, NEIGHBOURS, Registered, Store, StoreError};
 
 type Opened = (Arc<dyn MetricSource>, Option<Past>);
 
@@ -109,7 +112,7 @@ pub(super) fn new_live(declared: &Declared, slo: &Arc<Slo>) -> Live {
         place: Place::Shown,
         members: Vec::new(),
         fault: None,
-        ledger: Registered { id: 0, first: None, stretches: Vec::new() },
+        ledger: Registered { id: 0, first: None, stretches: Vec::new(), replaces: false },
         dirty: BTreeSet::new(),
         backfill: None,
         view: None,
@@ -164,9 +167,17 @@ fn open_source(config: &SourceConfig) -> anyhow::Result<Opened> {
             (prometheus.clone(), Some(Past::Prometheus(prometheus)))
         }
         SourceKind::Scrape => (Arc::new(Scrape::new(config)?), None),
-        SourceKind::Elasticsearch | SourceKind::Jsonlog => {
-            anyhow::bail!("source `{}`: log sources are not built into this version", config.name)
+        #[cfg(feature = "elastic")]
+        SourceKind::Elasticsearch => {
+            let elastic = Arc::new(Elastic::new(config)?);
+            (elastic.clone(), Some(Past::Elastic(elastic)))
         }
+        #[cfg(not(feature = "elastic"))]
+        SourceKind::Elasticsearch => anyhow::bail!(
+            "source `{}`: this program was built without Elasticsearch; build it with --features elastic",
+            config.name
+        ),
+        SourceKind::Jsonlog => (Arc::new(Files::new(config)?), None),
     })
 }
 
@@ -205,21 +216,37 @@ impl Engine {
 
     /// Slices of time are judged anew by their minutes, which the sums of hours do not tell.
     async fn load_slices(&mut self, current: i64) -> Result<(), StoreError> {
-        for live in self.slos.iter_mut().filter(|live| live.place == Place::Shown) {
+        // Neighbours lie in the same rows.
+        let mut lacking: BTreeMap<u32, (Vec<u32>, BTreeSet<i64>)> = BTreeMap::new();
+        for live in self.slos.iter().filter(|live| live.place == Place::Shown) {
             let slo = live.account.slo();
             if matches!(slo.budgeting, Budgeting::Occurrences) {
                 continue;
             }
             let longest = slo.windows.iter().map(|w| calendar::longest(*w)).max().unwrap_or(0);
             let events = live.account.events();
-            let lacking: Vec<i64> = (current - longest / 60 - 48..current + 1)
-                .filter(|hour| events.lacks(*hour))
-                .collect();
-            for (hour, minutes) in self.store.minutes_in(live.ledger.id, &lacking).await? {
-                live.account.events_mut().load_minutes(hour, minutes);
+            let hours =
+                (current - longest / 60 - 48..current + 1).filter(|hour| events.lacks(*hour));
+            let (ids, all) = lacking.entry(live.ledger.id / NEIGHBOURS).or_default();
+            ids.push(live.ledger.id);
+            all.extend(hours);
+        }
+        let places: BTreeMap<u32, usize> = self.places_of_ledgers();
+        for (ids, hours) in lacking.into_values() {
+            let hours: Vec<i64> = hours.into_iter().collect();
+            for (id, found) in self.store.minutes_in(&ids, &hours).await? {
+                let Some(at) = places.get(&id) else { continue };
+                let events = self.slos[*at].account.events_mut();
+                for (hour, minutes) in found {
+                    events.load_minutes(hour, minutes);
+                }
             }
         }
         Ok(())
+    }
+
+    fn places_of_ledgers(&self) -> BTreeMap<u32, usize> {
+        self.slos.iter().enumerate().map(|(at, live)| (live.ledger.id, at)).collect()
     }
 
     /// Until the series are read again, the newest sample is known to the minute: the last measured
@@ -269,6 +296,17 @@ impl Engine {
             fingerprint: live.fingerprint.clone(),
         };
         let keys: Vec<LedgerKey> = self.slos.iter().map(key).collect();
+        let was: Vec<(LedgerKey, LedgerKey)> = self
+            .slos
+            .iter()
+            .zip(&keys)
+            .filter_map(|(live, key)| {
+                let slo = live.account.slo().was.clone()?;
+                let old = SloId { slo, ..key.slo.clone() };
+                Some((LedgerKey { slo: old, ..key.clone() }, key.clone()))
+            })
+            .collect();
+        self.store.rename(&was).await?;
         let registered = self.store.register(&keys).await?;
         let mut ledgers = BTreeMap::new();
         for (live, ledger) in self.slos.iter_mut().zip(registered) {
@@ -278,6 +316,7 @@ impl Engine {
             if let Some(first) = ledger.first {
                 live.account.events_mut().set_first(first);
             }
+            live.reading.replaces = ledger.replaces;
             live.ledger = ledger;
             live.fingerprint = String::new();
         }
@@ -285,14 +324,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Restores the tails and the open minutes of a source without a past.
+    /// Restores the tails and the open minutes of a source without a past, and where files had been read to.
     pub(super) async fn restore_tails(
         &self,
         source: usize,
         intake: &mut Intake,
         open: Minute,
     ) -> Result<(), StoreError> {
-        let slos = &self.sources[source].slos;
+        let live = &self.sources[source];
+        if !live.was_opened && live.source.positions().is_some() {
+            live.source.resume(self.store.positions(&live.config.name).await?);
+        }
+        let slos = &live.slos;
         let place: BTreeMap<u32, usize> =
             slos.iter().enumerate().map(|(place, at)| (self.slos[*at].ledger.id, place)).collect();
         for tail in self.store.tails().await? {

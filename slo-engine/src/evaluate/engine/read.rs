@@ -189,8 +189,12 @@ impl Engine {
         });
         let mut intake = Intake::new(fed.collect(), from, live.config.max_query_bytes);
         for feed in intake.logs() {
-            if let Some(newest) = self.slos[live.slos[feed.slo]].reading.newest {
+            let counted = &self.slos[live.slos[feed.slo]];
+            if let Some(newest) = counted.reading.newest {
                 intake.restore_newest(feed.slo, newest);
+            }
+            if let Some(first) = counted.account.events().first() {
+                intake.restore_first(feed.slo, first);
             }
         }
         intake

@@ -159,7 +159,8 @@ impl History {
         hours.sort_unstable();
         hours.dedup();
         let Some(ledger) = self.ledger.filter(|_| !hours.is_empty()) else { return Ok(()) };
-        for (hour, minutes) in store.minutes_in(ledger, &hours).await? {
+        let found = store.minutes_in(&[ledger], &hours).await?.remove(&ledger);
+        for (hour, minutes) in found.unwrap_or_default() {
             self.account.events_mut().load_minutes(hour, minutes);
         }
         Ok(())

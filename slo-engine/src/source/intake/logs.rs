@@ -88,15 +88,22 @@ impl Intake {
     pub fn add_logs(&mut self, feed: &LogFeed, found: &Found) -> Outcome {
         let (before, newest) = self.saw(feed.slo, found.newest);
         let mut more = weighed(feed.counts(), &found.counts);
-        let first = more.keys().next().copied();
-        if let Some(last) = newest.map(Minute::of_millis) {
-            let since = before.map(|before| Minute::of_millis(before) + 1);
-            let since = since.or(first).unwrap_or(last);
-            for minute in (since.0..=last.0).map(Minute) {
-                more.entry(minute).or_default().measured = true;
-            }
-        }
+        let first = self.began(feed.slo, more.keys().next().copied());
+        let since = before.map(|before| Minute::of_millis(before) + 1).or(first);
+        measure(&mut more, since, newest);
         Outcome { more: more.into_iter().collect(), ..Outcome::default() }
+    }
+
+    /// Says since when an SLO is counted.
+    pub fn restore_first(&mut self, slo: usize, first: Minute) {
+        self.began(slo, Some(first));
+    }
+
+    /// Notes the first minute with events; the first of all so far.
+    fn began(&mut self, slo: usize, first: Option<Minute>) -> Option<Minute> {
+        let began = &mut self.slos[slo].began;
+        *began = (*began).into_iter().chain(first).min();
+        *began
     }
 
     /// Notes the newest heartbeat; what was the newest before and what is it now.
@@ -120,6 +127,15 @@ pub fn weighed(counts: &[LogCount], found: &[Vec<(Minute, i64)>]) -> BTreeMap<Mi
         }
     }
     buckets
+}
+
+/// Marks the minutes up to the newest heartbeat as measured, from `since` or the first one on.
+pub fn measure(buckets: &mut BTreeMap<Minute, Bucket>, since: Option<Minute>, newest: Option<i64>) {
+    let Some(last) = newest.map(Minute::of_millis) else { return };
+    let since = since.or_else(|| buckets.keys().next().copied()).unwrap_or(last);
+    for minute in (since.0..=last.0).map(Minute) {
+        buckets.entry(minute).or_default().measured = true;
+    }
 }
 
 /// The minutes after the newest heartbeat of before, up to the one of now or `end`.

@@ -62,3 +62,11 @@ fn lines_are_added_once_and_measure_what_lies_between_them() {
     let next = intake.add_logs(&feed, &found(&[], &[], Some(14 * MINUTE)));
     assert_eq!(measured_of(&next), [13, 14]);
 }
+
+#[test]
+fn what_was_read_before_the_newest_is_known_is_measured_once_it_is() {
+    let (mut intake, feed) = intake();
+    intake.add_logs(&feed, &found(&[(10, 1)], &[], None));
+    let all = intake.add_logs(&feed, &found(&[(14, 1)], &[], Some(15 * MINUTE)));
+    assert_eq!(measured_of(&all), [10, 11, 12, 13, 14, 15]);
+}

@@ -1,0 +1,71 @@
+//! Budgets of files at an instant: all their lines, read once from the beginning.
+
+use chrono::DateTime;
+use slo_core::budget::end_of;
+use slo_core::plan::Feeds;
+
+use super::{One, Question};
+use crate::source::config::SourceConfig;
+use crate::source::intake::logs::{measure, weighed};
+use crate::source::jsonlog::source::queries;
+use crate::source::jsonlog::{Jsonlog, Positions};
+
+/// Bytes that are read between two words about the progress.
+const AT_ONCE: u64 = 256 * 1024 * 1024;
+
+/// Reads what the views of some SLOs at the question's instant need.
+pub(super) async fn read(
+    question: &Question<'_>,
+    config: &SourceConfig,
+    all: &mut [&mut One],
+    mine: &[usize],
+) -> Result<(), String> {
+    let reader = Jsonlog::new(&config.files, &config.time_field)?;
+    let (mut asked, mut places) = (Vec::new(), Vec::new());
+    for at in mine {
+        let Some(Feeds::Logs(counts)) = all[*at].feeds.as_deref() else { continue };
+        match queries(counts) {
+            Err(reason) => all[*at].reading.last_error = Some(reason),
+            Ok(mine) => {
+                places.push((*at, asked.len()..asked.len() + mine.len()));
+                asked.extend(mine);
+            }
+        }
+    }
+    let now = question.at.timestamp_millis();
+    let polled = tokio::task::spawn_blocking(move || {
+        let (mut positions, mut whole) = (Positions::default(), None);
+        loop {
+            let polled = reader.poll(&mut positions, &asked, AT_ONCE, now);
+            let is_behind = polled.is_behind;
+            whole = Some(match whole {
+                None => polled,
+                Some(before) => polled.after(before),
+            });
+            if !is_behind {
+                return whole.unwrap_or_default();
+            }
+        }
+    });
+    let polled = polled.await.map_err(|e| e.to_string())?;
+    if let Some(problem) = polled.problems.first() {
+        return Err(problem.clone());
+    }
+    let end = end_of(question.at);
+    for (at, range) in places {
+        let one = &mut all[at];
+        let Some(Feeds::Logs(counts)) = one.feeds.as_deref() else { continue };
+        let newest: Option<Vec<i64>> = polled.newest[range.clone()].iter().copied().collect();
+        let newest = newest.and_then(|all| all.into_iter().min()).map(|newest| newest.min(now));
+        let mut buckets = weighed(counts, &polled.counts[range]);
+        measure(&mut buckets, None, newest);
+        for (minute, bucket) in buckets.range(..end) {
+            one.account.replace(*minute, bucket);
+        }
+        one.from = buckets.keys().next().copied();
+        one.reading.newest = newest;
+        one.reading.read_to = DateTime::from_timestamp_millis(now);
+        one.queries = one.reading.queries.iter().flat_map(|side| side.to_vec()).collect();
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Asks the lines of one file after the other what the queries want to know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead, Read};
+
+use slo_core::time::Minute;
+
+use super::file::Opened;
+use super::index::Index;
+use super::position::Position;
+use super::questions::Questions;
+use super::tally::{Refusal, Tally};
+use super::{Polled, Query};
+
+/// Longer lines are refused.
+const LONGEST: u64 = 1_000_000;
+
+/// A file that was changed so lately may change again and show the same time, in milliseconds.
+const SETTLED: i64 = 2_000;
+
+/// All queries, and what is known of them so far.
+pub(super) struct Asking {
+    questions: Questions,
+    /// `None` for a query that cannot be asked.
+    asked: Vec<Option<Asked>>,
+    counts: Vec<BTreeMap<Minute, i64>>,
+    /// Bytes that may still be read.
+    left: u64,
+    pub(super) now: i64,
+    pub(super) polled: Polled,
+}
+
+/// A query with its filters by number.
+struct Asked {
+    index: Option<Index>,
+    what: usize,
+    heartbeat: Option<usize>,
+}
+
+impl Asking {
+    pub(super) fn new(time_field: &str, queries: &[Query], limit: u64, now: i64) -> Self {
+        let (mut questions, mut polled) = (Questions::new(time_field), Polled::default());
+        let mut asked = Vec::new();
+        for query in queries {
+            match query.index.as_deref().map(Index::parse).transpose() {
+                Ok(index) => asked.push(Some(Asked {
+                    index,
+                    what: questions.add(&query.what),
+                    heartbeat: query.heartbeat.as_ref().map(|filter| questions.add(filter)),
+                })),
+                Err(problem) => {
+                    polled.problems.push(problem);
+                    asked.push(None);
+                }
+            }
+        }
+        polled.newest = vec![None; queries.len()];
+        let counts = vec![BTreeMap::new(); queries.len()];
+        Self { questions: questions.connect(), asked, counts, left: limit, now, polled }
+    }
+
+    /// Whether no more is to be read; then there is more.
+    pub(super) fn is_full(&mut self) -> bool {
+        self.polled.is_behind |= self.left == 0;
+        self.polled.is_behind
+    }
+
+    pub(super) fn polled(mut self) -> Polled {
+        let counts = self.counts.into_iter();
+        self.polled.counts = counts.map(|minutes| minutes.into_iter().collect()).collect();
+        self.polled
+    }
+
+    /// Reads a file from a position on and moves that.
+    pub(super) fn read(&mut self, opened: &Opened, position: &mut Position) -> io::Result<()> {
+        if !opened.holds(position)? {
+            return Ok(());
+        }
+        let about =
+            |asked: &Asked| asked.index.as_ref().is_none_or(|index| index.holds(&position.name));
+        let asked = self.asked.iter().enumerate();
+        let asked: Vec<(usize, &Asked)> = asked
+            .filter_map(|(at, asked)| Some((at, asked.as_ref().filter(|a| about(a))?)))
+            .collect();
+        let filters: BTreeSet<usize> =
+            asked.iter().flat_map(|(_, a)| [Some(a.what), a.heartbeat]).flatten().collect();
+        let mut tally = Tally::new(&self.questions, filters, self.now);
+        let mut next = position.clone();
+        let read = lines(opened, &mut next, &mut tally, &mut self.left);
+        opened.mark(&mut next)?;
+        // Emptied and written anew in the meantime: what was read belongs nowhere.
+        if !opened.holds(&next)? {
+            return Ok(());
+        }
+        for (at, asked) in asked {
+            for (minute, lines) in tally.counts(asked.what) {
+                *self.counts[at].entry(minute).or_default() += lines;
+            }
+            let newest = &mut self.polled.newest[at];
+            *newest = (*newest).max(tally.newest(asked.heartbeat));
+        }
+        self.polled.lines += tally.lines;
+        self.polled.refused += tally.refused;
+        if let Some((offset, why)) = tally.first_refused {
+            let said = || format!("{}: the line at byte {offset} {why}", next.path);
+            self.polled.first_refused.get_or_insert_with(said);
+        }
+        let is_settled = self.now - opened.modified / 1_000_000 > SETTLED;
+        let is_whole = matches!(read, Ok(true));
+        next.read_at = (is_whole && is_settled).then_some((opened.size, opened.modified));
+        *position = next;
+        self.polled.is_behind |= !read?;
+        Ok(())
+    }
+}
+
+/// Counts lines from a position on; whether all were read.
+fn lines(
+    opened: &Opened,
+    position: &mut Position,
+    tally: &mut Tally<'_>,
+    left: &mut u64,
+) -> io::Result<bool> {
+    let mut content = opened.content(position.offset)?;
+    let mut line = Vec::new();
+    while *left > 0 {
+        line.clear();
+        content.by_ref().take(LONGEST + 1).read_until(b'\n', &mut line)?;
+        let is_whole = line.ends_with(b"\n");
+        if position.is_skipping {
+            position.is_skipping = !is_whole;
+        } else if is_whole {
+            tally.add(&line, position.offset);
+        } else if line.len() as u64 > LONGEST {
+            tally.refuse(position.offset, Refusal::TooLong);
+            position.is_skipping = true;
+        } else if tally.count(&line).is_err() {
+            // Its rest is to come. A whole object counts: nothing can follow that would change it.
+            return Ok(true);
+        }
+        if line.is_empty() {
+            return Ok(true);
+        }
+        position.advance(&line);
+        *left = left.saturating_sub(line.len() as u64);
+    }
+    Ok(false)
+}

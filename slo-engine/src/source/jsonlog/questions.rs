@@ -1,0 +1,218 @@
+//! Queries as one question to a line: every condition is asked once, of the fields it is about alone.
+
+use slo_core::filter::{Filter, Node, Scalar, Test};
+
+/// The filters of all queries and the fields they ask about.
+#[derive(Debug)]
+pub(super) struct Questions {
+    /// The first one is the document itself.
+    fields: Vec<Field>,
+    /// How many conditions there are.
+    conditions: usize,
+    filters: Vec<Asked>,
+    time: usize,
+}
+
+/// A distinct filter.
+#[derive(Debug)]
+struct Asked {
+    filter: Filter,
+    answer: Answer,
+}
+
+/// A filter whose conditions are numbers.
+#[derive(Debug)]
+enum Answer {
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
+    Condition(usize),
+}
+
+/// A field, or what stands before a dot in the name of one.
+#[derive(Debug, Default)]
+struct Field {
+    name: String,
+    /// The keys of an object here that lead on, by their length.
+    keys: Vec<Vec<(String, usize)>>,
+    /// The beginnings of keys that lead into a field that is asked whether it exists.
+    into: Vec<(String, usize)>,
+    tests: Vec<(usize, Test)>,
+    /// Conditions that any value here or below fulfils.
+    exists: Vec<usize>,
+}
+
+/// Where a key leads.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Next {
+    /// To a field.
+    Field(usize),
+    /// To something inside of a field.
+    Inside(usize),
+    /// Elsewhere.
+    Elsewhere,
+}
+
+/// What is known of one line.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// By number of the condition.
+    holds: Vec<bool>,
+    /// Unix milliseconds.
+    pub(super) time: Option<i64>,
+}
+
+impl Questions {
+    pub(super) fn new(time_field: &str) -> Self {
+        let root = Field::default();
+        let mut new = Self { fields: vec![root], conditions: 0, filters: Vec::new(), time: 0 };
+        new.time = new.field(time_field);
+        new
+    }
+
+    /// The number of a filter; equal ones have the same.
+    pub(super) fn add(&mut self, filter: &Filter) -> usize {
+        let known = self.filters.iter().position(|asked| asked.filter.root() == filter.root());
+        known.unwrap_or_else(|| {
+            let answer = self.answer(filter.root());
+            self.filters.push(Asked { filter: filter.clone(), answer });
+            self.filters.len() - 1
+        })
+    }
+
+    fn answer(&mut self, node: &Node) -> Answer {
+        match node {
+            Node::And(nodes) => Answer::And(nodes.iter().map(|node| self.answer(node)).collect()),
+            Node::Or(nodes) => Answer::Or(nodes.iter().map(|node| self.answer(node)).collect()),
+            Node::Not(node) => Answer::Not(Box::new(self.answer(node))),
+            Node::Field(name, test) => Answer::Condition(self.condition(name, test)),
+        }
+    }
+
+    fn condition(&mut self, name: &str, test: &Test) -> usize {
+        let field = self.field(name);
+        let tests = &mut self.fields[field].tests;
+        if let Some((number, _)) = tests.iter().find(|(_, known)| known == test) {
+            return *number;
+        }
+        tests.push((self.conditions, test.clone()));
+        self.conditions += 1;
+        self.conditions - 1
+    }
+
+    fn field(&mut self, name: &str) -> usize {
+        let known = self.fields.iter().skip(1).position(|field| field.name == name);
+        known.map_or_else(
+            || {
+                self.fields.push(Field { name: name.to_owned(), ..Field::default() });
+                self.fields.len() - 1
+            },
+            |at| at + 1,
+        )
+    }
+
+    /// Works out how keys lead to fields, once all filters are there.
+    pub(super) fn connect(mut self) -> Self {
+        let ends = |name: &str| name.match_indices('.').map(|(at, _)| at).collect::<Vec<_>>();
+        for at in 1..self.fields.len() {
+            let name = self.fields[at].name.clone();
+            for end in ends(&name) {
+                self.field(&name[..end]);
+            }
+        }
+        let names: Vec<String> = self.fields.iter().map(|field| field.name.clone()).collect();
+        for at in 0..names.len() {
+            for (to, name) in names.iter().enumerate().skip(1) {
+                if let Some(key) = if at == 0 { Some(&**name) } else { below(name, &names[at]) } {
+                    self.lead(at, key, to);
+                }
+                if to == at || below(&names[at], name).is_some() {
+                    let exists = self.fields[to].existence();
+                    self.fields[at].exists.extend(exists);
+                }
+            }
+            // Of two beginnings of a key the longer one leads further.
+            self.fields[at].into.sort_by_key(|(key, _)| std::cmp::Reverse(key.len()));
+        }
+        self
+    }
+
+    fn lead(&mut self, from: usize, key: &str, to: usize) {
+        if !self.fields[to].existence().is_empty() {
+            self.fields[from].into.push((format!("{key}."), to));
+        }
+        let keys = &mut self.fields[from].keys;
+        keys.resize_with(keys.len().max(key.len() + 1), Vec::new);
+        keys[key.len()].push((key.to_owned(), to));
+    }
+
+    /// Forgets what was answered.
+    pub(super) fn begin(&self, answers: &mut Answers) {
+        answers.holds.clear();
+        answers.holds.resize(self.conditions, false);
+        answers.time = None;
+    }
+
+    /// Where a key of an object leads that is the value of a field.
+    pub(super) fn next(&self, field: usize, key: &str) -> Next {
+        let field_here = &self.fields[field];
+        if let Some(keys) = field_here.keys.get(key.len())
+            && let Some((_, to)) = keys.iter().find(|(known, _)| known == key)
+        {
+            return Next::Field(*to);
+        }
+        if let Some((_, to)) = field_here.into.iter().find(|(into, _)| key.starts_with(into)) {
+            return Next::Inside(*to);
+        }
+        if field_here.exists.is_empty() { Next::Elsewhere } else { Next::Inside(field) }
+    }
+
+    /// A field has a value.
+    pub(super) fn value(&self, field: usize, value: Scalar<'_>, answers: &mut Answers) {
+        for (condition, test) in &self.fields[field].tests {
+            if test.passes(value) {
+                answers.holds[*condition] = true;
+            }
+        }
+        self.inside(field, answers);
+        if field == self.time && answers.time.is_none() {
+            answers.time = super::time::millis(value);
+        }
+    }
+
+    /// There is a value inside of a field.
+    pub(super) fn inside(&self, field: usize, answers: &mut Answers) {
+        for condition in &self.fields[field].exists {
+            answers.holds[*condition] = true;
+        }
+    }
+
+    /// Whether a filter finds the line.
+    pub(super) fn finds(&self, filter: usize, answers: &Answers) -> bool {
+        self.filters[filter].answer.holds(&answers.holds)
+    }
+}
+
+impl Answer {
+    fn holds(&self, conditions: &[bool]) -> bool {
+        match self {
+            Self::And(all) => all.iter().all(|answer| answer.holds(conditions)),
+            Self::Or(any) => any.iter().any(|answer| answer.holds(conditions)),
+            Self::Not(answer) => !answer.holds(conditions),
+            Self::Condition(number) => conditions[*number],
+        }
+    }
+}
+
+impl Field {
+    /// The conditions that ask whether it exists.
+    fn existence(&self) -> Vec<usize> {
+        let exists = self.tests.iter().filter(|(_, test)| *test == Test::Exists);
+        exists.map(|(condition, _)| *condition).collect()
+    }
+}
+
+/// What of a name leads on from a field that it is below.
+fn below<'a>(name: &'a str, field: &str) -> Option<&'a str> {
+    name.strip_prefix(field)?.strip_prefix('.')
+}

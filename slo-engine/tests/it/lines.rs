@@ -1,0 +1,164 @@
+//! SLOs of files of JSON lines: live ticks with kills, while logs rotate and lines come late, count
+//! every line once.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use slo_core::view::{BudgetView, State};
+use slo_engine::source::config::{SourceConfig, SourceKind};
+
+use crate::live::{Run, at};
+use crate::support::Dice;
+
+/// 2026-05-01T00:00:00Z.
+const BEGIN: i64 = 1_777_593_600;
+
+const SLOS: &str = "apiVersion: headroom/v1\nkind: Service\nservice: shop\ntier: 2\nenvironment: test\nslos:\n\
+    \x20 - name: requests\n    objective: 99%\n    window: [1d, 2h]\n    indicator: {ratio: {source: files, index: 'access*',\n\
+    \x20     total: 'event.dataset : \"access\"', bad: 'http.response.status_code >= 500'}}\n\
+    \x20 - name: fast\n    objective: 95%\n    window: 1d\n    indicator: {latency: {source: files,\n\
+    \x20     query: 'event.dataset : \"access\"', field: event.duration, unit: ns, under: 300ms}}\n\
+    \x20 - name: slices\n    objective: 95%\n    window: 1d\n    budgeting: {timeslices: {size: 5m, goodWhen: 98%}}\n\
+    \x20   indicator: {ratio: {source: files, total: {query: 'event.dataset : \"access\"'}, bad: {query: 'http.response.status_code >= 500'}}}\n";
+
+/// A log that somebody writes and rotates.
+struct Log {
+    path: PathBuf,
+    /// When each line happened (Unix seconds), whether it failed, whether it was slow.
+    written: Vec<(i64, bool, bool)>,
+    rotations: u32,
+}
+
+impl Log {
+    fn new(folder: &Path) -> Self {
+        Self { path: folder.join("access.json"), written: Vec::new(), rotations: 0 }
+    }
+
+    /// Writes a few lines of the time up to `now`; some are late, one in a while is no JSON.
+    fn write(&mut self, dice: &mut Dice, now: i64) {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(&self.path).unwrap();
+        for _ in 0..dice.below(12) {
+            let late = if dice.below(5) == 0 { dice.below(600) } else { dice.below(20) };
+            let happened = now - i64::try_from(late).unwrap();
+            let (bad, slow) = (dice.below(12) == 0, dice.below(9) == 0);
+            let instant = chrono::DateTime::from_timestamp(happened, 0).unwrap();
+            let (code, duration) =
+                (if bad { 500 } else { 200 }, if slow { 300_000_001 } else { 300_000_000 });
+            writeln!(
+                file,
+                "{{\"@timestamp\":\"{}\",\"event.dataset\":\"access\",\"http.response.status_code\":{code},\"event\":{{\"duration\":{duration}}}}}",
+                instant.to_rfc3339()
+            )
+            .unwrap();
+            self.written.push((happened, bad, slow));
+        }
+        if dice.below(20) == 0 {
+            file.write_all(b"Killed\n").unwrap();
+        }
+    }
+
+    /// As logrotate does with `create`: the last two stay, older ones go.
+    fn rotate(&mut self) {
+        self.rotations += 1;
+        let name = |number: u32| self.path.with_extension(format!("json.{number}"));
+        for number in (1..3).rev() {
+            if name(number).exists() {
+                fs::rename(name(number), name(number + 1)).unwrap();
+            }
+        }
+        fs::rename(&self.path, name(1)).unwrap();
+    }
+
+    /// Bad and all lines of a window's time.
+    fn truth(&self, view: &BudgetView, window: usize, slow: bool) -> [Option<f64>; 2] {
+        let window = &view.windows[window];
+        let (from, to) = (window.from.timestamp(), window.to.timestamp());
+        let inside = self.written.iter().filter(|(at, ..)| from <= *at && *at < to);
+        let bad = inside.clone().filter(|(_, bad, is_slow)| if slow { *is_slow } else { *bad });
+        [Some(bad.count() as f64), Some(inside.count() as f64)]
+    }
+}
+
+fn run(folder: &tempfile::TempDir) -> Run {
+    fs::write(folder.path().join("slos.yaml"), SLOS).unwrap();
+    let mut run = Run::in_folder("http://127.0.0.1:9", folder);
+    let pattern = folder.path().join("logs/*.json*");
+    fs::create_dir(folder.path().join("logs")).unwrap();
+    run.config_mut().sources = vec![SourceConfig {
+        name: "files".to_owned(),
+        kind: SourceKind::Jsonlog,
+        files: vec![pattern.to_str().unwrap().to_owned()],
+        ..SourceConfig::default()
+    }];
+    run
+}
+
+fn compare(run: &Run, log: &Log, now: i64) {
+    let views = run.views();
+    for (slo, window, slow) in [("requests", 0, false), ("requests", 1, false), ("fast", 0, true)] {
+        let view = views.iter().find(|view| *view.slo == *slo).unwrap();
+        let counted = [view.windows[window].bad, view.windows[window].total];
+        assert_eq!(counted, log.truth(view, window, slow), "{slo} {window} at {now}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_while_logs_rotate_and_lines_come_late_lose_and_double_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = run(&folder);
+    let mut log = Log::new(&folder.path().join("logs"));
+    let mut dice = Dice(23);
+    let (mut now, mut kills) = (BEGIN, 0);
+    for _ in 0..300 {
+        now += 60;
+        log.write(&mut dice, now);
+    }
+    run.start(at(now)).await;
+    run.engine.as_mut().unwrap().tick(at(now)).await;
+    compare(&run, &log, now);
+    while kills < 100 {
+        now += 5 + i64::try_from(dice.below(60)).unwrap();
+        log.write(&mut dice, now);
+        if dice.below(6) == 0 {
+            log.rotate();
+            log.write(&mut dice, now);
+        }
+        if dice.below(3) == 0 {
+            let cut = std::time::Duration::from_micros(dice.below(4_000));
+            let tick = run.engine.as_mut().unwrap().tick(at(now));
+            let _ = tokio::time::timeout(cut, tick).await;
+            run.kill().await;
+            kills += 1;
+            run.start(at(now)).await;
+        }
+        run.engine.as_mut().unwrap().tick(at(now)).await;
+        if kills % 5 == 0 {
+            compare(&run, &log, now);
+        }
+    }
+    compare(&run, &log, now);
+    assert!(log.rotations > 20, "{}", log.rotations);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_at_an_instant_are_what_the_server_counted_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = run(&folder);
+    let mut log = Log::new(&folder.path().join("logs"));
+    let mut dice = Dice(4);
+    let mut now = BEGIN;
+    for _ in 0..400 {
+        now += 60;
+        log.write(&mut dice, now);
+    }
+    run.start(at(now)).await;
+    run.engine.as_mut().unwrap().tick(at(now)).await;
+    run.compare(at(now)).await;
+    compare(&run, &log, now);
+    // Nobody writes any more: the data ends, and so do the windows.
+    let later = now + 3_600;
+    run.engine.as_mut().unwrap().tick(at(later)).await;
+    assert_eq!(run.views()[0].state, State::Stale);
+    run.compare(at(later)).await;
+}

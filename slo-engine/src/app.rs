@@ -17,9 +17,11 @@ use crate::config::Config;
 use crate::declared::{self, Declared};
 use crate::evaluate::backfill::{self, Filled};
 use crate::evaluate::engine::Engine;
+use crate::evaluate::exclusion::InForce;
 use crate::evaluate::snapshot::Latest;
 use crate::gate::Gate;
 use crate::http;
+use crate::nightly::Nightly;
 use crate::record::Recorder;
 use crate::schedule::Ticks;
 use crate::store::Store;
@@ -58,18 +60,20 @@ pub async fn run(
     let store = Store::open(&config.store.url).await?;
     let _only = store.lock()?;
     let latest = Latest::default();
-    let engine =
-        Engine::start(&config, declared, store.clone(), latest.clone(), clock.now()).await?;
     let at = listener.local_addr().context("the listener has no address")?;
     let (shared, recorder) = share(&config, &store, &clock, latest.clone(), at).await?;
     let (tokens, gate) = (shared.tokens.clone(), shared.gate.clone());
+    let (requested, now) = (excluded(&gate), clock.now());
+    let engine =
+        Engine::start(&config, declared, store.clone(), latest.clone(), requested, now).await?;
     let router = http::router(Arc::new(shared));
     tracing::info!("listening on http://{at}");
     if at.ip().is_unspecified() && config.server.public_url.is_none() {
         tracing::warn!("links to decisions lead nowhere until server.publicUrl is set");
     }
     let server = tokio::spawn(http::serve(listener, router, stop.clone()));
-    let mut running = Running { config, clock, store, latest, gate, engine, filling: None };
+    let (filling, nightly) = (None, Nightly::default());
+    let mut running = Running { config, clock, store, latest, gate, engine, filling, nightly };
     running.work(&mut reload, stop).await?;
     running.stop_filling();
     // Connections that stay open do not hold up the end.
@@ -113,6 +117,11 @@ async fn share(
     Ok((shared, recorder))
 }
 
+/// The exclusions that were asked for and are in force.
+fn excluded(gate: &Gate) -> Arc<[InForce]> {
+    gate.state().exclusions.in_force().clone()
+}
+
 /// Waits until a stop is asked for, or nobody can ask any more.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
@@ -147,6 +156,7 @@ struct Running {
     gate: Arc<Gate>,
     engine: Engine,
     filling: Option<Filling>,
+    nightly: Nightly,
 }
 
 /// The reading of the past, beside the ticks.
@@ -175,12 +185,15 @@ impl Running {
                         continue;
                     }
                     let now = self.clock.now();
+                    self.engine.exclude(&excluded(&self.gate));
                     tokio::select! {
                         // A tick that is cut off is abandoned whole: the next run reads it again.
                         () = stopped(&mut cut) => break,
                         () = self.engine.tick(now) => {}
                     }
                     self.fill();
+                    let places = (&self.config, &self.store, &self.latest);
+                    self.nightly.step(&mut self.engine, places, now).await;
                     self.reload_changed(&mut seen).await;
                     self.note_exclusions().await;
                 }
@@ -253,7 +266,8 @@ impl Running {
         };
         self.stop_filling();
         let (store, latest) = (self.store.clone(), self.latest.clone());
-        match Engine::start(&self.config, declared, store, latest, self.clock.now()).await {
+        let (requested, now) = (excluded(&self.gate), self.clock.now());
+        match Engine::start(&self.config, declared, store, latest, requested, now).await {
             Ok(engine) => {
                 self.engine = engine;
                 self.note_exclusions().await;

@@ -2,9 +2,11 @@
 
 pub mod backfill;
 pub mod engine;
+pub mod exclusion;
 mod live;
 mod mix;
 pub mod oneshot;
 pub mod past;
 pub mod reading;
+pub mod recount;
 pub mod snapshot;

@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod files;
 pub mod gate;
 pub mod http;
+mod nightly;
 pub mod record;
 pub mod replay;
 pub mod schedule;

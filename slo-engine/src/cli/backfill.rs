@@ -35,8 +35,10 @@ impl Backfill {
         let declared = Arc::new(declare::read(&[], config)?);
         let (store, latest, clock) =
             (Store::open(&config.store.url).await?, Latest::default(), SystemClock);
+        // What is filled in is the same whatever is excluded.
+        let (requested, now) = (Arc::default(), clock.now());
         let mut engine =
-            Engine::start(config, declared, store.clone(), latest.clone(), clock.now()).await?;
+            Engine::start(config, declared, store.clone(), latest.clone(), requested, now).await?;
         engine.tick(clock.now()).await;
         if let Some((source, error)) = latest
             .get()

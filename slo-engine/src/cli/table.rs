@@ -6,13 +6,25 @@ use slo_core::view::{BudgetView, State, WindowView};
 
 use super::output;
 
-/// Prints a row per SLO and window, worst state first, then what people should know.
-pub(super) fn show(views: &[BudgetView]) -> anyhow::Result<()> {
+/// A table without lines, without colours where nobody sees them.
+pub(super) fn plain() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     if !output::colours() {
         table.force_no_tty();
     }
+    table
+}
+
+/// Indented, without the blanks at the ends of its lines.
+pub(super) fn trimmed(table: &Table) -> String {
+    let lines: Vec<String> = table.lines().map(|line| format!(" {}", line.trim_end())).collect();
+    lines.join("\n")
+}
+
+/// Prints a row per SLO and window, worst state first, then what people should know.
+pub(super) fn show(views: &[BudgetView]) -> anyhow::Result<()> {
+    let mut table = plain();
     table.set_header([
         "SLO",
         "STATE",

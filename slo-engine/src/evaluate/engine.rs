@@ -11,8 +11,10 @@ use slo_core::slo::SloId;
 use slo_core::time::Minute;
 
 use super::backfill::{Filled, Job, Member};
+use super::exclusion::InForce;
 use super::live::{Live, LiveSource, Place};
 use super::reading;
+use super::recount::Recount;
 use super::snapshot::{Latest, Snapshot};
 use crate::config::Config;
 use crate::declared::Declared;
@@ -22,6 +24,7 @@ use crate::source::reader::MetricSource;
 use crate::store::Store;
 
 mod commit;
+mod exclude;
 mod members;
 mod mix;
 mod open;
@@ -40,12 +43,16 @@ pub struct Engine {
     /// What feeds each SLO.
     feeds: Vec<Option<Arc<Feeds>>>,
     ledgers: Arc<BTreeMap<SloId, u32>>,
+    exclusions: exclude::Exclusions,
     /// Hours before this one are folded in the database.
     folded_to: i64,
     forgotten: Option<DateTime<Utc>>,
     store_error: Option<String>,
     reload_error: Option<String>,
+    recounts: Arc<[Recount]>,
     stretches_changed: bool,
+    /// Whether minutes could not be loaded that were to be added up.
+    lacks_minutes: bool,
     compares_clocks: bool,
     /// When the tick began, where the sources' clocks are compared.
     now: Option<Now>,
@@ -58,7 +65,8 @@ const FEW: usize = 500;
 pub(super) const RECENT: i64 = 400;
 
 impl Engine {
-    /// Opens the ledgers of what is declared, loads what was committed last and publishes it.
+    /// Opens the ledgers of what is declared, loads what was committed last and publishes it, without
+    /// what the files exclude and what was `requested` to be excluded.
     ///
     /// # Errors
     /// When the database or a source's configuration cannot be used.
@@ -67,11 +75,14 @@ impl Engine {
         declared: Arc<Declared>,
         store: Store,
         latest: Latest,
+        requested: Arc<[InForce]>,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
         let mut engine = open::open(config, declared, store, latest)?;
+        engine.exclusions = exclude::Exclusions::requested(requested);
         engine.load(now).await?;
         engine.add_members();
+        engine.apply_exclusions(now).await?;
         engine.publish(now).await;
         Ok(engine)
     }
@@ -83,6 +94,10 @@ impl Engine {
             if self.sources[source].is_due(now) {
                 self.read_source(source, now).await;
             }
+        }
+        if let Err(error) = self.apply_exclusions(now).await {
+            tracing::error!(%error, "cannot load minutes that are excluded, the old numbers stay");
+            self.store_error = Some(error.to_string());
         }
         self.publish(now).await;
         self.commit(now).await;
@@ -157,8 +172,10 @@ impl Engine {
             at: now,
             declared: self.declared.clone(),
             ledgers: self.ledgers.clone(),
+            exclusions: self.exclusions.in_force.clone(),
             store_error: self.store_error.clone(),
             reload_error: self.reload_error.clone(),
+            recounts: self.recounts.clone(),
             ..Snapshot::default()
         };
         self.view_all(now);
@@ -224,25 +241,28 @@ impl Engine {
         self.load_hours(&slos, &hours).await;
     }
 
-    /// Loads the minutes of hours that some SLOs lack.
-    async fn load_hours(&mut self, slos: &[usize], hours: &[i64]) {
+    /// Loads the minutes of hours that some SLOs lack; false when they cannot be read.
+    async fn load_hours(&mut self, slos: &[usize], hours: &[i64]) -> bool {
         let lacks = |at: &usize| hours.iter().any(|h| self.slos[*at].account.events().lacks(*h));
         let lacking: Vec<usize> = slos.iter().copied().filter(|at| lacks(at)).collect();
         if lacking.is_empty() {
-            return;
+            return true;
         }
-        match self.store.minutes_of(hours).await {
+        let ids: Vec<u32> = lacking.iter().map(|at| self.slos[*at].ledger.id).collect();
+        match self.store.minutes_in(&ids, hours).await {
             Err(error) => {
                 tracing::error!(%error, "cannot load minutes");
                 self.store_error = Some(error.to_string());
+                false
             }
-            Ok(mut found) => {
+            Ok(found) => {
                 for at in lacking {
                     let live = &mut self.slos[at];
-                    for (hour, minutes) in found.remove(&live.ledger.id).unwrap_or_default() {
-                        live.account.events_mut().load_minutes(hour, minutes);
+                    for (hour, minutes) in found.get(&live.ledger.id).into_iter().flatten() {
+                        live.account.load_minutes(*hour, minutes.clone());
                     }
                 }
+                true
             }
         }
     }
@@ -278,6 +298,17 @@ impl Engine {
     #[must_use]
     pub fn id(&self, at: usize) -> &SloId {
         &self.slos[at].account.slo().id
+    }
+
+    /// Takes what a recount found; what is published next shows it.
+    pub fn note_recounts(&mut self, found: Vec<Recount>) {
+        for live in self.slos.iter_mut().filter(|live| live.place == Place::Shown) {
+            let mine = found.iter().find(|one| *one.id() == live.account.slo().id);
+            if let Some(mine) = mine {
+                live.reading.recount = mine.is_alarming().then(|| Box::new(mine.clone()));
+            }
+        }
+        self.recounts = found.into();
     }
 
     /// Notes that changed files were not taken over; the next snapshot says so.

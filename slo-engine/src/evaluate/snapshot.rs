@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use slo_core::slo::{Service, SloId};
 use slo_core::view::BudgetView;
 
+use super::exclusion::InForce;
+use super::recount::Recount;
 use crate::declared::Declared;
 
 /// All views at one instant.
@@ -20,10 +22,14 @@ pub struct Snapshot {
     pub views: Vec<Vec<Arc<BudgetView>>>,
     /// Ledger numbers of SLOs, for histories.
     pub ledgers: Arc<BTreeMap<SloId, u32>>,
+    /// The exclusions that the views go by.
+    pub exclusions: Arc<[InForce]>,
     /// Why the last commit failed, when it did.
     pub store_error: Option<String>,
     /// Why changed files were not taken over, when they had errors.
     pub reload_error: Option<String>,
+    /// What the last recount found.
+    pub recounts: Arc<[Recount]>,
     /// Sources that could not be read, and why.
     pub source_errors: BTreeMap<String, String>,
 }

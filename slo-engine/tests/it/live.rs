@@ -11,8 +11,9 @@ use slo_engine::config::Config;
 use slo_engine::declared;
 use slo_engine::evaluate::backfill;
 use slo_engine::evaluate::engine::Engine;
+use slo_engine::evaluate::exclusion::InForce;
 use slo_engine::evaluate::oneshot::{self, Question};
-use slo_engine::evaluate::snapshot::Latest;
+use slo_engine::evaluate::snapshot::{Latest, Snapshot};
 use slo_engine::store::Store;
 
 use crate::support::lab::{END, Lab, steady};
@@ -24,6 +25,8 @@ pub(crate) struct Run {
     pub(crate) engine: Option<Engine>,
     store: Option<Store>,
     latest: Latest,
+    /// What is excluded beside what the files say.
+    pub(crate) requested: Arc<[InForce]>,
 }
 
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
@@ -49,7 +52,8 @@ impl Run {
         config.sources[0].url = url.to_owned();
         config.store.url = format!("sqlite://{}/h.db", folder.path().display());
         let paths = vec![folder.path().to_owned()];
-        Self { config, paths, engine: None, store: None, latest: Latest::default() }
+        let (latest, requested) = (Latest::default(), Arc::default());
+        Self { config, paths, engine: None, store: None, latest, requested }
     }
 
     pub(crate) const fn config_mut(&mut self) -> &mut Config {
@@ -60,7 +64,8 @@ impl Run {
         let declared = Arc::new(declared::read(&self.paths, None).unwrap());
         let store = Store::open(&self.config.store.url).await.unwrap();
         self.latest = Latest::default();
-        let engine = Engine::start(&self.config, declared, store.clone(), self.latest.clone(), now)
+        let (latest, requested) = (self.latest.clone(), self.requested.clone());
+        let engine = Engine::start(&self.config, declared, store.clone(), latest, requested, now)
             .await
             .unwrap();
         // The traffic ended long ago, so the server's clock is far ahead of these ticks.
@@ -86,8 +91,22 @@ impl Run {
         engine.publish(now).await;
     }
 
+    /// Takes the database away from under the engine.
+    pub(crate) async fn lose_the_database(&self) {
+        self.store.as_ref().unwrap().close().await;
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.latest.get().unwrap()
+    }
+
     pub(crate) fn views(&self) -> Vec<Arc<BudgetView>> {
         self.latest.get().unwrap().all().cloned().collect()
+    }
+
+    /// The numbers of the ledgers in the database.
+    pub(crate) fn ledgers(&self) -> std::collections::BTreeMap<slo_core::slo::SloId, u32> {
+        (*self.latest.get().unwrap().ledgers).clone()
     }
 
     /// The first window of an SLO.
@@ -97,7 +116,8 @@ impl Run {
     }
 
     async fn expected(&self, now: DateTime<Utc>) -> Vec<BudgetView> {
-        let declared = declared::read(&self.paths, None).unwrap();
+        let mut declared = declared::read(&self.paths, None).unwrap();
+        declared.exclusions.extend(self.requested.iter().map(|one| one.exclusion.clone()));
         let slos = declared.services.iter().flat_map(|s| s.slos.clone()).collect();
         let question = Question {
             sources: &self.config.sources,
@@ -106,6 +126,7 @@ impl Run {
             at: now,
             burns: &declared.burns,
             asks: &declared.asks,
+            exclusions: &declared.exclusions,
         };
         let mut all = oneshot::read(&question, &|_| {}).await;
         oneshot::views(&question, &mut all)
@@ -127,6 +148,8 @@ impl Run {
                         w.assumed.to_bits(),
                         w.maturity.to_bits(),
                         w.bounds,
+                        w.without_exclusions,
+                        w.estimate.clone(),
                     )
                 };
                 assert_eq!(numbers(a), numbers(b), "{} {} at {now}", live.service, a.window);

@@ -63,7 +63,8 @@ fn shown(slo: &Slo, window: &BurnWindow, rate: Option<f64>) -> String {
         None if window.is_known() => "unknown: the counts cannot be trusted".to_owned(),
         None => format!(
             "unknown: {} of {} minutes are measured, and half of them are needed",
-            window.sums.measured, window.minutes
+            window.sums.measured,
+            window.minutes - window.excluded
         ),
         Some(_) if window.sums.total == 0 => "no events = 0".to_owned(),
         Some(rate) => {

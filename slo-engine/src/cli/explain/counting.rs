@@ -57,7 +57,7 @@ pub(super) struct Series {
 
 impl Asked {
     pub(super) fn of(one: &One, view: &BudgetView) -> Self {
-        let is_known = !one.reading.source.is_empty();
+        let is_known = one.feeds.is_some();
         Self {
             source: is_known.then(|| one.reading.source.to_string()),
             kind: is_known.then_some(one.source.kind),
@@ -85,7 +85,7 @@ fn without_user(url: &str) -> String {
 pub(super) fn sides(one: &One) -> Vec<Side> {
     let side = |side, is: String| Side { side, is };
     match one.feeds.as_deref() {
-        None => one.shares.iter().flat_map(|share| of_share(share)).collect(),
+        None => one.shares.iter().flat_map(of_share).collect(),
         Some(Feeds::Ratio { totals, parts, part_is, .. }) => {
             let part = if *part_is == Part::Bad { "bad" } else { "good" };
             vec![side("total", added(totals)), side(part, added(parts))]

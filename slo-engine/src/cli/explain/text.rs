@@ -5,11 +5,11 @@ use std::fmt::Write;
 use budget_gate::harmless::harmless;
 use budget_gate::words::number;
 use chrono::{DateTime, Utc};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::CellAlignment;
 
 use super::arithmetic::{Window, percent};
 use super::{Explanation, counting};
-use crate::cli::output::{self, counted};
+use crate::cli::output::counted;
 use crate::cli::table;
 
 /// More series than this are summed up; `--json` has all of them.
@@ -70,19 +70,19 @@ fn series(out: &mut String, e: &Explanation) {
         });
         return;
     }
-    let mut table = plain();
+    let mut rows = table::plain();
     let names =
         ["COUNTS AS", "TOTAL", "GOOD", "BAD", "RESETS", "SAMPLES", "FIRST", "LAST", "SERIES"];
-    table.set_header(names);
+    rows.set_header(names);
     for series in e.series.iter().take(SERIES) {
-        table.add_row(row(series));
+        rows.add_row(row(series));
     }
     for column in 1..6 {
-        if let Some(column) = table.column_mut(column) {
+        if let Some(column) = rows.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let _ = writeln!(out, "{}", trimmed(&table));
+    let _ = writeln!(out, "{}", table::trimmed(&rows));
     let left = e.series.len().saturating_sub(SERIES);
     if left > 0 {
         let _ = writeln!(out, "  and {} that spent less; --json shows all", more(left));
@@ -170,21 +170,6 @@ fn conditions(out: &mut String, e: &Explanation) {
         let name = table::word(condition.condition);
         let _ = writeln!(out, "  {name:<10} {holds:<4} {}", harmless(&condition.why));
     }
-}
-
-fn plain() -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    if !output::colours() {
-        table.force_no_tty();
-    }
-    table
-}
-
-/// Indented, without the blanks at the ends of its lines.
-fn trimmed(table: &Table) -> String {
-    let lines: Vec<String> = table.lines().map(|line| format!(" {}", line.trim_end())).collect();
-    lines.join("\n")
 }
 
 pub(super) fn instant(at: DateTime<Utc>) -> String {

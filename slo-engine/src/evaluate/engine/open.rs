@@ -45,11 +45,14 @@ pub(super) fn open(
         pasts: Vec::new(),
         feeds: Vec::new(),
         ledgers: Arc::default(),
+        exclusions: super::exclude::Exclusions::default(),
         folded_to: i64::MIN,
         forgotten: None,
         store_error: None,
         reload_error: None,
+        recounts: Arc::default(),
         stretches_changed: false,
+        lacks_minutes: false,
         compares_clocks: true,
         now: None,
         declared,
@@ -69,10 +72,10 @@ fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Resu
     let mut live = new_live(&engine.declared, slo);
     let at = engine.slos.len();
     let shares = shares(slo, defaults(&config.sources));
-    let found: Result<Vec<_>, String> =
-        shares.iter().map(|share| source_of(&config.sources, share)).collect();
+    let source = |share| source_of(&config.sources, share).map_err(|reason| (share, reason));
+    let found: Result<Vec<_>, _> = shares.iter().map(source).collect();
     match (found, &shares[..]) {
-        (Err(reason), _) => live.reading.last_error = Some(reason),
+        (Err((share, reason)), _) => live.reading.lacks(share, reason),
         (Ok(found), [only]) if only.is_plain() => {
             let feeds = read_by(engine, &mut live, at, (found[0], only))?;
             push(engine, live, Some(feeds));
@@ -208,7 +211,7 @@ impl Engine {
             }
             load_minutes(live, minutes.remove(&live.ledger.id).unwrap_or_default());
         }
-        self.mix_anew().await;
+        self.mix().await;
         self.load_slices(current).await?;
         self.find_ends().await;
         Ok(())

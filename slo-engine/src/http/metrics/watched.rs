@@ -45,6 +45,7 @@ impl Collector for Watched {
             Some(snapshot) => {
                 age(&mut encoder, &snapshot, now)?;
                 slos(&mut encoder, &snapshot, now)?;
+                recounts(&mut encoder, &snapshot)?;
                 failures(&mut encoder, &snapshot)
             }
         }
@@ -77,6 +78,20 @@ fn slos(
     for (state, name) in STATES {
         let gauge = ConstGauge::new(count.get(&state).copied().unwrap_or(0));
         gauge.encode(all.encode_family(&[("state", name)])?)?;
+    }
+    Ok(())
+}
+
+/// By how much the ledger and the sources differed when a sample was counted anew.
+fn recounts(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let said = "Difference of the ledger and the source at the last recount: of the total, or of the budget";
+    let unit = Unit::Other("ratio".to_owned());
+    let gauge = MetricType::Gauge;
+    let mut all = encoder.encode_descriptor("headroom_recount_off", said, Some(&unit), gauge)?;
+    for one in snapshot.recounts.iter() {
+        if let Some(off) = one.off {
+            ConstGauge::new(off).encode(all.encode_family(&[("slo", one.slo.as_str())])?)?;
+        }
     }
     Ok(())
 }

@@ -44,6 +44,24 @@ fn what_the_series_added_is_what_was_counted() {
 }
 
 #[test]
+fn what_is_excluded_is_named_and_what_would_be_spent_without_it() {
+    let desk = desk().reading(&traffic(9));
+    let exclusion = "---\napiVersion: headroom/v1\nkind: Exclusion\nslos: [orders/*]\n\
+        from: 2026-09-30T06:00Z\nuntil: 2026-09-30T12:00Z\nreason: upgrade\nauthor: ana\n";
+    desk.write("slos/orders.yaml", &format!("{ORDERS}{exclusion}"));
+    let said = desk.run(&["explain", "orders/availability", "--at", AT]);
+    for line in [
+        "  total      1,080,000 events\n",
+        "  allowed    (1 - objective) x total = (1 - 99 %) x 1,080,000 = 10,800 events\n",
+        "  without    90 % spent and 10 % remaining if nothing was excluded\n",
+        "  coverage   measured minutes / minutes since the first data = 1,080 / 1,080 = 100 %\n",
+        "360 minutes of the 1d window are excluded: upgrade (slos/orders.yaml:",
+    ] {
+        assert!(said.out.contains(line), "{line:?} is not in\n{}", said.out);
+    }
+}
+
+#[test]
 fn alerts_say_their_factor_and_what_holds_them_back() {
     let desk = desk().reading(&traffic(9));
     let month = ORDERS.replace("window: 1d\n    alerts: none", "window: 30d");

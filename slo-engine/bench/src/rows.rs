@@ -10,13 +10,16 @@ use crate::world::World;
 
 mod backfill;
 mod decisions;
+mod documents;
 mod exporter;
 mod kills;
 mod operate;
 mod peek;
+mod played;
 mod records;
 mod restart;
 mod scenarios;
+mod search;
 mod ticks;
 mod truth1;
 mod truth2;
@@ -40,6 +43,8 @@ pub(crate) enum Row {
     Restart,
     /// Ten minutes of a server: CPU against slo-generator, queries, and how soon a verdict changes.
     Operate,
+    /// Counts from a search node against the truth of what was written to it.
+    Search,
     /// The gate's peek against a trivial route of the same process.
     Peek,
     /// Recorded decisions while the server is killed again and again.
@@ -64,6 +69,7 @@ impl Row {
             Self::Kills => kills::run(&world),
             Self::Restart => restart::run(&world),
             Self::Operate => operate::run(&world),
+            Self::Search => search::run(&world),
             Self::Peek => peek::run(&world),
             Self::Decisions => decisions::run(&world),
             Self::Records => records::run(&world),

@@ -15,11 +15,13 @@ mod exporter;
 mod kills;
 mod operate;
 mod peek;
+mod peer;
 mod played;
 mod records;
 mod restart;
 mod scenarios;
 mod search;
+mod search_cost;
 mod ticks;
 mod truth1;
 mod truth2;
@@ -45,6 +47,8 @@ pub(crate) enum Row {
     Operate,
     /// Counts from a search node against the truth of what was written to it.
     Search,
+    /// CPU of a tick over a search node against slo-generator.
+    SearchCost,
     /// The gate's peek against a trivial route of the same process.
     Peek,
     /// Recorded decisions while the server is killed again and again.
@@ -70,6 +74,7 @@ impl Row {
             Self::Restart => restart::run(&world),
             Self::Operate => operate::run(&world),
             Self::Search => search::run(&world),
+            Self::SearchCost => search_cost::run(&world),
             Self::Peek => peek::run(&world),
             Self::Decisions => decisions::run(&world),
             Self::Records => records::run(&world),

@@ -51,7 +51,8 @@ impl Played {
         let latest = Latest::default();
         let engine = runtime.block_on(async {
             let store = Store::open(&config.store.url).await?;
-            Engine::start(&config, Arc::new(declared), store, latest.clone(), now).await
+            Engine::start(&config, Arc::new(declared), store, latest.clone(), Arc::default(), now)
+                .await
         })?;
         Ok(Self { runtime, engine: engine.without_clock_check(), latest })
     }

@@ -139,6 +139,7 @@ impl Elastic {
             index: "*".to_owned(),
             filter: serde_json::json!({"match_none": {}}),
             heartbeat: None,
+            groups: None,
         };
         self.client.count(&[query], Minute(0), Minute(1)).await.map_err(refused).map(|_| ())
     }
@@ -149,6 +150,7 @@ fn query(count: &LogCount) -> Query {
         index: count.index.clone().unwrap_or_else(|| "*".to_owned()),
         filter: count.query(),
         heartbeat: count.heartbeat.as_ref().map(Filter::dsl),
+        groups: None,
     }
 }
 

@@ -122,8 +122,9 @@ impl Engine {
 
     /// The stretches of the past that are missing, for sources that have been read once.
     pub fn jobs(&mut self, now: DateTime<Utc>) -> Vec<Job> {
+        let needed = self.needed_from(now);
         let mut jobs: BTreeMap<(usize, Minute, Minute), Vec<usize>> = BTreeMap::new();
-        for at in 0..self.slos.len() {
+        for (at, from) in needed.into_iter().enumerate() {
             let Some(source) = self.slos[at].source.filter(|_| self.slos[at].fault.is_none())
             else {
                 continue;
@@ -134,11 +135,6 @@ impl Engine {
                 continue;
             };
             let live = &mut self.slos[at];
-            let slo = live.account.slo().clone();
-            // Where the data ended, the windows end and so begin earlier.
-            let end = reading::end(&slo, &live.reading, &self.sources[source].config, now);
-            let end = end.min(Minute::of(now));
-            let from = reading::history_start(&slo, end, &self.declared.burns);
             let from = Minute(from.hour() * 60);
             live.backfill = Some(super::live::Wanted { from, until: mark });
             for (a, b) in live.missing(from, mark) {
@@ -148,6 +144,28 @@ impl Engine {
         jobs.into_iter()
             .filter_map(|((source, from, until), slos)| self.job(source, from, until, &slos))
             .collect()
+    }
+
+    /// The first minute that is needed of each account, for itself and for what follows it.
+    fn needed_from(&self, now: DateTime<Utc>) -> Vec<Minute> {
+        let fallback = crate::source::config::SourceConfig::default();
+        let from = |live: &Live| {
+            let config = live.source.map_or(&fallback, |s| &self.sources[s].config);
+            // Where the data ended, the windows end and so begin earlier.
+            let end = reading::end(live.account.slo(), &live.reading, config, now);
+            let end = end.min(Minute::of(now));
+            reading::history_start(live.account.slo(), end, &self.declared.burns)
+        };
+        let mut all: Vec<Minute> = self.slos.iter().map(from).collect();
+        // Members follow SLOs, and these are added up from shares.
+        for place in [Place::Member, Place::Shown] {
+            for (at, live) in self.slos.iter().enumerate().filter(|(_, l)| l.place == place) {
+                for share in &live.shares {
+                    all[share.at] = all[share.at].min(all[at] + share.delay);
+                }
+            }
+        }
+        all
     }
 
     fn job(&self, source: usize, from: Minute, until: Minute, slos: &[usize]) -> Option<Job> {

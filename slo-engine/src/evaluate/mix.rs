@@ -96,6 +96,27 @@ impl Counted<'_> {
     }
 }
 
+impl Counted<'_> {
+    /// Up to when it has data, by the SLO's clock.
+    fn data_until(&self, slo: &Slo) -> Option<DateTime<Utc>> {
+        let until = match self.source {
+            Some(source) => reading::data_until(self.reading, reading::rules(slo, source)),
+            None => self.reading.read_to,
+        };
+        until.map(|until| until - TimeDelta::minutes(self.delay))
+    }
+
+    /// The age beyond which it is stale.
+    fn stale_after(&self, slo: &Slo) -> Span {
+        let age = match (self.source, self.reading.together.as_deref()) {
+            (Some(source), _) => reading::stale_after(slo, source),
+            (None, Some(inner)) => inner.stale_after,
+            (None, None) => Span::millis(0),
+        };
+        Span::millis(age.as_millis() + self.delay * 60_000)
+    }
+}
+
 /// How the SLO was read: as far as the share that is furthest behind.
 pub(super) fn read(slo: &Slo, shares: &[Counted<'_>]) -> Reading {
     let mut all = Reading::default();
@@ -109,22 +130,12 @@ pub(super) fn read(slo: &Slo, shares: &[Counted<'_>]) -> Reading {
     let mut until: Option<Option<DateTime<Utc>>> = None;
     let mut newest: Option<Option<i64>> = None;
     for share in shares {
-        let data = match share.source {
-            Some(source) => reading::data_until(share.reading, reading::rules(slo, source)),
-            None => share.reading.read_to,
-        };
-        let data = data.map(|until| until - TimeDelta::minutes(share.delay));
+        let data = share.data_until(slo);
         until = Some(until.map_or(data, |until| until.zip(data).map(|(a, b)| a.min(b))));
         let last = share.reading.newest.map(|newest| newest - share.delay * 60_000);
         newest = Some(newest.map_or(last, |newest| newest.zip(last).map(|(a, b)| a.min(b))));
+        together.stale_after = together.stale_after.max(share.stale_after(slo));
         let inner = share.reading.together.as_deref();
-        let stale = match (share.source, inner) {
-            (Some(source), _) => reading::stale_after(slo, source),
-            (None, Some(inner)) => inner.stale_after,
-            (None, None) => Span::millis(0),
-        };
-        let stale = Span::millis(stale.as_millis() + share.delay * 60_000);
-        together.stale_after = together.stale_after.max(stale);
         together.silent.extend(share.silent());
         let backfill = share.backfill.clone().or_else(|| inner.and_then(|i| i.backfill.clone()));
         together.backfill = slowest(together.backfill, backfill);

@@ -8,6 +8,7 @@ use slo_core::budget::Account;
 use slo_core::calendar;
 use slo_core::ledger::Hour;
 use slo_core::plan::{Feeds, Share, shares};
+use slo_core::sli::Indicator;
 use slo_core::slo::{Budgeting, Slo, SloId};
 use slo_core::time::Minute;
 
@@ -221,12 +222,17 @@ impl Engine {
     async fn load_slices(&mut self, current: i64) -> Result<(), StoreError> {
         // Neighbours lie in the same rows.
         let mut lacking: BTreeMap<u32, (Vec<u32>, BTreeSet<i64>)> = BTreeMap::new();
+        let slos = self.declared.services.iter().flat_map(|service| &service.slos);
+        let composites = slos.filter(|slo| matches!(slo.indicator, Indicator::Composite(_)));
+        let windows = composites.flat_map(|slo| &slo.windows);
+        let of_composites = windows.map(|w| calendar::longest(*w)).max().unwrap_or(0);
         for live in self.slos.iter().filter(|live| live.place == Place::Shown) {
             let slo = live.account.slo();
             if matches!(slo.budgeting, Budgeting::Occurrences) {
                 continue;
             }
             let longest = slo.windows.iter().map(|w| calendar::longest(*w)).max().unwrap_or(0);
+            let longest = longest.max(of_composites);
             let events = live.account.events();
             let hours =
                 (current - longest / 60 - 48..current + 1).filter(|hour| events.lacks(*hour));

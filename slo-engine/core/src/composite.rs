@@ -64,13 +64,7 @@ pub fn view(
     before: Option<&BudgetView>,
 ) -> BudgetView {
     let end = end(all.iter().map(|known| known.data_until));
-    let parts: Vec<Part> = all.iter().map(|known| part(known, end, now)).collect();
-    let mut taking: Vec<(Known<'_>, Part)> =
-        all.iter().copied().zip(parts).filter(|(_, part)| *part != Part::Out).collect();
-    if taking.is_empty() {
-        // Where nobody is ahead, nobody is left out: the last numbers grow stale.
-        taking = all.iter().map(|known| (*known, Part::Counts)).collect();
-    }
+    let taking = taking(all, end, now);
     let windows: Vec<WindowView> =
         (0..slo.windows.len()).filter_map(|at| window(all, &taking, at, slo.objective)).collect();
     let burn = burns(all, &taking, slo.objective);
@@ -106,6 +100,22 @@ pub fn view(
         gate: slo.gate,
         stale_after_seconds,
     }
+}
+
+/// The members that take part, and how.
+fn taking<'a>(
+    all: &[Known<'a>],
+    end: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Vec<(Known<'a>, Part)> {
+    let all = all.iter().filter(|known| known.data_until.is_some());
+    let parts = all.clone().map(|known| (*known, part(known, end, now)));
+    let taking: Vec<_> = parts.filter(|(_, part)| *part != Part::Out).collect();
+    if taking.is_empty() {
+        // Where nobody is ahead, nobody is left out: the last numbers grow stale.
+        return all.map(|known| (*known, Part::Counts)).collect();
+    }
+    taking
 }
 
 fn part(known: &Known<'_>, end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Part {
@@ -162,11 +172,9 @@ fn window(
 ) -> Option<WindowView> {
     let of = |known: &Known<'_>| known.view.windows.get(at).cloned();
     let like = all.iter().find_map(of)?;
-    let has: Vec<(Known<'_>, Part)> = taking
-        .iter()
-        .copied()
-        .filter(|(known, _)| known.view.windows.get(at).is_some_and(|w| w.spent.is_some()))
-        .collect();
+    let is_known =
+        |known: &Known<'_>| known.view.windows.get(at).is_some_and(|w| w.spent.is_some());
+    let has: Vec<_> = taking.iter().copied().filter(|(known, _)| is_known(known)).collect();
     let least = |number: fn(&WindowView) -> Option<f64>| {
         let numbers = has.iter().filter_map(|(known, _)| number(known.view.windows.get(at)?));
         numbers.reduce(f64::min)
@@ -175,27 +183,13 @@ fn window(
         has.iter().filter_map(|(known, _)| known.view.windows.get(at).map(number)).sum()
     };
     let share = mean(&has, |known, part| sli(known.view.windows.get(at)?, part));
-    // A mean that is the target has spent all, whatever the last digit of the division says.
-    let spent = share.map(|share| ((1.0 - share) / objective.budget() * 1e12).round() / 1e12);
     // Where all that is known is idle, nothing is spent.
-    let spent = spent.or_else(|| (!has.is_empty()).then_some(0.0));
-    // Where a member says no more than its one number, that is its least and its most.
-    let spends = |other: fn(&WindowView) -> Option<f64>| {
-        let is_there = has.iter().any(|(k, _)| k.view.windows.get(at).and_then(other).is_some());
-        let number = |known: &Known<'_>, _| {
-            let window = known.view.windows.get(at)?;
-            window.sli.and_then(|_| other(window).or(window.spent))
-        };
-        mean(&has, number).filter(|_| is_there)
-    };
-    let bounds = spends(|w| w.bounds.map(|b| b.spent_low))
-        .zip(spends(|w| w.bounds.map(|b| b.spent_high)))
-        .map(|(spent_low, spent_high)| Bounds { spent_low, spent_high });
-    let without = spends(|w| w.without_exclusions.and_then(|without| without.spent));
+    let spent = spent(share, objective).or_else(|| (!has.is_empty()).then_some(0.0));
+    let without = spends(&has, at, |w| w.without_exclusions.and_then(|without| without.spent));
     Some(WindowView {
         budgeting: BudgetingName::Composite,
         unit: Some(Unit::None),
-        bounds,
+        bounds: bounds(&has, at),
         good: None,
         bad: None,
         total: None,
@@ -218,11 +212,38 @@ fn window(
     })
 }
 
+/// A mean that is the target has spent all, whatever the last digit of the division says.
+fn spent(share: Option<f64>, objective: Objective) -> Option<f64> {
+    share.map(|share| ((1.0 - share) / objective.budget() * 1e12).round() / 1e12)
+}
+
+fn bounds(all: &[(Known<'_>, Part)], at: usize) -> Option<Bounds> {
+    let spent_low = spends(all, at, |w| w.bounds.map(|b| b.spent_low))?;
+    let spent_high = spends(all, at, |w| w.bounds.map(|b| b.spent_high))?;
+    Some(Bounds { spent_low, spent_high })
+}
+
+/// What is spent by another number of those members that have it. Where a member says no more than
+/// its one number, that is its least and its most.
+fn spends(
+    all: &[(Known<'_>, Part)],
+    at: usize,
+    other: fn(&WindowView) -> Option<f64>,
+) -> Option<f64> {
+    let is_there = all.iter().any(|(k, _)| k.view.windows.get(at).and_then(other).is_some());
+    let number = |known: &Known<'_>, _| {
+        let window = known.view.windows.get(at)?;
+        window.sli.and_then(|_| other(window).or(window.spent))
+    };
+    mean(all, number).filter(|_| is_there)
+}
+
 /// Null as long as it is for a member that takes part.
 fn burns(all: &[Known<'_>], taking: &[(Known<'_>, Part)], objective: Objective) -> Vec<BurnView> {
     let Some(like) = all.first() else { return Vec::new() };
     let burn = |at: usize, window: &BurnView| {
-        let minutes = crate::time::Span::parse(&window.window).map_or(1, |span| span.as_minutes());
+        let minutes =
+            crate::time::Span::parse(&window.window).map_or(1, crate::time::Span::as_minutes);
         let rate = |known: &Known<'_>, part: Part| {
             let rate = known.view.burn.get(at)?.rate;
             let Part::Filled { minutes: late, good } = part else { return rate };
@@ -307,13 +328,15 @@ fn findings(
     end: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Vec<Finding> {
+    let is_ahead = all.iter().any(|known| part(known, end, now) != Part::Out);
     let finding = |known: &Known<'_>| {
         let id = known.member.slo.id(&slo.id.environment);
         let without = known.view.windows.first().is_none_or(|window| window.spent.is_none());
         let behind = known.data_until.map(|until| (now - until).num_minutes());
         let (code, said) = match (part(known, end, now), behind) {
             (Part::Out, Some(minutes)) => {
-                ("memberDelayed", format!("{id} is {minutes} min behind and left out"))
+                let out = if is_ahead { " and left out" } else { "" };
+                ("memberDelayed", format!("{id} is {minutes} min behind{out}"))
             }
             (Part::Filled { good, .. }, Some(minutes)) => {
                 let how = if good { "good" } else { "bad" };

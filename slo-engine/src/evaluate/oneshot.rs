@@ -175,15 +175,15 @@ impl One {
     /// Adds up what its shares have counted.
     fn add_up(&mut self) {
         let counted: Vec<Counted<'_>> = self.shares.iter().map(OneShare::counted).collect();
-        let first = mix::first(&counted);
-        let hours = first.map_or(0..0, |first| mix::hours(&counted, first));
+        let known = mix::known(self.account.slo(), &counted);
+        let hours = known.as_ref().map_or(0..0, |known| mix::hours(&counted, known.start));
         for minute in (hours.start * 60..hours.end * 60).map(Minute) {
-            if let Some(bucket) = mix::bucket(&counted, first, minute) {
+            if let Some(bucket) = mix::bucket(&counted, known.as_ref(), minute) {
                 self.account.replace(minute, &bucket);
             }
         }
-        if let Some(first) = first {
-            self.account.events_mut().set_first(first);
+        if let Some(known) = known {
+            self.account.events_mut().set_first(known.start);
         }
         self.reading = mix::read(self.account.slo(), &counted);
         self.queries = self.shares.iter().flat_map(|share| share.one.queries.clone()).collect();

@@ -48,6 +48,7 @@ ci-pieces: ## check and run the ready-made pieces for CI systems; needs Go, Node
 
 bench: ## run the benchmark program, optimised; ARGS passes its flags on
 	@bash $(tools)/setup.sh servers
+	@bash $(tools)/setup.sh search
 	cargo build --workspace --bins --profile ci --locked
 	@exec "$(target)/ci/headroom-bench" $(ARGS)
 

@@ -1,9 +1,12 @@
-//! Questions to a Prometheus besides the engine's, in PromQL.
+//! Requests to servers besides the engine's.
 
 use std::time::Duration;
 
 use anyhow::Context;
+use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
+
+const JSON: &str = "application/json";
 
 /// A client that waits for its answers.
 #[derive(Debug)]
@@ -50,8 +53,23 @@ impl Http {
         self.text(self.client.get(url))
     }
 
+    /// Creates something that is described in JSON.
+    pub(crate) fn put(&self, url: &str, json: &'static str) -> anyhow::Result<String> {
+        self.text(self.client.put(url).header(CONTENT_TYPE, JSON).body(json))
+    }
+
+    /// Sends JSON, or lines of it.
+    pub(crate) fn post(&self, url: &str, json: String) -> anyhow::Result<String> {
+        self.text(self.client.post(url).header(CONTENT_TYPE, JSON).body(json))
+    }
+
     fn text(&self, request: reqwest::RequestBuilder) -> anyhow::Result<String> {
-        let answer = async { request.send().await?.error_for_status()?.text().await };
-        Ok(self.runtime.block_on(answer)?)
+        self.runtime.block_on(async {
+            let answer = request.send().await?;
+            let (status, url) = (answer.status(), answer.url().clone());
+            let body = answer.text().await?;
+            anyhow::ensure!(status.is_success(), "{url}: {status}: {body}");
+            Ok(body)
+        })
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod cli;
 mod http;
+mod node;
 mod output;
 mod report;
 mod rows;

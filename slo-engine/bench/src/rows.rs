@@ -10,14 +10,19 @@ use crate::world::World;
 
 mod backfill;
 mod decisions;
+mod documents;
 mod exporter;
 mod jsonlog;
 mod kills;
 mod operate;
 mod peek;
+mod peer;
+mod played;
 mod records;
 mod restart;
 mod scenarios;
+mod search;
+mod search_cost;
 mod ticks;
 mod truth1;
 mod truth2;
@@ -43,6 +48,10 @@ pub(crate) enum Row {
     Restart,
     /// Ten minutes of a server: CPU against slo-generator, queries, and how soon a verdict changes.
     Operate,
+    /// Counts from a search node against the truth of what was written to it.
+    Search,
+    /// CPU of a tick over a search node against slo-generator.
+    SearchCost,
     /// The gate's peek against a trivial route of the same process.
     Peek,
     /// Recorded decisions while the server is killed again and again.
@@ -68,6 +77,8 @@ impl Row {
             Self::Kills => kills::run(&world),
             Self::Restart => restart::run(&world),
             Self::Operate => operate::run(&world),
+            Self::Search => search::run(&world),
+            Self::SearchCost => search_cost::run(&world),
             Self::Peek => peek::run(&world),
             Self::Decisions => decisions::run(&world),
             Self::Records => records::run(&world),

@@ -34,9 +34,30 @@ pub struct Traffic {
 
 const PROMETHEUS: &str = "prometheus.sh";
 const VICTORIA: &str = "victoria.sh";
+const SEARCH: &str = "search-node.sh";
 
 /// The log of a server's queries.
 const QUERIES: &str = "queries.log";
+
+/// Which search server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SearchKind {
+    /// Elasticsearch.
+    Elasticsearch,
+    /// `OpenSearch`.
+    Opensearch,
+}
+
+impl SearchKind {
+    /// Its name, as the script and people write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Elasticsearch => "elasticsearch",
+            Self::Opensearch => "opensearch",
+        }
+    }
+}
 
 /// A query that a server has answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,9 +129,7 @@ impl Tools {
             "--config".as_ref(),
             config.as_ref(),
         ])?;
-        let url = url.trim().to_owned();
-        let script = PROMETHEUS;
-        Ok(Server { tools: self.clone(), script, dir: dir.to_owned(), url, stopped: false })
+        Ok(self.server(PROMETHEUS, dir, &url))
     }
 
     /// Starts a VictoriaMetrics that holds a folder of samples.
@@ -120,12 +139,20 @@ impl Tools {
     pub fn victoria(&self, dir: &Path, samples: &Path) -> anyhow::Result<Server> {
         let own = std::process::id().to_string();
         let words = ["start".as_ref(), dir.as_os_str(), "--for".as_ref(), own.as_ref()];
-        let url = self.ask(VICTORIA, &words)?.trim().to_owned();
-        let script = VICTORIA;
-        let server =
-            Server { tools: self.clone(), script, dir: dir.to_owned(), url, stopped: false };
+        let server = self.server(VICTORIA, dir, &self.ask(VICTORIA, &words)?);
         self.ask(VICTORIA, &["load".as_ref(), dir.as_ref(), samples.as_ref()])?;
         Ok(server)
+    }
+
+    /// Starts an empty search node. Its folder goes when it is stopped.
+    ///
+    /// # Errors
+    /// What the script says, for example that the server is not installed.
+    pub fn search_node(&self, kind: SearchKind, dir: &Path) -> anyhow::Result<Server> {
+        let own = std::process::id().to_string();
+        let words = ["start".as_ref(), kind.name().as_ref(), dir.as_os_str(), "--for".as_ref()];
+        let url = self.ask(SEARCH, &[&words[..], &[own.as_ref()]].concat())?;
+        Ok(self.server(SEARCH, dir, &url))
     }
 
     /// Installs slo-generator into a folder and gives the program's path.
@@ -134,6 +161,11 @@ impl Tools {
     /// What the script says.
     pub fn slo_generator(&self, dir: &Path) -> anyhow::Result<PathBuf> {
         Ok(self.ask("slo_generator.sh", &[dir.as_os_str()])?.trim().into())
+    }
+
+    fn server(&self, script: &'static str, dir: &Path, url: &str) -> Server {
+        let (dir, url) = (dir.to_owned(), url.trim().to_owned());
+        Server { tools: self.clone(), script, dir, url, stopped: false }
     }
 
     fn script(&self, words: &[&OsStr]) -> anyhow::Result<String> {
@@ -181,14 +213,32 @@ impl Server {
         log.lines().map(query).collect()
     }
 
-    /// CPU seconds that it has used.
+    /// CPU seconds that it has used, with the processes that it started: a search node is one of those.
     ///
     /// # Errors
     /// When the process is gone.
     pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
         let pid = std::fs::read_to_string(self.dir.join("pid")).context("read the server's pid")?;
-        cpu_of(pid.trim().parse().context("the server's pid")?)
+        let pid = pid.trim().parse().context("the server's pid")?;
+        let started: anyhow::Result<Vec<f64>> = children(pid)?.into_iter().map(cpu_of).collect();
+        Ok(cpu_of(pid)? + started?.iter().sum::<f64>())
     }
+}
+
+/// The processes that all threads of a process have started and that still run.
+fn children(pid: u32) -> anyhow::Result<Vec<u32>> {
+    let mut all = Vec::new();
+    let tasks = format!("/proc/{pid}/task");
+    for task in std::fs::read_dir(&tasks).with_context(|| format!("read {tasks}"))? {
+        match std::fs::read_to_string(task?.path().join("children")) {
+            // The thread has ended since.
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound) => {}
+            found => {
+                all.extend(found?.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// CPU seconds that a process has used, in user and in system mode. Linux counts them in hundredths.

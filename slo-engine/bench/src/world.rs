@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use headroom_bench::engine::Engine;
-use headroom_bench::server::{Server, Tools, Traffic};
+use headroom_bench::server::{SearchKind, Server, Tools, Traffic};
 
 use crate::http::Http;
+use crate::node::Node;
 use crate::output;
 
 /// The end of all generated data: midnight of 1 October 2026, so that runs can be repeated.
@@ -23,6 +24,12 @@ pub(crate) struct Sizes {
     /// Days of data.
     #[arg(long)]
     days: Option<u32>,
+    /// Documents in a search node.
+    #[arg(long)]
+    documents: Option<u32>,
+    /// Which search node.
+    #[arg(long, value_enum, default_value_t = SearchKind::Elasticsearch)]
+    pub(crate) node: SearchKind,
     /// Random instants to ask at.
     #[arg(long)]
     instants: Option<u32>,
@@ -58,6 +65,10 @@ impl Sizes {
 
     pub(crate) fn days(self, size: Size) -> u32 {
         self.of(self.days, size)
+    }
+
+    pub(crate) fn documents(self, size: Size) -> u32 {
+        self.of(self.documents, size)
     }
 
     pub(crate) fn instants(self, size: Size) -> u32 {
@@ -119,6 +130,12 @@ impl World {
         let path = self.dir.join("slos.yaml");
         fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
         Ok(path)
+    }
+
+    /// An empty search node.
+    pub(crate) fn node(&self) -> anyhow::Result<Node> {
+        let server = Tools::default().search_node(self.sizes.node, &self.fresh("node")?)?;
+        Ok(Node::new(server, self.http.clone()))
     }
 
     /// A Prometheus with generated traffic.

@@ -109,12 +109,12 @@ fn taking<'a>(
     end: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Vec<(Known<'a>, Part)> {
-    let mut taking: Vec<(Known<'a>, Part)> =
-        all.iter().map(|known| (*known, part(known, end, now))).collect();
-    taking.retain(|(_, part)| *part != Part::Out);
+    let all = all.iter().filter(|known| known.data_until.is_some());
+    let parts = all.clone().map(|known| (*known, part(known, end, now)));
+    let taking: Vec<_> = parts.filter(|(_, part)| *part != Part::Out).collect();
     if taking.is_empty() {
         // Where nobody is ahead, nobody is left out: the last numbers grow stale.
-        taking = all.iter().map(|known| (*known, Part::Counts)).collect();
+        return all.map(|known| (*known, Part::Counts)).collect();
     }
     taking
 }
@@ -313,13 +313,15 @@ fn findings(
     end: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Vec<Finding> {
+    let is_ahead = all.iter().any(|known| part(known, end, now) != Part::Out);
     let finding = |known: &Known<'_>| {
         let id = known.member.slo.id(&slo.id.environment);
         let without = known.view.windows.first().is_none_or(|window| window.spent.is_none());
         let behind = known.data_until.map(|until| (now - until).num_minutes());
         let (code, said) = match (part(known, end, now), behind) {
             (Part::Out, Some(minutes)) => {
-                ("memberDelayed", format!("{id} is {minutes} min behind and left out"))
+                let out = if is_ahead { " and left out" } else { "" };
+                ("memberDelayed", format!("{id} is {minutes} min behind{out}"))
             }
             (Part::Filled { good, .. }, Some(minutes)) => {
                 let how = if good { "good" } else { "bad" };

@@ -73,6 +73,15 @@ impl Acting {
         all.iter().filter(is_about).cloned().collect()
     }
 
+    /// Adds those of a composite to those of a member: what is excluded for the whole is so in each part.
+    pub fn join(all: &mut Vec<Arc<Self>>, of_composite: &[Arc<Self>]) {
+        for one in of_composite {
+            if !all.contains(one) {
+                all.push(one.clone());
+            }
+        }
+    }
+
     /// The minutes of all of them.
     #[must_use]
     pub fn minutes(all: &[Arc<Self>]) -> Excluded {

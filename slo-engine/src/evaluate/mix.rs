@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::bucket::{Bucket, Lump};
+use slo_core::budget::end_of;
 use slo_core::ledger::Ledger;
 use slo_core::plan::{Feeds, Role};
 use slo_core::sli::Part;
@@ -38,14 +39,23 @@ pub(super) fn catches_up(feeds: Option<&Feeds>) -> bool {
     !matches!(feeds, Some(Feeds::Logs(_)))
 }
 
-/// The first minute that every share has data of. Before it one side would count without the other.
-pub(super) fn first(shares: &[Counted<'_>]) -> Option<Minute> {
+/// The minutes of which every share may know something: from where all have data to where the one that
+/// is furthest behind was read. Elsewhere one side would count without the other.
+pub(super) fn known(slo: &Slo, shares: &[Counted<'_>]) -> Option<Range<Minute>> {
     let firsts = shares.iter().map(|share| Some(share.events.first()? - share.delay));
-    firsts.collect::<Option<Vec<Minute>>>()?.into_iter().max()
+    let first = firsts.collect::<Option<Vec<Minute>>>()?.into_iter().max()?;
+    let end = if shares.len() == 1 { Minute(i64::MAX) } else { end_of(until(slo, shares)?) };
+    Some(first..end)
+}
+
+/// Up to when the share that is furthest behind has data.
+fn until(slo: &Slo, shares: &[Counted<'_>]) -> Option<DateTime<Utc>> {
+    let all = shares.iter().map(|share| share.until(slo));
+    all.collect::<Option<Vec<_>>>()?.into_iter().min()
 }
 
 /// The hours of the SLO from its first minute on that all shares keep.
-pub(super) fn hours(shares: &[Counted<'_>], first: Minute) -> std::ops::Range<i64> {
+pub(super) fn hours(shares: &[Counted<'_>], first: Minute) -> Range<i64> {
     let kept = |share: &Counted<'_>| {
         let Range { start, end } = share.events.hours();
         *earlier(start, share.delay).start()..*earlier(end - 1, share.delay).end() + 1
@@ -54,15 +64,15 @@ pub(super) fn hours(shares: &[Counted<'_>], first: Minute) -> std::ops::Range<i6
     shares.iter().map(kept).fold(whole, |a, b| a.start.max(b.start)..a.end.min(b.end))
 }
 
-/// A minute of the SLO, from its first one on; `None` when a share's is not in memory. What one side
-/// holds of a minute that the other will never know is no part of the SLO.
+/// A minute of the SLO; `None` when a share's is not in memory. What one side holds of a minute that
+/// the other will never know is no part of the SLO.
 pub(super) fn bucket(
     shares: &[Counted<'_>],
-    first: Option<Minute>,
+    known: Option<&Range<Minute>>,
     minute: Minute,
 ) -> Option<Bucket> {
     let mut sum: Option<Bucket> = None;
-    let mut is_known = first.is_some_and(|first| first <= minute);
+    let mut is_known = known.is_some_and(|known| known.contains(&minute));
     for share in shares {
         let bucket = share.events.bucket(minute + share.delay)?;
         is_known &= share.catches_up || bucket.measured || shares.len() == 1;
@@ -73,6 +83,15 @@ pub(super) fn bucket(
 }
 
 impl Counted<'_> {
+    /// Up to when it has data, by the SLO's clock.
+    fn until(&self, slo: &Slo) -> Option<DateTime<Utc>> {
+        let until = match self.source {
+            Some(source) => reading::data_until(self.reading, reading::rules(slo, source)),
+            None => self.reading.read_to,
+        };
+        Some(until? - TimeDelta::minutes(self.delay))
+    }
+
     /// What it is, when its source answers and nothing was ever seen of it.
     fn silent(&self) -> Option<String> {
         let is_silent = self.source.is_some()
@@ -93,17 +112,6 @@ impl Counted<'_> {
         let (_, assumed) = self.role.weigh(0, bucket.assumed);
         let (_, dropped) = self.role.weigh(0, bucket.dropped);
         Bucket { good, total, lump, assumed, dropped, ..bucket }
-    }
-}
-
-impl Counted<'_> {
-    /// Up to when it has data, by the SLO's clock.
-    fn data_until(&self, slo: &Slo) -> Option<DateTime<Utc>> {
-        let until = match self.source {
-            Some(source) => reading::data_until(self.reading, reading::rules(slo, source)),
-            None => self.reading.read_to,
-        };
-        until.map(|until| until - TimeDelta::minutes(self.delay))
     }
 
     /// The age beyond which it is stale.
@@ -127,11 +135,8 @@ pub(super) fn read(slo: &Slo, shares: &[Counted<'_>]) -> Reading {
         silent: Vec::new(),
     };
     // Of all shares, or of none.
-    let mut until: Option<Option<DateTime<Utc>>> = None;
     let mut newest: Option<Option<i64>> = None;
     for share in shares {
-        let data = share.data_until(slo);
-        until = Some(until.map_or(data, |until| until.zip(data).map(|(a, b)| a.min(b))));
         let last = share.reading.newest.map(|newest| newest - share.delay * 60_000);
         newest = Some(newest.map_or(last, |newest| newest.zip(last).map(|(a, b)| a.min(b))));
         together.stale_after = together.stale_after.max(share.stale_after(slo));
@@ -141,13 +146,13 @@ pub(super) fn read(slo: &Slo, shares: &[Counted<'_>]) -> Reading {
         together.backfill = slowest(together.backfill, backfill);
         match inner {
             Some(inner) => together.sources.extend(inner.sources.iter().cloned()),
-            None => together.sources.extend(sides(slo.indicator.part(), share, data)),
+            None => together.sources.extend(sides(slo.indicator.part(), share, share.until(slo))),
         }
         all.last_error = all.last_error.or_else(|| share.reading.last_error.clone());
         all.oddity = all.oddity.or_else(|| share.reading.oddity.clone());
         all.dip = all.dip.max(share.reading.dip);
     }
-    all.read_to = until.flatten();
+    all.read_to = until(slo, shares);
     all.newest = newest.flatten();
     all.together = Some(Box::new(together));
     all

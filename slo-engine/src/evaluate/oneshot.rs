@@ -136,9 +136,17 @@ impl One {
         }
     }
 
-    fn view(&mut self, question: &Question<'_>, exclusions: &[Arc<Acting>]) -> BudgetView {
+    /// Without what is excluded for it, or for a composite that it is looked at for.
+    fn view(
+        &mut self,
+        question: &Question<'_>,
+        exclusions: &[Arc<Acting>],
+        of_composite: &[Arc<Acting>],
+    ) -> BudgetView {
+        let mut acting = Acting::on(exclusions, &self.account.slo().id);
+        Acting::join(&mut acting, of_composite);
         if self.members.is_empty() {
-            self.reading.exclusions = Acting::on(exclusions, &self.account.slo().id);
+            self.reading.exclusions = acting;
             self.account.exclude(&Acting::minutes(&self.reading.exclusions));
             let (account, at, asks) = (&mut self.account, question.at, question.asks);
             return reading::view(account, &self.reading, &self.source, at, asks, None, None);
@@ -150,7 +158,7 @@ impl One {
             .iter_mut()
             .map(|member| {
                 member.one.reading.ends = end;
-                member.one.view(question, exclusions)
+                member.one.view(question, exclusions, &acting)
             })
             .collect();
         let known = self.members.iter().zip(&views).zip(until);
@@ -167,15 +175,15 @@ impl One {
     /// Adds up what its shares have counted.
     fn add_up(&mut self) {
         let counted: Vec<Counted<'_>> = self.shares.iter().map(OneShare::counted).collect();
-        let first = mix::first(&counted);
-        let hours = first.map_or(0..0, |first| mix::hours(&counted, first));
+        let known = mix::known(self.account.slo(), &counted);
+        let hours = known.as_ref().map_or(0..0, |known| mix::hours(&counted, known.start));
         for minute in (hours.start * 60..hours.end * 60).map(Minute) {
-            if let Some(bucket) = mix::bucket(&counted, first, minute) {
+            if let Some(bucket) = mix::bucket(&counted, known.as_ref(), minute) {
                 self.account.replace(minute, &bucket);
             }
         }
-        if let Some(first) = first {
-            self.account.events_mut().set_first(first);
+        if let Some(known) = known {
+            self.account.events_mut().set_first(known.start);
         }
         self.reading = mix::read(self.account.slo(), &counted);
         self.queries = self.shares.iter().flat_map(|share| share.one.queries.clone()).collect();
@@ -262,7 +270,7 @@ pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> V
 pub fn views(question: &Question<'_>, all: &mut [One]) -> Vec<BudgetView> {
     let in_force: Vec<InForce> = question.exclusions.iter().map(InForce::declared).collect();
     let acting = Acting::between(&in_force, reach(&question.slos, question.at));
-    all.iter_mut().map(|one| one.view(question, &acting)).collect()
+    all.iter_mut().map(|one| one.view(question, &acting, &[])).collect()
 }
 
 fn empty(question: &Question<'_>, slo: &Arc<Slo>) -> One {

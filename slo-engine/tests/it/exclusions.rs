@@ -70,6 +70,20 @@ fn the_budget_of_an_instant_goes_without_what_the_files_exclude() {
     }
 }
 
+#[test]
+fn what_is_excluded_for_a_composite_alone_leaves_its_members_as_they_are() {
+    let lab = Lab::holding("excluded-whole", &outage(END, -600..-540));
+    let journey = "  - name: journey\n    objective: 99%\n    window: 1d\n    \
+        indicator: {composite: [{slo: shop/requests}]}\n";
+    let slos = format!("{}{journey}", slo("requests", REQUESTS));
+    let document = document(END, -600..-540).replace("shop/*", "shop/journey");
+    let views = lab.views(&format!("{slos}{document}"), END * 1_000);
+    assert_eq!((views[0].state, counts(&views[0].windows[0])[0]), (State::Exhausted, 6_000));
+    assert_eq!((views[1].state, views[1].windows[0].spent), (State::Healthy, Some(0.0)));
+    let without = views[1].windows[0].without_exclusions.unwrap().spent.unwrap();
+    assert!((without - views[0].windows[0].spent.unwrap()).abs() < 1e-9, "{without}");
+}
+
 /// Kinds of SLOs over the same requests.
 const KINDS: &str = r#"apiVersion: headroom/v1
 kind: Service
@@ -92,6 +106,10 @@ slos:
     window: 12h
     budgeting: {ratioTimeslices: {size: 10m}}
     indicator: *requests
+  - name: journey
+    objective: 99%
+    window: [1d, 6h]
+    indicator: {composite: [{slo: shop/events, weight: 2}, {slo: shop/means}]}
 "#;
 
 /// Some times of the two days before the end, once or every week.
@@ -104,7 +122,8 @@ fn some(dice: &mut Dice) -> InForce {
         }})
     } else {
         let from = END - below(3 * 86_400);
-        let slos = ["shop/*", "shop/events", "*/slices"][usize::try_from(below(3)).unwrap()];
+        let slos = ["shop/*", "shop/events", "*/slices", "shop/journey"]
+            [usize::try_from(below(4)).unwrap()];
         json!({"slos": [slos], "reason": "upgrade", "from": instant(from),
             "until": instant(from + 60 + below(4 * 3_600))})
     };

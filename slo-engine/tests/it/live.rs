@@ -177,6 +177,9 @@ const APART: &str = "apiVersion: headroom/v1\nkind: Service\nservice: apart\ntie
     \x20 - {name: delayed, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
     \x20     total: {source: second, selector: 'http_requests_total{service=\"svc-0001\"}'},\n\
     \x20     good: {selector: 'http_requests_total{service=\"svc-0001\",code!~\"5..\"}', delay: 7m}}}}\n\
+    \x20 - {name: raw, objective: 90%, window: [1d, 6h], budgeting: {timeslices: {size: 5m, goodWhen: 99%}},\n\
+    \x20    indicator: {raw: {errorRatio: 'sum(increase(http_requests_total{service=\"svc-0001\",code=~\"5..\"}[10m]))\n\
+    \x20    / sum(increase(http_requests_total{service=\"svc-0001\"}[10m]))'}}}\n\
     \x20 - {name: journey, objective: 98%, window: [1d, 3h], indicator: {composite: [\n\
     \x20     {slo: apart/whole, weight: 2}, {slo: svc-0002/availability, weight: 1},\n\
     \x20     {slo: slices/availability, weight: 3}, {slo: apart/delayed, weight: 1}]}}\n\

@@ -12,7 +12,8 @@ if [ ! -e "$dir/installed-$version" ]; then
     rm -rf "$dir"
     python3 -m venv "$dir" >&2 || die "python3 cannot make an environment. Remedy: install the Debian package python3-venv."
     # It reads its own version through pkg_resources, which later setuptools no longer have.
-    "$dir/bin/pip" install --quiet "slo-generator[prometheus]==$version" 'setuptools<81' >&2 ||
+    # Elasticsearch 8 refuses clients of a newer major version.
+    "$dir/bin/pip" install --quiet "slo-generator[prometheus,elasticsearch]==$version" 'elasticsearch<9' 'setuptools<81' >&2 ||
         die "slo-generator $version could not be installed. Remedy: check that PyPI can be reached."
     touch "$dir/installed-$version"
 fi

@@ -49,8 +49,12 @@ impl Lab {
 
     /// The composite at minute `now`, where each member has data up to its minute.
     fn view(&mut self, now: i64, until: [i64; 2]) -> BudgetView {
+        self.view_of(now, until.map(Some))
+    }
+
+    fn view_of(&mut self, now: i64, until: [Option<i64>; 2]) -> BudgetView {
         let now = Minute(now).start();
-        let until = until.map(|minute| Some(Minute(minute).start()));
+        let until = until.map(|minute| minute.map(|minute| Minute(minute).start()));
         let end = end(until).unwrap();
         let views: Vec<BudgetView> = self
             .accounts
@@ -189,4 +193,16 @@ fn of_weights_only_the_proportion_counts() {
         lab.count(1, 0..DAY, 9_000, 10_000);
         close(lab.view(DAY, [DAY, DAY]).windows[0].sli, 0.94);
     }
+}
+
+#[test]
+fn one_that_never_had_data_does_not_hide_the_burn_of_those_that_are_stale() {
+    let mut lab = Lab::new("ignore");
+    lab.count(0, 0..DAY, 98, 100);
+    let known = lab.view_of(DAY + 30, [Some(DAY), None]);
+    assert_eq!((known.state, known.windows[0].sli), (State::Stale, Some(0.98)));
+    let burn = known.burn.iter().find(|burn| &*burn.window == "1h").unwrap();
+    close(burn.rate, 0.2);
+    let said: Vec<&str> = known.findings.iter().map(|f| f.message.as_str()).collect();
+    assert_eq!(said, ["s/a@p is 30 min behind", "s/b@p has no data and is left out"]);
 }

@@ -50,6 +50,9 @@ pub(super) fn windows(slo: &Slo, one: &One, view: &BudgetView) -> Vec<Window> {
 }
 
 fn steps(slo: &Slo, w: &WindowView, (measured, slices): (i64, Option<i64>)) -> Vec<Step> {
+    if w.budgeting == BudgetingName::Composite {
+        return mean(slo, w);
+    }
     let unit = if w.unit == Some(Unit::Slices) { "slices" } else { "events" };
     let (Some(good), Some(bad), Some(total)) = (w.good, w.bad, w.total) else { return Vec::new() };
     let [g, b, t] = [good, bad, total].map(|n| with_decimals(n, 3));
@@ -76,6 +79,27 @@ fn steps(slo: &Slo, w: &WindowView, (measured, slices): (i64, Option<i64>)) -> V
     steps.extend(without_exclusions(w));
     steps.extend(w.coverage.map(|share| coverage(share, measured)));
     steps.extend(doubts(w));
+    steps
+}
+
+/// A composite counts nothing itself.
+fn mean(slo: &Slo, w: &WindowView) -> Vec<Step> {
+    let step = |name, formula, numbers, value| {
+        let shown = percent(value, 5);
+        Step { name, formula: Some(formula), numbers, value: Some(value), shown }
+    };
+    let mut steps = Vec::new();
+    if let Some(sli) = w.sli {
+        steps.push(step("SLI", "mean of the members' SLIs, by their weights", None, sli));
+    }
+    if let (Some(sli), Some(spent)) = (w.sli, w.spent) {
+        let objective = percent(slo.objective.share(), 7);
+        let numbers = format!("(1 - {}) / (1 - {objective})", percent(sli, 5));
+        steps.push(step("spent", "(1 - SLI) / (1 - objective)", Some(numbers), spent));
+    }
+    steps.extend(w.remaining.map(|left| rest(w.spent, left)));
+    steps
+        .extend(w.coverage.map(|share| step("coverage", "the least of the members'", None, share)));
     steps
 }
 
@@ -182,7 +206,7 @@ fn worked_out(
 }
 
 fn forecast(w: &WindowView, now: DateTime<Utc>) -> Option<String> {
-    let left = w.deciding_remaining()?;
+    let left = w.deciding_remaining().filter(|_| w.budgeting != BudgetingName::Composite)?;
     let within = |at: DateTime<Utc>| length((at - now).num_seconds().max(0) as f64);
     Some(match (left > 0.0, w.exhausts_at, w.recovers_at) {
         (true, Some(at), _) => format!(

@@ -11,6 +11,7 @@ use slo_core::time::Minute;
 
 use super::Engine;
 use crate::evaluate::exclusion::{Acting, InForce, reach};
+use crate::evaluate::live::Live;
 use crate::store::StoreError;
 
 /// SLOs whose minutes are in memory at once: as many as a row of the database holds.
@@ -82,9 +83,15 @@ impl Engine {
 
     /// The SLOs that other exclusions are to act on, as the database keeps them.
     fn changes(&self, acting: &[Arc<Acting>]) -> Vec<Change> {
+        let of = |live: &Live| Acting::on(acting, &live.account.slo().id);
+        let mut all: Vec<Vec<Arc<Acting>>> = self.slos.iter().map(of).collect();
         let mut changes = Vec::new();
         for (at, live) in self.slos.iter().enumerate() {
-            let mine = Acting::on(acting, &live.account.slo().id);
+            let mine = std::mem::take(&mut all[at]);
+            // Members come after their composite.
+            for member in &live.members {
+                Acting::join(&mut all[member.at], &mine);
+            }
             if mine != live.reading.exclusions {
                 let minutes = Acting::minutes(&mine);
                 changes.push(Change { at, acting: mine, minutes });

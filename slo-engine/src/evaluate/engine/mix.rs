@@ -1,10 +1,12 @@
 //! Adds up the shares of SLOs whose sides are apart, as far as they changed.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
+use slo_core::budget::end_of;
 use slo_core::time::Minute;
 
-use super::Engine;
+use super::{Engine, RECENT};
 use crate::evaluate::live::ShareOf;
 use crate::evaluate::mix::{self, Counted, earlier, later};
 use crate::evaluate::reading::Reading;
@@ -23,10 +25,13 @@ impl Engine {
                 dirty.flat_map(|hour| earlier(*hour, share.delay))
             });
             let mut hours: BTreeSet<i64> = changed.collect();
-            let first = mix::first(&self.counted(&shares));
-            hours.extend(self.known_since(at, &shares, first));
-            self.add_up(at, &shares, hours, first).await;
             let slo = self.slos[at].account.slo().clone();
+            let known = mix::known(&slo, &self.counted(&shares));
+            if let Some(known) = &known {
+                hours.extend(self.known_since(at, &shares, known.start));
+                hours.extend(self.known_until(at, known.end));
+            }
+            self.add_up(at, &shares, hours, known).await;
             let Reading { replaces, recount, exclusions, .. } =
                 std::mem::take(&mut self.slos[at].reading);
             let reading = mix::read(&slo, &self.counted(&shares));
@@ -35,18 +40,22 @@ impl Engine {
     }
 
     /// The hours that count only since more of the past is known of every share.
-    fn known_since(
-        &self,
-        at: usize,
-        shares: &[ShareOf],
-        first: Option<Minute>,
-    ) -> std::ops::Range<i64> {
+    fn known_since(&self, at: usize, shares: &[ShareOf], first: Minute) -> Range<i64> {
         let before = self.slos[at].account.events().first();
-        let Some(first) = first.filter(|first| before.is_none_or(|before| *first < before)) else {
+        if before.is_some_and(|before| before <= first) {
             return 0..0;
-        };
+        }
         let hours = mix::hours(&self.counted(shares), first);
         hours.start..before.map_or(hours.end, |before| hours.end.min(before.hour() + 1))
+    }
+
+    /// The hours between where all shares ended before and where they end now.
+    fn known_until(&self, at: usize, end: Minute) -> Range<i64> {
+        if end == Minute(i64::MAX) {
+            return 0..0;
+        }
+        let before = self.slos[at].reading.read_to.map_or(end - RECENT, end_of);
+        before.min(end).hour()..before.max(end).hour() + 1
     }
 
     fn mixed(&self) -> Vec<usize> {
@@ -74,7 +83,7 @@ impl Engine {
         at: usize,
         shares: &[ShareOf],
         hours: BTreeSet<i64>,
-        first: Option<Minute>,
+        known: Option<Range<Minute>>,
     ) {
         let hours: Vec<i64> = hours.into_iter().collect();
         for hours in hours.chunks(AT_ONCE) {
@@ -91,7 +100,7 @@ impl Engine {
             }
             let counted = self.counted(shares);
             let minutes = hours.iter().flat_map(|hour| hour * 60..hour * 60 + 60).map(Minute);
-            let sum = |minute| Some((minute, mix::bucket(&counted, first, minute)?));
+            let sum = |minute| Some((minute, mix::bucket(&counted, known.as_ref(), minute)?));
             let sums: Vec<_> = minutes.filter_map(sum).collect();
             let live = &mut self.slos[at];
             for (minute, bucket) in sums {
@@ -101,8 +110,8 @@ impl Engine {
             }
             live.account.judge_filled();
         }
-        if let Some(first) = first {
-            self.slos[at].account.events_mut().set_first(first);
+        if let Some(known) = known {
+            self.slos[at].account.events_mut().set_first(known.start);
         }
     }
 }

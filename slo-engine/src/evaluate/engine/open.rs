@@ -212,7 +212,6 @@ impl Engine {
             }
             load_minutes(live, minutes.remove(&live.ledger.id).unwrap_or_default());
         }
-        self.mix().await;
         self.load_slices(current).await?;
         self.find_ends().await;
         Ok(())

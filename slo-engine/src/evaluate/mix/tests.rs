@@ -9,10 +9,14 @@ struct Lab {
 
 const DELAY: i64 = 2;
 
+fn read_to(minute: i64) -> Reading {
+    Reading { read_to: Some(Minute(minute).start()), ..Reading::default() }
+}
+
 impl Lab {
     fn new(good_catches_up: bool) -> Self {
         let events = [Ledger::new(0), Ledger::new(0)];
-        Self { events, reading: Reading::default(), good_catches_up }
+        Self { events, reading: read_to(100_000), good_catches_up }
     }
 
     /// So many events of a share in each of these minutes of the SLO.
@@ -36,11 +40,18 @@ impl Lab {
         [counted(0, Role::Whole, 0, true), counted(1, Role::Good, DELAY, self.good_catches_up)]
     }
 
+    /// The minutes that count, where both have been read to the end of time.
+    fn known(&self) -> Option<Range<Minute>> {
+        let text = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 1\nenvironment: p\nslos:\n  - {name: x, objective: 99%, indicator: {ratio: {total: t_total, good: g_total}}}\n";
+        let set = slo_core::spec::load(&[("a.yaml".to_owned(), text.into())]).unwrap();
+        known(&set.services[0].slos[0], &self.shares())
+    }
+
     /// Good and all events in some minutes, and how many of these are measured.
     fn sums(&self, minutes: Range<i64>) -> [i64; 3] {
         let shares = self.shares();
-        let first = first(&shares);
-        let all = minutes.map(|at| bucket(&shares, first, Minute(at)).unwrap());
+        let known = self.known();
+        let all = minutes.map(|at| bucket(&shares, known.as_ref(), Minute(at)).unwrap());
         all.fold([0; 3], |[good, total, measured], b| {
             [good + b.good, total + b.total, measured + i64::from(b.measured)]
         })
@@ -51,11 +62,22 @@ impl Lab {
 fn what_one_side_holds_from_before_the_other_began_is_no_part_of_the_slo() {
     let mut lab = Lab::new(true);
     lab.count(0, 0..200, 10);
-    assert_eq!((lab.sums(0..200), first(&lab.shares())), ([0; 3], None));
+    assert_eq!((lab.sums(0..200), lab.known()), ([0; 3], None));
     lab.count(1, 150..200, 9);
-    assert_eq!(first(&lab.shares()), Some(Minute(150)));
+    assert_eq!(lab.known().unwrap().start, Minute(150));
     assert_eq!(lab.sums(0..200), [450, 500, 50]);
     assert_eq!(hours(&lab.shares(), Minute(150)), 2..4);
+}
+
+#[test]
+fn what_one_side_holds_from_after_the_other_was_read_does_not_count_yet() {
+    let mut lab = Lab::new(true);
+    lab.count(0, 0..200, 10);
+    lab.count(1, 0..200, 10);
+    // The good events of minute 98 come in minute 100.
+    lab.reading = read_to(100);
+    assert_eq!(lab.known(), Some(Minute(0)..Minute(98)));
+    assert_eq!(lab.sums(0..200), [980, 980, 98]);
 }
 
 #[test]
@@ -76,7 +98,8 @@ fn a_minute_of_which_a_share_is_not_in_memory_is_left_as_it_is() {
     lab.count(1, 0..200, 9);
     lab.events[1].evict(Minute(180));
     let shares = lab.shares();
-    let at = |minute| bucket(&shares, first(&shares), Minute(minute)).map(|b| (b.good, b.total));
+    let known = lab.known();
+    let at = |minute| bucket(&shares, known.as_ref(), Minute(minute)).map(|b| (b.good, b.total));
     assert_eq!((at(100), at(190)), (None, Some((9, 10))));
 }
 
@@ -88,6 +111,6 @@ fn events_of_a_part_are_not_assumed_on_top_of_those_of_the_total() {
     lab.events[0].replace(Minute(7), &born);
     lab.events[1].replace(Minute(7 + DELAY), &born);
     let shares = lab.shares();
-    let bucket = bucket(&shares, first(&shares), Minute(7)).unwrap();
+    let bucket = bucket(&shares, lab.known().as_ref(), Minute(7)).unwrap();
     assert_eq!((bucket.total, bucket.assumed, bucket.dropped), (5, 5, 1));
 }

@@ -296,12 +296,15 @@ impl Account {
         let at = self.slo.windows.len() + self.burns.iter().position(|s| *s == span)?;
         let placed = self.placed(at)?;
         let mut sums = self.counted_sums(at);
-        // Whether a rate is known is a matter of measured minutes, also where slices are counted.
-        sums.measured = self.event_sums(at).measured;
+        // Whether a rate is known is a matter of measured minutes, and whether enough has gone wrong one
+        // of events, also where slices are counted.
+        let events = self.event_sums(at);
+        sums.measured = events.measured;
         let window = BurnWindow {
             minutes: span.as_minutes(),
             excluded: self.excluded_between(placed.from, placed.to),
             sums,
+            bad_events: events.bad(),
             young: self.events.first().is_some_and(|first| first > placed.from),
             longest_gap: BurnWindow::longest_gap(
                 self.counted_events().lumps(placed.from, placed.to),
@@ -323,7 +326,7 @@ impl Account {
             BurnView {
                 window: span.to_string().into(),
                 rate: window.filter(|_| !facts.faulty).and_then(|w| w.rate(self.slo.objective)),
-                bad: window.map_or(0, |w| w.sums.bad()),
+                bad: window.map_or(0, |w| w.bad_events),
             }
         };
         self.burns.iter().map(view).collect()

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::bucket::Sums;
 use crate::calendar::{self, Placed};
+use crate::exclusion::Excluded;
 use crate::forecast::{Expected, Repeat, Walk, usual_ratio};
 use crate::slo::Window;
 use crate::time::{Minute, Span};
@@ -257,7 +258,16 @@ impl<'a> Reading<'a> {
             horizon,
             repeat,
             bad_ratio,
+            excluded: self.coming_exclusions(slide.to, horizon),
         }
+    }
+
+    /// The minutes to come that will not count, as far as a forecast looks; where slices are counted,
+    /// those of whole slices.
+    fn coming_exclusions(&self, to: Minute, horizon: i64) -> Excluded {
+        let excluded = Excluded::new(self.account.excluded().within(to, to + horizon));
+        let slicing = self.account.slicing();
+        slicing.map_or_else(|| excluded.clone(), |slicing| excluded.whole_slices(slicing.size))
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn view<'a>(
     (name, slo): (&str, &str),
     environment: Option<&str>,
 ) -> Result<(&'a Arc<Service>, &'a Arc<BudgetView>), Problem> {
-    let Found { service, views } = self::service(snapshot, name, environment)?;
+    let Found { service, views, .. } = self::service(snapshot, name, environment)?;
     let environment = service.environment.as_str();
     let view = views.iter().find(|view| *view.slo == *slo && view.group.is_none());
     view.map(|view| (service, view)).ok_or_else(|| {

@@ -3,8 +3,10 @@
 use crate::bucket::Sums;
 use crate::calendar::Placed;
 use crate::exclusion::Excluded;
+use crate::ledger::Ledger;
 use crate::slo::Window;
 use crate::time::Minute;
+use crate::timeslice::Judged;
 
 use super::account::{Account, Want};
 use super::left_out::LeftOut;
@@ -28,6 +30,15 @@ impl Account {
     /// and come back when they are no longer excluded. Of an hour whose minutes [`Self::exclude_wants`]
     /// named and that are not there an even share goes.
     pub fn exclude(&mut self, minutes: &Excluded) {
+        self.exclude_by(minutes, None);
+    }
+
+    /// The same, for the account of a group beside the one of all events.
+    pub fn exclude_in(&mut self, minutes: &Excluded, whole: &Self) {
+        self.exclude_by(minutes, Some(&whole.events));
+    }
+
+    fn exclude_by(&mut self, minutes: &Excluded, whole: Option<&Ledger>) {
         let minutes = minutes.of_slo(&self.slo);
         let differing = minutes.differing(&self.excluded());
         if differing.is_empty() {
@@ -42,9 +53,10 @@ impl Account {
         let mut left = self.left_out.take().unwrap_or_else(nothing);
         left.minutes = minutes;
         left.change(&differing, &hours, &self.events);
+        let events = Judged { events: &self.events, whole };
         if let Some(((slicing, slices), judged)) = self.slices.as_ref().zip(self.judged_to) {
             for (from, to) in stretches {
-                left.judge((slicing, slices), &self.events, (from, to.min(judged)), judged);
+                left.judge((slicing, slices), events, (from, to.min(judged)), judged);
             }
         }
         self.left_out = Some(left).filter(|left| !left.minutes.is_empty());

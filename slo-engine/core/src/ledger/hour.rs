@@ -82,6 +82,16 @@ impl Hour {
         }
     }
 
+    /// The minutes of both, added up.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut sum = Self::default();
+        for at in 0..60 {
+            sum.set(at, &self.get(at).plus(&other.get(at)));
+        }
+        sum
+    }
+
     const fn has(&self, flag: usize, at: usize) -> bool {
         self.flags[flag] >> at & 1 != 0
     }

@@ -226,6 +226,7 @@ impl Engine {
         self.view_all(now);
         self.view_composites(now);
         self.view_groups(now);
+        self.name_spenders();
         let shown = self.slos.iter().filter(|live| live.place == Place::Shown);
         for view in shown.filter_map(|live| live.view.clone()) {
             snapshot.add(view);

@@ -133,7 +133,7 @@ impl LiveSubset {
         let is_gone =
             |newest: i64| of_all.is_some_and(|all| all - newest > slo.max_gap.as_millis());
         match self.newest.or_else(|| self.last_event()) {
-            Some(newest) if slo.gate == Gate::Groups && !is_gone(newest) => Gate::Decides,
+            Some(newest) if slo.gate == Gate::Groups && !is_gone(newest) => Gate::Groups,
             _ => Gate::Informs,
         }
     }

@@ -84,6 +84,25 @@ impl Store {
         kept.collect()
     }
 
+    /// The ledgers of subsets of one SLO's events, by the number of the whole's; also of those that are no
+    /// longer counted.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn subsets_of(&self, whole: u32) -> Result<Vec<(Subset, u32)>, StoreError> {
+        let rows =
+            sqlx::query("SELECT subset, ledger FROM subsets WHERE whole = ? ORDER BY ledger");
+        let rows = rows.bind(whole).fetch_all(self.pool()).await;
+        let mut subsets = Vec::new();
+        for row in rows.map_err(failed("read subsets"))? {
+            let part = PartOf::parse(row.get(0)).map_err(|error| error.to_string());
+            if let PartOf::Subset(subset) = part.map_err(damaged("subsets"))? {
+                subsets.push(((*subset).clone(), row.get(1)));
+            }
+        }
+        Ok(subsets)
+    }
+
     /// The numbers of ledgers of parts, by the ledger of the whole; those that are not there yet are made.
     ///
     /// # Errors

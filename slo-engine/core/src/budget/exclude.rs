@@ -22,7 +22,7 @@ impl Account {
     #[must_use]
     pub fn exclude_wants(&self, minutes: &Excluded) -> Vec<Want> {
         let differing = minutes.of_slo(&self.slo).differing(&self.excluded());
-        let hours = self.touched_hours(&differing).into_iter();
+        let hours = self.touched_hours(&differing, None).into_iter();
         hours.filter(|hour| self.events.lacks(*hour)).map(Want).collect()
     }
 
@@ -44,8 +44,8 @@ impl Account {
         if differing.is_empty() {
             return;
         }
-        let hours = self.touched_hours(&differing);
-        let stretches = self.touched(&differing);
+        let hours = self.touched_hours(&differing, whole);
+        let stretches = self.touched(&differing, whole);
         let nothing = || {
             let slices = self.slices.as_ref().map(|(_, slices)| slices);
             LeftOut::beside(&self.events, slices).into()
@@ -106,9 +106,10 @@ impl Account {
         Some(placed.length() / slicing.size - excluded)
     }
 
-    /// Where exclusions of these minutes act: on their slices, and on lumps that end after them.
-    fn touched(&self, minutes: &Excluded) -> Vec<(Minute, Minute)> {
-        let kept = self.events.hours();
+    /// Where exclusions of these minutes act: on their slices, and on lumps that end after them. A group
+    /// has slices wherever its SLO has.
+    fn touched(&self, minutes: &Excluded, whole: Option<&Ledger>) -> Vec<(Minute, Minute)> {
+        let kept = whole.unwrap_or(&self.events).hours();
         let (first, last) = (Minute(kept.start * 60), Minute(kept.end * 60));
         let reach = self.slo.max_gap.as_minutes() + 1;
         let size = self.slicing().map_or(1, |slicing| slicing.size);
@@ -120,8 +121,8 @@ impl Account {
         stretches.runs().collect()
     }
 
-    fn touched_hours(&self, minutes: &Excluded) -> Vec<i64> {
-        let stretches = self.touched(minutes).into_iter();
+    fn touched_hours(&self, minutes: &Excluded, whole: Option<&Ledger>) -> Vec<i64> {
+        let stretches = self.touched(minutes, whole).into_iter();
         let mut hours: Vec<i64> =
             stretches.flat_map(|(from, to)| from.hour()..=(to - 1).hour()).collect();
         hours.dedup();

@@ -100,6 +100,7 @@ mod tests {
         #[test]
         fn a_group_is_as_an_slo_of_its_own(
             minutes in played(), which in 0..3_usize, cut in 0..400_i64, excluded in 0..300_i64,
+            lives in (0..400_usize, 0..400_usize),
         ) {
             let budgeting = ["occurrences", "{timeslices: {size: 5m, goodWhen: 80%}}", "{ratioTimeslices: {size: 7m}}"][which];
             let slo = slo(budgeting);
@@ -108,10 +109,12 @@ mod tests {
             let out = Excluded::new([(Minute(excluded), Minute(excluded + 20))]);
             for (at, (measured, events, bad, others)) in minutes.iter().enumerate() {
                 let minute = Minute(at as i64);
+                let is_alive = lives.0 <= at && at < lives.0 + lives.1;
+                let (events, bad) = if is_alive { (*events, *bad) } else { (0, 0) };
                 let bucket = |total: i64, measured| Bucket { good: total - bad, total, measured, ..Bucket::default() };
                 whole.replace(minute, &bucket(events + others, *measured));
-                group.replace(minute, &bucket(*events, false));
-                own.replace(minute, &bucket(*events, *measured));
+                group.replace(minute, &bucket(events, false));
+                own.replace(minute, &bucket(events, *measured));
                 let first = whole.events().first();
                 if let Some(first) = first {
                     own.events_mut().set_first(first);

@@ -82,6 +82,15 @@ impl Hour {
         }
     }
 
+    /// The same events, measured where all events of their SLO are.
+    #[must_use]
+    pub fn measured_as(mut self, whole: &Self) -> Self {
+        let [_, _, invalid] = self.flags;
+        let [measured, partial, _] = whole.flags;
+        self.flags = [measured, partial, invalid];
+        self
+    }
+
     /// The minutes of both, added up.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {

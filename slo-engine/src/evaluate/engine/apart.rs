@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use slo_core::bucket::Sums;
+use slo_core::budget::Want;
 use slo_core::calendar;
 use slo_core::counter::OutcomeOf;
+use slo_core::exclusion::Excluded;
 use slo_core::ledger::{Hour, Ledger};
 use slo_core::slo::Budgeting;
 use slo_core::stretches::Stretches;
 use slo_core::subset::{Cuts, Subset};
 use slo_core::time::Minute;
+use slo_core::view::{BudgetView, Finding};
 
 use super::Engine;
 use crate::evaluate::exclusion::Acting;
@@ -225,6 +228,41 @@ impl Engine {
         if count < apart.cuts.most() { subset } else { Arc::new(rest) }
     }
 
+    /// Excludes of an SLO's groups what is excluded of it. Its minutes must be in memory.
+    pub(super) async fn exclude_of_groups(
+        &mut self,
+        of: usize,
+        minutes: &Excluded,
+    ) -> Result<(), StoreError> {
+        let subsets = self.slos[of].apart.iter().flat_map(|apart| &apart.subsets);
+        let groups = subsets.filter(|(subset, _)| subset.is_group());
+        let groups: Vec<usize> = groups.map(|(_, at)| *at).collect();
+        for part in groups.chunks(super::exclude::TOGETHER) {
+            let wants = |at: &usize| self.subsets[*at].account.exclude_wants(minutes);
+            let wants: Vec<Vec<Want>> = part.iter().map(wants).collect();
+            let hours: BTreeSet<i64> = wants.iter().flatten().map(|want| want.0).collect();
+            self.try_load_subsets(part, &hours.into_iter().collect::<Vec<_>>()).await?;
+            for (at, wants) in part.iter().zip(wants) {
+                let account = &mut self.subsets[*at].account;
+                account.exclude_in(minutes, &self.slos[of].account);
+                account.unload(&wants);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says in the view of every grouped SLO which groups spend its budget. Their views come first.
+    pub(super) fn name_spenders(&mut self) {
+        for live in self.slos.iter_mut().filter(|live| live.place == Place::Shown) {
+            let (Some(apart), Some(view)) = (&live.apart, &mut live.view) else { continue };
+            let subsets = &self.subsets;
+            let views = apart.subsets.values().filter_map(|at| subsets[*at].view.as_deref());
+            if let Some(finding) = spenders(view, views) {
+                Arc::make_mut(view).findings.push(finding);
+            }
+        }
+    }
+
     /// Empties the open minutes of an SLO's subsets that the last run left.
     pub(super) fn reopen_subsets(&mut self, of: usize, mark: Minute) {
         let places = self.slos[of].apart.iter().flat_map(|apart| apart.subsets.values());
@@ -325,4 +363,32 @@ impl Engine {
             }
         }
     }
+}
+
+/// So many groups are named.
+const NAMED: usize = 3;
+
+/// The groups that had most of the bad events in an SLO's first window.
+fn spenders<'a>(
+    whole: &BudgetView,
+    groups: impl Iterator<Item = &'a BudgetView>,
+) -> Option<Finding> {
+    let window = whole.windows.first()?;
+    let bad = |view: &'a BudgetView| {
+        let bad = view.windows.first()?.bad.filter(|bad| *bad > 0.0)?;
+        Some((view.group.as_ref()?.to_string(), bad))
+    };
+    let mut spent: Vec<(String, f64)> = groups.filter_map(bad).collect();
+    spent.sort_by(|(a, x), (b, y)| y.total_cmp(x).then_with(|| a.cmp(b)));
+    let all: f64 = spent.iter().map(|(_, bad)| bad).sum();
+    if spent.is_empty() {
+        return None;
+    }
+    let named = spent.iter().take(NAMED).map(|(name, bad)| format!("{name} ({:.0} %)", bad / all * 100.0));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = spent.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let message = format!("what is bad in {} is that of the groups {named}{more}", window.window);
+    let numbers = spent.into_iter().take(NAMED).collect();
+    Some(Finding { code: "groupsSpend".to_owned(), message, since: None, numbers })
 }

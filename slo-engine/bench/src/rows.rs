@@ -12,6 +12,7 @@ mod backfill;
 mod decisions;
 mod documents;
 mod exporter;
+mod groups;
 mod jsonlog;
 mod kills;
 mod operate;
@@ -40,6 +41,8 @@ pub(crate) enum Row {
     Backfill,
     /// Ticks of 10,000 and 100,000 SLOs over a synthetic source.
     Ticks,
+    /// Ticks of 1,000 SLOs of 50 groups each against the same without groups.
+    Groups,
     /// JSON lines counted, against a bare parse of the same fields, and memory by size of file.
     Jsonlog,
     /// Servers killed again and again at random instants: no event is lost or counted twice.
@@ -73,6 +76,7 @@ impl Row {
             Self::Scenarios => scenarios::run(&world),
             Self::Backfill => backfill::run(&world),
             Self::Ticks => ticks::run(&world),
+            Self::Groups => groups::run(&world),
             Self::Jsonlog => jsonlog::run(&world),
             Self::Kills => kills::run(&world),
             Self::Restart => restart::run(&world),

@@ -57,17 +57,31 @@ impl Cuts {
         self.most
     }
 
-    /// The subsets that events belong to, by the values of their labels; an absent one is empty.
-    pub fn subsets<'a>(&self, value: impl Fn(&str) -> &'a str) -> Vec<Subset> {
+    /// The subsets that events belong to, by the values of their labels. Those of documents that lack a
+    /// field belong to the rest.
+    pub fn subsets<'a>(&self, value: impl Fn(&str) -> Option<&'a str>) -> Vec<Subset> {
         let mut all = Vec::with_capacity(1 + self.attribute_by.len());
         if self.groups() {
-            let labels = self.group_by.iter().map(|label| (label.clone(), value(label).to_owned()));
-            all.push(Subset::Group(Some(labels.collect())));
+            let labels = self.group_by.iter().map(|label| {
+                let value = value(label)?.to_owned();
+                Some((label.clone(), value))
+            });
+            all.push(Subset::Group(labels.collect()));
         }
-        let attributed =
-            |label: &String| Subset::Attribute(label.clone(), Some(value(label).to_owned()));
+        let attributed = |label: &String| {
+            let value = value(label).map(str::to_owned);
+            Subset::Attribute(label.clone(), value)
+        };
         all.extend(self.attribute_by.iter().map(attributed));
         all
+    }
+
+    /// What each cut is by: the labels of groups together, and each label that is attributed to.
+    pub fn each(&self) -> impl Iterator<Item = (Subset, &[String])> {
+        let groups = self.groups().then_some((Subset::Group(None), &self.group_by[..]));
+        let attributed = |label: &'_ String| Subset::Attribute(label.clone(), None);
+        let labels = self.attribute_by.iter();
+        groups.into_iter().chain(labels.map(move |l| (attributed(l), std::slice::from_ref(l))))
     }
 
     /// Whether a subset is one of these cuts.
@@ -150,9 +164,9 @@ mod tests {
     #[test]
     fn events_belong_to_a_group_and_to_a_value_of_each_label() {
         let value = |label: &str| match label {
-            "route" => "/cart",
-            "code" => "500",
-            _ => "",
+            "route" => Some("/cart"),
+            "code" => Some("500"),
+            _ => Some(""),
         };
         let subsets = cuts().subsets(value);
         let texts: Vec<String> =
@@ -165,12 +179,14 @@ mod tests {
         assert!(subsets.iter().all(|subset| cuts().makes(subset) && cuts().makes(&subset.rest())));
         let back: Vec<Subset> = texts.iter().map(|t| serde_json::from_str(t).unwrap()).collect();
         assert_eq!(back, subsets);
+        let lacking = cuts().subsets(|label| value(label).filter(|_| label == "code"));
+        assert_eq!(lacking, [Subset::Group(None), subsets[1].clone()]);
     }
 
     #[test]
     fn subsets_of_other_cuts_are_told_from_these() {
         let other = Cuts { group_by: vec!["route".into()], ..cuts() };
-        let group = &cuts().subsets(|_| "")[0];
+        let group = &cuts().subsets(|_| Some(""))[0];
         assert!(!other.makes(group) && other.text() != cuts().text());
         let turned = Cuts { group_by: vec!["method".into(), "route".into()], ..cuts() };
         assert!(turned.makes(group) && turned.text() == cuts().text());

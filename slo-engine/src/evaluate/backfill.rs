@@ -157,8 +157,8 @@ async fn of_documents(
     from: Minute,
     until: Minute,
 ) -> Result<Filled, SourceError> {
-    let slos: Vec<(Arc<slo_core::plan::Feeds>, Option<i64>)> =
-        members.iter().map(|member| (member.fed.feeds.clone(), member.newest)).collect();
+    let slos: Vec<(&Fed, Option<i64>)> =
+        members.iter().map(|member| (&member.fed, member.newest)).collect();
     let mut filled = Filled { from: Some(from), until: Some(until), ..Filled::default() };
     let histories = elastic.history(&slos, (from, until)).await?;
     for (member, counted) in members.iter().zip(histories) {
@@ -172,6 +172,13 @@ async fn of_documents(
                 let mut hours = BTreeMap::new();
                 collect(&mut hours, &outcome, until);
                 filled.hours.push((member.at, hours.into_iter().collect()));
+                let of = |(subset, buckets): (Subset, BTreeMap<Minute, Bucket>)| {
+                    let mut hours = BTreeMap::new();
+                    set(&mut hours, &buckets.into_iter().collect::<Vec<_>>(), until);
+                    (Arc::new(subset), hours.into_iter().collect())
+                };
+                let subsets = counted.subsets.into_iter().map(of).collect();
+                filled.subsets.push((member.at, subsets));
                 filled.newest.extend(counted.newest.map(|newest| (member.at, newest)));
             }
         }

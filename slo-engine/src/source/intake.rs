@@ -55,6 +55,8 @@ pub struct Apart {
     pub cuts: Arc<Cuts>,
     /// Those that have a ledger.
     pub known: Vec<Arc<Subset>>,
+    /// Whether all others are counted together.
+    pub is_settled: bool,
 }
 
 impl From<(Arc<Feeds>, Rules)> for Fed {

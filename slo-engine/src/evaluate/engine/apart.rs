@@ -44,7 +44,11 @@ impl Live {
     /// What an intake must know to tell its events apart.
     pub(super) fn cuts(&self) -> Option<intake::Apart> {
         let Apart { cuts, subsets, .. } = self.apart.as_deref()?;
-        Some(intake::Apart { cuts: cuts.clone(), known: subsets.keys().cloned().collect() })
+        Some(intake::Apart {
+            cuts: cuts.clone(),
+            known: subsets.keys().cloned().collect(),
+            is_settled: false,
+        })
     }
 }
 
@@ -384,7 +388,8 @@ fn spenders<'a>(
     if spent.is_empty() {
         return None;
     }
-    let named = spent.iter().take(NAMED).map(|(name, bad)| format!("{name} ({:.0} %)", bad / all * 100.0));
+    let named =
+        spent.iter().take(NAMED).map(|(name, bad)| format!("{name} ({:.0} %)", bad / all * 100.0));
     let named = named.collect::<Vec<_>>().join(", ");
     let more = spent.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };

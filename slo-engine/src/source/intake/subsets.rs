@@ -29,14 +29,28 @@ impl Subsets {
         new
     }
 
-    /// The number of a subset, or of what goes on where this one is one too many.
-    fn find(&mut self, counter: &mut Counter, subset: &Arc<Subset>) -> u32 {
-        let is_free = self.numbers.contains_key(subset) || self.has_room(subset);
-        if is_free {
-            self.number(counter, subset)
-        } else {
-            self.number(counter, &subset.rest().into())
+    /// The subset, or what its events go to when it is one too many.
+    pub(super) fn settled(&mut self, counter: &mut Counter, subset: Subset) -> Arc<Subset> {
+        let subset = Arc::new(subset);
+        let is_free = self.numbers.contains_key(&subset) || self.has_room(&subset);
+        let settled = if is_free { subset } else { Arc::new(subset.rest()) };
+        self.number(counter, &settled);
+        settled
+    }
+
+    /// What is known by now.
+    pub(super) fn apart(&self) -> Apart {
+        Apart {
+            cuts: self.cuts.clone(),
+            known: self.numbers.keys().cloned().collect(),
+            is_settled: false,
         }
+    }
+
+    /// The number of a subset, or of what goes on where this one is one too many.
+    fn find(&mut self, counter: &mut Counter, subset: Subset) -> u32 {
+        let subset = self.settled(counter, subset);
+        self.number(counter, &subset)
     }
 
     fn has_room(&self, subset: &Subset) -> bool {
@@ -74,9 +88,9 @@ impl Unit {
     pub(super) fn register(&mut self, labels: &Labels, weights: Weights, kind: Kind) -> u32 {
         let series = self.counter.register(&TargetKey::of(labels), weights, kind);
         if let Some(subsets) = &mut self.subsets {
-            let found = subsets.cuts.subsets(|label| labels.get(label));
+            let found = subsets.cuts.subsets(|label| Some(labels.get(label)));
             let counter = &mut self.counter;
-            let numbers = found.into_iter().map(|one| subsets.find(counter, &Arc::new(one)));
+            let numbers = found.into_iter().map(|one| subsets.find(counter, one));
             let numbers = numbers.collect();
             self.counter.assign(series, numbers);
         }

@@ -38,14 +38,14 @@ impl Played {
         let path = folder.join("slos.yaml");
         std::fs::write(&path, specs).with_context(|| format!("write {}", path.display()))?;
         let declared = declared::read(&[path], None).map_err(|e| anyhow::anyhow!("{}", e[0]))?;
-        let mut config = Config::default();
-        config.sources = vec![SourceConfig {
+        let logs = SourceConfig {
             name: "logs".to_owned(),
             kind: SourceKind::Elasticsearch,
             url: url.to_owned(),
             timeout: Span::minutes(5),
             ..SourceConfig::default()
-        }];
+        };
+        let mut config = Config { sources: vec![logs], ..Config::default() };
         config.store.url = format!("sqlite://{}", folder.join("headroom.db").display());
         let runtime = Runtime::new().context("start the runtime")?;
         let latest = Latest::default();

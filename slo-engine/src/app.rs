@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::declared::{self, Declared};
 use crate::evaluate::backfill::{self, Filled};
 use crate::evaluate::engine::Engine;
+use crate::evaluate::exclusion::InForce;
 use crate::evaluate::snapshot::Latest;
 use crate::gate::Gate;
 use crate::http;
@@ -59,11 +60,12 @@ pub async fn run(
     let store = Store::open(&config.store.url).await?;
     let _only = store.lock()?;
     let latest = Latest::default();
-    let engine =
-        Engine::start(&config, declared, store.clone(), latest.clone(), clock.now()).await?;
     let at = listener.local_addr().context("the listener has no address")?;
     let (shared, recorder) = share(&config, &store, &clock, latest.clone(), at).await?;
     let (tokens, gate) = (shared.tokens.clone(), shared.gate.clone());
+    let (requested, now) = (excluded(&gate), clock.now());
+    let engine =
+        Engine::start(&config, declared, store.clone(), latest.clone(), requested, now).await?;
     let router = http::router(Arc::new(shared));
     tracing::info!("listening on http://{at}");
     if at.ip().is_unspecified() && config.server.public_url.is_none() {
@@ -113,6 +115,11 @@ async fn share(
         tick: config.schedule.tick,
     };
     Ok((shared, recorder))
+}
+
+/// The exclusions that were asked for and are in force.
+fn excluded(gate: &Gate) -> Arc<[InForce]> {
+    gate.state().exclusions.in_force().clone()
 }
 
 /// Waits until a stop is asked for, or nobody can ask any more.
@@ -178,6 +185,7 @@ impl Running {
                         continue;
                     }
                     let now = self.clock.now();
+                    self.engine.exclude(&excluded(&self.gate));
                     tokio::select! {
                         // A tick that is cut off is abandoned whole: the next run reads it again.
                         () = stopped(&mut cut) => break,
@@ -258,7 +266,8 @@ impl Running {
         };
         self.stop_filling();
         let (store, latest) = (self.store.clone(), self.latest.clone());
-        match Engine::start(&self.config, declared, store, latest, self.clock.now()).await {
+        let (requested, now) = (excluded(&self.gate), self.clock.now());
+        match Engine::start(&self.config, declared, store, latest, requested, now).await {
             Ok(engine) => {
                 self.engine = engine;
                 self.note_exclusions().await;

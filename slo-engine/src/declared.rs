@@ -151,7 +151,6 @@ impl Declared {
         let mut warnings = set.warnings.clone();
         warnings.extend(scrape_interval.map(|s| set.slices_too_short(s)).unwrap_or_default());
         warnings.extend(unbuilt::warnings(set));
-        warnings.extend(unbuilt::exclusions(&loaded.exclusions));
         warnings.extend(loaded.warnings);
         warnings.sort_by(|a, b| a.finding.place.cmp(&b.finding.place));
         Ok(Self {

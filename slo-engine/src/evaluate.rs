@@ -2,6 +2,7 @@
 
 pub mod backfill;
 pub mod engine;
+pub mod exclusion;
 mod live;
 mod mix;
 pub mod oneshot;

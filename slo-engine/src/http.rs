@@ -21,6 +21,7 @@ use app::App;
 mod app;
 #[cfg(test)]
 mod arbitrary;
+mod attribution;
 mod body;
 mod caller;
 mod connections;
@@ -77,6 +78,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(slos::list))
         .routes(routes!(slos::show))
         .routes(routes!(history::show))
+        .routes(routes!(attribution::show))
         .routes(routes!(gate::peek))
         .routes(routes!(gate::watch::watch))
         .routes(routes!(gate::decisions::decide, gate::decisions::list))

@@ -80,6 +80,7 @@ impl<'a> Replay<'a> {
         timeline: &Timeline,
         asked: &Asked,
     ) -> Result<Item, StoreError> {
+        past.exclude(timeline.excluded());
         let scene = Scene::build(self, past, &asked.decision).await?;
         let mut item = Item::of(&asked.decision);
         item.ledger_changed.clone_from(&scene.changes);

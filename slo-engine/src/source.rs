@@ -24,3 +24,17 @@ pub enum Past {
     #[cfg(feature = "elastic")]
     Elastic(Arc<elastic::Elastic>),
 }
+
+impl Past {
+    /// Whether it is the same source as another.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Prometheus(one), Self::Prometheus(other)) => Arc::ptr_eq(one, other),
+            #[cfg(feature = "elastic")]
+            (Self::Elastic(one), Self::Elastic(other)) => Arc::ptr_eq(one, other),
+            #[cfg(feature = "elastic")]
+            _ => false,
+        }
+    }
+}

@@ -12,6 +12,7 @@ mod backfill;
 mod decisions;
 mod documents;
 mod exporter;
+mod jsonlog;
 mod kills;
 mod operate;
 mod peek;
@@ -39,6 +40,8 @@ pub(crate) enum Row {
     Backfill,
     /// Ticks of 10,000 and 100,000 SLOs over a synthetic source.
     Ticks,
+    /// JSON lines counted, against a bare parse of the same fields, and memory by size of file.
+    Jsonlog,
     /// Servers killed again and again at random instants: no event is lost or counted twice.
     Kills,
     /// From a kill to the next verdict.
@@ -70,6 +73,7 @@ impl Row {
             Self::Scenarios => scenarios::run(&world),
             Self::Backfill => backfill::run(&world),
             Self::Ticks => ticks::run(&world),
+            Self::Jsonlog => jsonlog::run(&world),
             Self::Kills => kills::run(&world),
             Self::Restart => restart::run(&world),
             Self::Operate => operate::run(&world),

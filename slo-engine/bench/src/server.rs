@@ -238,8 +238,7 @@ fn children(pid: u32) -> anyhow::Result<Vec<u32>> {
             // The thread has ended since.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             found => {
-                let found = found.with_context(|| format!("read {tasks}"))?;
-                all.extend(found.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+                all.extend(found?.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
             }
         }
     }

@@ -81,6 +81,22 @@ impl Bucket {
         }
     }
 
+    /// What is left when a part of it is taken away.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Self {
+        Self {
+            good: self.good - part.good,
+            total: self.total - part.total,
+            measured: self.measured && !part.measured,
+            partial: self.partial && !part.partial,
+            invalid: self.invalid && !part.invalid,
+            slack: self.slack - part.slack,
+            assumed: self.assumed - part.assumed,
+            dropped: self.dropped - part.dropped,
+            lump: if part.lump.is_some() { None } else { self.lump },
+        }
+    }
+
     /// The counts that are rare, all zero in most minutes.
     #[must_use]
     pub const fn is_plain(&self) -> bool {
@@ -140,6 +156,22 @@ impl Sums {
         self.slack += sign * other.slack;
         self.assumed += sign * other.assumed;
         self.dropped += sign * other.dropped;
+    }
+
+    /// The even share of so many minutes, of sums over `all` minutes.
+    #[must_use]
+    pub const fn share(&self, minutes: i64, all: i64) -> Self {
+        let (total, bad) = (self.total * minutes / all, self.bad() * minutes / all);
+        Self {
+            good: total - bad,
+            total,
+            measured: self.measured * minutes / all,
+            partial: self.partial * minutes / all,
+            invalid: self.invalid * minutes / all,
+            slack: self.slack * minutes / all,
+            assumed: self.assumed * minutes / all,
+            dropped: self.dropped * minutes / all,
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use crate::timeslice::Slicing;
 use crate::view::{Bounds, BudgetingName, Unit};
 
 mod account;
+mod exclude;
+mod left_out;
 mod windows;
 
 pub use account::{Account, Facts, Want, end_of};
@@ -56,8 +58,9 @@ pub fn occurrences(sums: &Sums, objective: Objective) -> Numbers {
     }
 }
 
-/// The numbers of a window of slices: allowed = b * slices of the whole window, so that a young
-/// window does not exaggerate; for the mean of ratios b * slices with traffic.
+/// The numbers of a window of slices: allowed = b * slices in the minutes of the whole window that are
+/// not excluded, so that a young window does not exaggerate; for the mean of ratios b * slices with
+/// traffic.
 #[must_use]
 pub fn slices(sums: &Sums, slicing: &Slicing, minutes: i64, objective: Objective) -> Numbers {
     let whole = slicing.whole();

@@ -65,6 +65,8 @@ const fn common_divisor(a: i128, b: i128) -> i128 {
 pub struct BurnWindow {
     /// Its length in minutes.
     pub minutes: i64,
+    /// How many of them are excluded.
+    pub excluded: i64,
     /// The sums over it.
     pub sums: Sums,
     /// Whether the SLO's first data lies inside it.
@@ -79,16 +81,12 @@ impl BurnWindow {
         lumps.map(|(minute, lump)| minute - lump.from).max().unwrap_or(0)
     }
 
-    /// Whether enough is known for a rate: half of the minutes are measured (or the SLO is younger
-    /// than the window), and no lump came over a gap longer than the window.
+    /// Whether enough is known for a rate: half of the minutes that count are measured (or the SLO is
+    /// younger than the window), and no lump came over a gap longer than the window.
     #[must_use]
     pub const fn is_known(&self) -> bool {
-        let enough = if self.young {
-            self.sums.measured > 0
-        } else {
-            self.sums.measured * 2 >= self.minutes
-        };
-        enough && self.longest_gap <= self.minutes
+        let enough = self.young || self.sums.measured * 2 >= self.minutes - self.excluded;
+        self.sums.measured > 0 && enough && self.longest_gap <= self.minutes
     }
 
     /// (bad/total)/(1 - target); 0 without events; null when too little is known.
@@ -148,7 +146,7 @@ mod tests {
 
     fn window(minutes: i64, bad: i64, total: i64) -> BurnWindow {
         let sums = Sums { good: total - bad, total, measured: minutes, ..Sums::default() };
-        BurnWindow { minutes, sums, young: false, longest_gap: 0 }
+        BurnWindow { minutes, excluded: 0, sums, young: false, longest_gap: 0 }
     }
 
     fn rates(window: i64) -> Vec<f64> {
@@ -198,5 +196,16 @@ mod tests {
         burn.longest_gap = 61;
         assert_eq!(burn.rate(objective(THREE_NINES)), None);
         assert_eq!(window(60, 0, 0).rate(objective(THREE_NINES)), Some(0.0));
+    }
+
+    #[test]
+    fn excluded_minutes_need_not_be_measured_and_a_window_of_nothing_else_has_no_rate() {
+        let mut burn = window(60, 1, 100);
+        (burn.excluded, burn.sums.measured) = (40, 10);
+        assert_eq!(burn.rate(objective(THREE_NINES)), Some(10.0));
+        burn.sums.measured = 9;
+        assert_eq!(burn.rate(objective(THREE_NINES)), None);
+        (burn.excluded, burn.sums) = (60, Sums::default());
+        assert_eq!(burn.rate(objective(THREE_NINES)), None);
     }
 }

@@ -9,6 +9,7 @@ use crate::budget::{conditions, since};
 use crate::burn::Factor;
 use crate::sli::{Member, WhenDelayed};
 use crate::slo::{AlertPair, Objective, Slo};
+use crate::time::Span;
 use crate::view::{
     AlertState, AlertView, Ask, Bounds, BudgetView, BudgetingName, BurnView, Finding, SourceView,
     Unit, WindowView, WithoutExclusions,
@@ -64,13 +65,7 @@ pub fn view(
     before: Option<&BudgetView>,
 ) -> BudgetView {
     let end = end(all.iter().map(|known| known.data_until));
-    let parts: Vec<Part> = all.iter().map(|known| part(known, end, now)).collect();
-    let mut taking: Vec<(Known<'_>, Part)> =
-        all.iter().copied().zip(parts).filter(|(_, part)| *part != Part::Out).collect();
-    if taking.is_empty() {
-        // Where nobody is ahead, nobody is left out: the last numbers grow stale.
-        taking = all.iter().map(|known| (*known, Part::Counts)).collect();
-    }
+    let taking = taking(all, end, now);
     let windows: Vec<WindowView> =
         (0..slo.windows.len()).filter_map(|at| window(all, &taking, at, slo.objective)).collect();
     let burn = burns(all, &taking, slo.objective);
@@ -108,6 +103,22 @@ pub fn view(
     }
 }
 
+/// The members that take part, and how.
+fn taking<'a>(
+    all: &[Known<'a>],
+    end: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Vec<(Known<'a>, Part)> {
+    let all = all.iter().filter(|known| known.data_until.is_some());
+    let parts = all.clone().map(|known| (*known, part(known, end, now)));
+    let taking: Vec<_> = parts.filter(|(_, part)| *part != Part::Out).collect();
+    if taking.is_empty() {
+        // Where nobody is ahead, nobody is left out: the last numbers grow stale.
+        return all.map(|known| (*known, Part::Counts)).collect();
+    }
+    taking
+}
+
 fn part(known: &Known<'_>, end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Part {
     let (Some(until), Some(end)) = (known.data_until, end) else { return Part::Out };
     let allowed = TimeDelta::milliseconds(known.member.max_delay.as_millis());
@@ -136,19 +147,25 @@ fn sli(window: &WindowView, part: Part) -> Option<f64> {
     Some((known * measured + filled) / (measured + minutes))
 }
 
-/// The mean of what some members have of a number, by their weights; `None` when none has it.
-fn mean<'a>(
-    all: &[(Known<'a>, Part)],
-    number: impl Fn(&Known<'a>, Part) -> Option<f64>,
-) -> Option<f64> {
+/// The mean of numbers by their weights, of those that there are; `None` when there is none.
+fn mean(all: impl Iterator<Item = (f64, Option<f64>)> + Clone) -> Option<f64> {
+    // Of weights only their proportion counts; the sum of two large ones is no number.
+    let most = all.clone().map(|(weight, _)| weight).fold(f64::MIN_POSITIVE, f64::max);
     let (mut sum, mut weights) = (0.0, 0.0);
-    for (known, part) in all {
-        if let Some(number) = number(known, *part) {
-            sum += known.member.weight * number;
-            weights += known.member.weight;
+    for (weight, number) in all {
+        if let Some(number) = number {
+            sum += weight / most * number;
+            weights += weight / most;
         }
     }
     (weights > 0.0).then(|| sum / weights)
+}
+
+/// A member's window that something is known of.
+struct Seen<'a> {
+    weight: f64,
+    window: &'a WindowView,
+    part: Part,
 }
 
 fn window(
@@ -157,40 +174,25 @@ fn window(
     at: usize,
     objective: Objective,
 ) -> Option<WindowView> {
-    let of = |known: &Known<'_>| known.view.windows.get(at).cloned();
-    let like = all.iter().find_map(of)?;
-    let has: Vec<(Known<'_>, Part)> = taking
-        .iter()
-        .copied()
-        .filter(|(known, _)| known.view.windows.get(at).is_some_and(|window| window.sli.is_some()))
-        .collect();
-    let least = |number: fn(&WindowView) -> Option<f64>| {
-        let numbers = has.iter().filter_map(|(known, _)| number(known.view.windows.get(at)?));
-        numbers.reduce(f64::min)
-    };
-    let sum = |number: fn(&WindowView) -> f64| -> f64 {
-        has.iter().filter_map(|(known, _)| known.view.windows.get(at).map(number)).sum()
-    };
-    let share = mean(&has, |known, part| sli(known.view.windows.get(at)?, part));
+    let like = all.iter().find_map(|known| known.view.windows.get(at))?;
+    let seen = taking.iter().filter_map(|(known, part)| {
+        let window = known.view.windows.get(at).filter(|window| window.spent.is_some())?;
+        Some(Seen { weight: known.member.weight, window, part: *part })
+    });
+    let seen: Vec<Seen<'_>> = seen.collect();
+    let share = mean(seen.iter().map(|s| (s.weight, sli(s.window, s.part))));
     // A mean that is the target has spent all, whatever the last digit of the division says.
     let spent = share.map(|share| ((1.0 - share) / objective.budget() * 1e12).round() / 1e12);
-    // Where a member says no more than its one number, that is its least and its most.
-    let spends = |other: fn(&WindowView) -> Option<f64>| {
-        let is_there = has.iter().any(|(k, _)| k.view.windows.get(at).and_then(other).is_some());
-        let number = |known: &Known<'_>, _| {
-            let window = known.view.windows.get(at)?;
-            other(window).or(window.spent)
-        };
-        mean(&has, number).filter(|_| is_there)
-    };
-    let bounds = spends(|w| w.bounds.map(|b| b.spent_low))
-        .zip(spends(|w| w.bounds.map(|b| b.spent_high)))
-        .map(|(spent_low, spent_high)| Bounds { spent_low, spent_high });
-    let without = spends(|w| w.without_exclusions.and_then(|without| without.spent));
+    // Where all that is known is idle, nothing is spent.
+    let spent = spent.or_else(|| (!seen.is_empty()).then_some(0.0));
+    let bounds = spends(&seen, |w| w.bounds.map(|b| b.spent_low))
+        .zip(spends(&seen, |w| w.bounds.map(|b| b.spent_high)));
+    let without = spends(&seen, |w| w.without_exclusions.and_then(|without| without.spent));
+    let windows = || seen.iter().map(|seen| seen.window);
     Some(WindowView {
         budgeting: BudgetingName::Composite,
         unit: Some(Unit::None),
-        bounds,
+        bounds: bounds.map(|(spent_low, spent_high)| Bounds { spent_low, spent_high }),
         good: None,
         bad: None,
         total: None,
@@ -198,26 +200,34 @@ fn window(
         allowed: None,
         spent,
         remaining: spent.map(|spent| 1.0 - spent),
-        coverage: least(|window| window.coverage),
-        maturity: least(|window| Some(window.maturity)).unwrap_or(0.0),
+        coverage: windows().filter_map(|window| window.coverage).reduce(f64::min),
+        maturity: windows().map(|window| window.maturity).reduce(f64::min).unwrap_or(0.0),
         interval: None,
-        partial: has.iter().map(|(k, _)| k.view.windows[at].partial).max().unwrap_or(0),
-        assumed: sum(|window| window.assumed),
-        dropped: sum(|window| window.dropped),
+        partial: windows().map(|window| window.partial).max().unwrap_or(0),
+        assumed: windows().map(|window| window.assumed).sum(),
+        dropped: windows().map(|window| window.dropped).sum(),
         without_exclusions: without
             .map(|spent| WithoutExclusions { spent: Some(spent), remaining: Some(1.0 - spent) }),
         estimate: None,
         exhausts_at: None,
         recovers_at: None,
-        ..like
+        ..like.clone()
     })
+}
+
+/// The mean of another figure of what is spent, where one member has it: of those that say no more than
+/// their one number, that is the figure.
+fn spends(seen: &[Seen<'_>], other: fn(&WindowView) -> Option<f64>) -> Option<f64> {
+    let number = |window: &WindowView| window.sli.and_then(|_| other(window).or(window.spent));
+    let is_there = seen.iter().any(|seen| other(seen.window).is_some());
+    mean(seen.iter().map(|seen| (seen.weight, number(seen.window)))).filter(|_| is_there)
 }
 
 /// Null as long as it is for a member that takes part.
 fn burns(all: &[Known<'_>], taking: &[(Known<'_>, Part)], objective: Objective) -> Vec<BurnView> {
     let Some(like) = all.first() else { return Vec::new() };
     let burn = |at: usize, window: &BurnView| {
-        let minutes = crate::time::Span::parse(&window.window).map_or(1, |span| span.as_minutes());
+        let minutes = Span::parse(&window.window).map_or(1, Span::as_minutes);
         let rate = |known: &Known<'_>, part: Part| {
             let rate = known.view.burn.get(at)?.rate;
             let Part::Filled { minutes: late, good } = part else { return rate };
@@ -225,11 +235,12 @@ fn burns(all: &[Known<'_>], taking: &[(Known<'_>, Part)], objective: Objective) 
             let filled = if good { 0.0 } else { share / objective.budget() };
             if share >= 1.0 { Some(filled) } else { Some(rate? * (1.0 - share) + filled) }
         };
-        let known = taking.iter().all(|(known, part)| rate(known, *part).is_some());
+        let rates = taking.iter().map(|(known, part)| (known.member.weight, rate(known, *part)));
+        let known = rates.clone().all(|(_, rate)| rate.is_some());
         let bad = taking.iter().filter_map(|(known, _)| known.view.burn.get(at)).map(|b| b.bad);
         BurnView {
             window: window.window.clone(),
-            rate: mean(taking, rate).filter(|_| known),
+            rate: mean(rates).filter(|_| known),
             bad: bad.sum(),
         }
     };
@@ -246,7 +257,7 @@ fn alert(
 ) -> AlertView {
     let length = windows.first().map_or(0, |window| (window.to - window.from).num_minutes());
     let factor = Factor::of(pair, length);
-    let over = |span: crate::time::Span| {
+    let over = |span: Span| {
         let name = span.to_string();
         burns.iter().find(|burn| *burn.window == *name)
     };
@@ -302,13 +313,15 @@ fn findings(
     end: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Vec<Finding> {
+    let is_ahead = all.iter().any(|known| part(known, end, now) != Part::Out);
     let finding = |known: &Known<'_>| {
         let id = known.member.slo.id(&slo.id.environment);
-        let without = known.view.windows.first().is_none_or(|window| window.sli.is_none());
+        let without = known.view.windows.first().is_none_or(|window| window.spent.is_none());
         let behind = known.data_until.map(|until| (now - until).num_minutes());
         let (code, said) = match (part(known, end, now), behind) {
             (Part::Out, Some(minutes)) => {
-                ("memberDelayed", format!("{id} is {minutes} min behind and left out"))
+                let out = if is_ahead { " and left out" } else { "" };
+                ("memberDelayed", format!("{id} is {minutes} min behind{out}"))
             }
             (Part::Filled { good, .. }, Some(minutes)) => {
                 let how = if good { "good" } else { "bad" };

@@ -2,7 +2,7 @@
 //! repeating the past, old minutes leaving.
 
 use crate::bucket::Sums;
-use crate::ledger::Ledger;
+use crate::ledger::Counted;
 use crate::time::Minute;
 
 const DAY: i64 = 1_440;
@@ -19,7 +19,7 @@ pub enum Repeat {
 impl Repeat {
     /// The last 7 days; 24 hours if the data is younger; its mean if it is younger still.
     #[must_use]
-    pub fn of(ledger: &Ledger, to: Minute) -> Self {
+    pub fn of(ledger: Counted<'_>, to: Minute) -> Self {
         let age = ledger.first().map_or(0, |first| to - first);
         match age {
             age if age >= 7 * DAY => Self::Last(7 * DAY),
@@ -30,7 +30,7 @@ impl Repeat {
 
     /// Events expected in `from..until`, all of it at or after `now`.
     #[must_use]
-    pub fn coming(&self, ledger: &Ledger, now: Minute, from: Minute, until: Minute) -> f64 {
+    pub fn coming(&self, ledger: Counted<'_>, now: Minute, from: Minute, until: Minute) -> f64 {
         match self {
             Self::Mean(rate) => rate * (until - from) as f64,
             Self::Last(length) => {
@@ -52,7 +52,7 @@ impl Repeat {
 #[derive(Debug, Clone, Copy)]
 pub struct Walk<'a> {
     /// The history.
-    pub ledger: &'a Ledger,
+    pub ledger: Counted<'a>,
     /// The window's first minute.
     pub from: Minute,
     /// The first minute of the future.
@@ -72,10 +72,19 @@ pub struct Walk<'a> {
 /// Events in a window, of which some are expected ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expected {
+    /// The first minute after the window.
+    pub to: Minute,
     /// Bad events.
     pub bad: f64,
     /// All events.
     pub total: f64,
+}
+
+/// Events that leave a window.
+#[derive(Debug, Clone, Copy)]
+struct Leaving {
+    bad: f64,
+    total: f64,
 }
 
 impl Walk<'_> {
@@ -83,11 +92,11 @@ impl Walk<'_> {
     #[must_use]
     pub fn first(&self, holds: impl Fn(Expected) -> bool) -> Option<Minute> {
         let mut at = self.to;
-        let mut now = Expected { bad: self.sums.bad() as f64, total: self.sums.total as f64 };
+        let mut now = self.now();
         let last = self.to + self.horizon;
         while at < last {
             for (coming, leaving) in self.whole_hours(at, last) {
-                let then = self.after(now, coming, leaving);
+                let then = self.after(now, coming, (at + 60, leaving));
                 if holds(then) {
                     return Some(self.minute_of(now, at, at + 60, holds));
                 }
@@ -124,6 +133,10 @@ impl Walk<'_> {
         at
     }
 
+    fn now(&self) -> Expected {
+        Expected { to: self.to, bad: self.sums.bad() as f64, total: self.sums.total as f64 }
+    }
+
     fn step(&self, now: Expected, from: Minute, until: Minute) -> Expected {
         let coming = self.repeat.coming(self.ledger, self.to, from, until);
         let offset = self.from - self.to;
@@ -131,11 +144,13 @@ impl Walk<'_> {
             true => self.ledger.counts(from + offset, until + offset),
             false => (0, 0),
         };
-        self.after(now, coming, Expected { bad: bad as f64, total: total as f64 })
+        self.after(now, coming, (until, Leaving { bad: bad as f64, total: total as f64 }))
     }
 
-    fn after(&self, now: Expected, coming: f64, leaving: Expected) -> Expected {
+    /// What the window holds when it ends at `to`.
+    fn after(&self, now: Expected, coming: f64, (to, leaving): (Minute, Leaving)) -> Expected {
         Expected {
+            to,
             bad: now.bad + coming * self.bad_ratio - leaving.bad,
             total: now.total + coming - leaving.total,
         }
@@ -143,7 +158,7 @@ impl Walk<'_> {
 
     /// What comes and what leaves in the whole hours from `at` on, some of them at a time, as far as
     /// they are whole hours of the past, too.
-    fn whole_hours(&self, at: Minute, last: Minute) -> impl Iterator<Item = (f64, Expected)> {
+    fn whole_hours(&self, at: Minute, last: Minute) -> impl Iterator<Item = (f64, Leaving)> {
         const SOME: i64 = 64;
         let (mut hours, mut comes) = (((last - at) / 60).min(SOME), [0.0; SOME as usize]);
         let (mut bad, mut total) = ([0.0; SOME as usize], [0.0; SOME as usize]);
@@ -165,7 +180,7 @@ impl Walk<'_> {
             bad.fill(0.0);
         }
         let hours = usize::try_from(hours).unwrap_or(0);
-        (0..hours).map(move |h| (comes[h], Expected { bad: bad[h], total: total[h] }))
+        (0..hours).map(move |h| (comes[h], Leaving { bad: bad[h], total: total[h] }))
     }
 }
 
@@ -173,7 +188,7 @@ impl Walk<'_> {
 /// less than a day has too few hours for a median; its minutes are taken. Of an even number it is the
 /// lower of the two in the middle.
 #[must_use]
-pub fn usual_ratio(ledger: &Ledger, from: Minute, to: Minute) -> f64 {
+pub fn usual_ratio(ledger: Counted<'_>, from: Minute, to: Minute) -> f64 {
     if to - from < DAY {
         let minutes = (from.0..to.0).filter_map(|minute| ledger.bucket(Minute(minute)));
         return median(minutes.map(|b| ((b.total - b.good) as f64, b.total as f64)));
@@ -203,6 +218,7 @@ mod tests {
 
     use super::*;
     use crate::bucket::Bucket;
+    use crate::ledger::Ledger;
 
     /// Thirty days at 100 events a minute, all good but for an outage of so many minutes that ended
     /// so many minutes ago.
@@ -222,13 +238,13 @@ mod tests {
     fn walk(ledger: &Ledger, bad_ratio: f64) -> Walk<'_> {
         let to = Minute(30 * DAY);
         Walk {
-            ledger,
+            ledger: ledger.into(),
             from: Minute(0),
             to,
             sums: ledger.sums(Minute(0), to),
             rolls: true,
             horizon: 30 * DAY,
-            repeat: Repeat::of(ledger, to),
+            repeat: Repeat::of(ledger.into(), to),
             bad_ratio,
         }
     }
@@ -256,15 +272,15 @@ mod tests {
 
     #[test]
     fn the_median_hour_is_not_moved_by_an_outage() {
-        assert!(usual_ratio(&ledger(600, 0), Minute(0), Minute(30 * DAY)) < 1e-12);
+        assert!(usual_ratio((&ledger(600, 0)).into(), Minute(0), Minute(30 * DAY)) < 1e-12);
     }
 
     #[test]
     fn a_window_of_minutes_takes_the_median_minute() {
         let ledger = ledger(4, 0);
         let end = Minute(30 * DAY);
-        assert!(usual_ratio(&ledger, end - 10, end) < 1e-12);
-        assert!((usual_ratio(&ledger, end - 4, end) - 1.0).abs() < 1e-12);
+        assert!(usual_ratio((&ledger).into(), end - 10, end) < 1e-12);
+        assert!((usual_ratio((&ledger).into(), end - 4, end) - 1.0).abs() < 1e-12);
     }
 
     #[test]
@@ -276,14 +292,14 @@ mod tests {
                 &Bucket { total: minute % 2, measured: true, ..Bucket::default() },
             );
         }
-        assert_eq!(Repeat::of(&young, Minute(600)), Repeat::Mean(0.5));
-        assert_eq!(Repeat::of(&ledger(0, 0), Minute(2 * DAY)), Repeat::Last(DAY));
+        assert_eq!(Repeat::of((&young).into(), Minute(600)), Repeat::Mean(0.5));
+        assert_eq!(Repeat::of((&ledger(0, 0)).into(), Minute(2 * DAY)), Repeat::Last(DAY));
     }
 
     /// The same, a step at a time.
     fn plainly(walk: &Walk<'_>, holds: impl Fn(Expected) -> bool) -> Option<Minute> {
         let mut at = walk.to;
-        let mut now = Expected { bad: walk.sums.bad() as f64, total: walk.sums.total as f64 };
+        let mut now = walk.now();
         while at < walk.to + walk.horizon {
             let next = Minute((at.hour() + 1) * 60).min(walk.to + walk.horizon);
             let then = walk.step(now, at, next);
@@ -316,7 +332,7 @@ mod tests {
             let from = to - length;
             let sums = ledger.sums(from, to);
             let walk = Walk {
-                ledger: &ledger, from, to, sums, rolls, horizon: length, repeat, bad_ratio,
+                ledger: (&ledger).into(), from, to, sums, rolls, horizon: length, repeat, bad_ratio,
             };
             for above in [true, false] {
                 let holds = |e: Expected| (e.bad > share * e.total) == above;

@@ -11,11 +11,13 @@ use crate::bucket::{Bucket, Lump, Sums};
 use crate::time::Minute;
 
 mod column;
+mod counted;
 mod day;
 mod hour;
 pub mod varint;
 
 use column::Column;
+pub use counted::Counted;
 pub use day::Day;
 pub use hour::Hour;
 
@@ -70,6 +72,13 @@ impl Ledger {
             slides: vec![empty; windows],
             first: None,
         }
+    }
+
+    /// A ledger without data whose windows stand where these do.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let empty = |slide: &Slide| Slide { sums: Sums::default(), inexact: false, ..*slide };
+        Self { slides: self.slides.iter().map(empty).collect(), ..Self::default() }
     }
 
     /// The first minute of which anything is known.
@@ -178,12 +187,12 @@ impl Ledger {
 
     /// Replaces the bucket of a minute whole. The hour's minutes must be in memory ([`Self::lacks`]).
     pub fn replace(&mut self, minute: Minute, bucket: &Bucket) {
-        let hour = self.minutes.entry(minute.hour()).or_default();
-        let old = hour.get(place(minute));
+        let known = self.minutes.get(&minute.hour());
+        let old = known.map_or_else(Bucket::default, |hour| hour.get(place(minute)));
         if old == *bucket {
             return;
         }
-        hour.set(place(minute), bucket);
+        self.minutes.entry(minute.hour()).or_default().set(place(minute), bucket);
         if !bucket.is_empty() {
             self.set_first(minute);
         }
@@ -291,6 +300,23 @@ impl Ledger {
         self.minutes.retain(|hour, _| *hour >= recent.hour() || edges.contains(hour));
     }
 
+    /// Lets go of the minutes of some hours, except those under a window's old edge.
+    pub fn unload(&mut self, hours: &[i64]) {
+        for hour in hours {
+            if !self.slides.iter().any(|slide| slide.from.hour() == *hour) {
+                self.minutes.remove(hour);
+            }
+        }
+    }
+
+    /// Takes the sums of all windows anew, where they stand.
+    pub fn sum_up(&mut self) {
+        for at in 0..self.slides.len() {
+            let Slide { from, to, .. } = self.slides[at];
+            self.slides[at].sums = self.sums(from, to);
+        }
+    }
+
     /// Forgets hours before `hour`.
     pub fn forget_before(&mut self, hour: i64) {
         let gone = (hour - self.base).clamp(0, self.length());
@@ -347,7 +373,7 @@ impl Ledger {
         match self.minutes.get(&hour) {
             _ if (from, to) == (0, 60) => self.fold(hour),
             Some(minutes) => minutes.sums(from, to),
-            None => share(&self.fold(hour), i64::try_from(to - from).unwrap_or(0)),
+            None => self.fold(hour).share(i64::try_from(to - from).unwrap_or(0), 60),
         }
     }
 
@@ -381,21 +407,6 @@ fn slides_on(slide: &Slide, from: Minute, to: Minute) -> bool {
         && (0..=90).contains(&entered)
         && slide.from < slide.to
         && from <= slide.to
-}
-
-/// So many minutes' even share of an hour.
-const fn share(fold: &Sums, minutes: i64) -> Sums {
-    let (total, bad) = (fold.total * minutes / 60, fold.bad() * minutes / 60);
-    Sums {
-        good: total - bad,
-        total,
-        measured: fold.measured * minutes / 60,
-        partial: fold.partial * minutes / 60,
-        invalid: fold.invalid * minutes / 60,
-        slack: fold.slack * minutes / 60,
-        assumed: fold.assumed * minutes / 60,
-        dropped: fold.dropped * minutes / 60,
-    }
 }
 
 fn place(minute: Minute) -> usize {

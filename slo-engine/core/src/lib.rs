@@ -10,6 +10,7 @@ pub mod burn;
 pub mod calendar;
 pub mod composite;
 pub mod counter;
+pub mod exclusion;
 pub mod filter;
 pub mod forecast;
 pub mod histogram;

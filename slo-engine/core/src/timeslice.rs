@@ -84,9 +84,25 @@ impl Slicing {
         }
     }
 
-    /// Writes the outcome of every whole slice that starts in `from..to` from the events' ledger. Those
-    /// before `judged` keep theirs where their minutes are no longer in memory: nothing has changed in
+    /// The whole slices that start in `from..to`, to be judged from the events' ledger. Those before
+    /// `judged` keep their outcome where their minutes are no longer in memory: nothing has changed in
     /// them, and the sum of an hour does not tell its slices.
+    pub fn whole_between<'a>(
+        &self,
+        events: &'a Ledger,
+        (from, to): (Minute, Minute),
+        judged: Minute,
+    ) -> impl Iterator<Item = (Minute, Minute)> + use<'a> {
+        let size = self.size;
+        let starts = std::iter::successors(Some(self.start(from)), move |at| Some(*at + size));
+        let slices = starts.map(move |start| (start, start + size));
+        slices.take_while(move |(_, end)| *end <= to).filter(move |(start, end)| {
+            let mut hours = start.hour()..=(*end - 1).hour();
+            *start >= judged || !hours.any(|hour| events.lacks(hour))
+        })
+    }
+
+    /// Writes the outcome of slices from the events' ledger; see [`Self::whole_between`].
     pub fn judge(
         &self,
         events: &Ledger,
@@ -94,16 +110,8 @@ impl Slicing {
         (from, to): (Minute, Minute),
         judged: Minute,
     ) {
-        let mut start = self.start(from);
-        while start + self.size <= to {
-            let mut hours = start.hour()..=(start + self.size - 1).hour();
-            if start < judged && hours.any(|hour| events.lacks(hour)) {
-                start = start + self.size;
-                continue;
-            }
-            let outcome = self.outcome(&events.sums(start, start + self.size));
-            slices.replace(start + (self.size - 1), &outcome);
-            start = start + self.size;
+        for (start, end) in self.whole_between(events, (from, to), judged) {
+            slices.replace(end - 1, &self.outcome(&events.sums(start, end)));
         }
     }
 }

@@ -139,7 +139,8 @@ pub struct WindowView {
     pub spent: Option<f64>,
     /// 1 - spent; not clamped.
     pub remaining: Option<f64>,
-    /// Measured minutes / minutes since the first data (or the window's start).
+    /// Measured minutes / minutes since the first data (or the window's start), of those that are not
+    /// excluded.
     pub coverage: Option<f64>,
     /// Share of the window since the first data.
     pub maturity: f64,
@@ -155,7 +156,8 @@ pub struct WindowView {
     #[serde(serialize_with = "whole::one")]
     #[schemars(with = "f64")]
     pub dropped: f64,
-    /// The same without exclusions applied; null without exclusions.
+    /// What was spent if nothing was excluded; null where no exclusion touches the window. All other
+    /// numbers go without excluded minutes.
     pub without_exclusions: Option<WithoutExclusions>,
     /// For calendar windows: the forecast at the window's end.
     pub estimate: Option<Estimate>,

@@ -8,9 +8,9 @@ use elasticsearch::{FieldCapsParts, MsearchParts};
 use serde_json::Value;
 use slo_core::time::Minute;
 
-use crate::plan::{BUCKETS, BYTES, Part, Plan, Time};
-use crate::reply::{Reply, read};
-use crate::{Counted, Counts, Elastic, Error, Fault, Kind, Query};
+use crate::plan::{BUCKETS, BYTES, Found, Part, Plan, Time};
+use crate::reply::{Reply, read, read_groups};
+use crate::{Counted, Counts, Elastic, Error, Fault, Group, Kind, Query};
 
 /// The most searches that one call spends on finding out which filters are refused.
 const ISOLATING: u32 = 200;
@@ -24,10 +24,17 @@ pub(crate) async fn count(
     let mut run = Run::new(elastic, Plan::new(queries), Time::Minutes { from, to });
     run.finish().await?;
     let counts = |query: usize| {
-        let (filter, heartbeat) = run.plan.found(query)?;
-        let mut minutes = filter.minutes.clone();
-        minutes.sort_unstable();
-        Ok(Counts { minutes, newest: heartbeat.edge })
+        let found = run.plan.found(query)?;
+        let groups = found.groups.into_iter();
+        let group = |(key, found): (&Vec<String>, &Found)| Group {
+            key: key.clone(),
+            minutes: found.sorted(),
+        };
+        Ok(Counts {
+            minutes: found.filter.sorted(),
+            newest: found.heartbeat.edge,
+            groups: groups.map(group).collect(),
+        })
     };
     let queries = (0..run.plan.len()).map(counts).collect();
     Ok(Counted { queries, requests: run.requests, searches: run.searches, date: run.date })
@@ -39,7 +46,7 @@ pub(crate) async fn oldest(
 ) -> Result<Vec<Result<Option<i64>, Fault>>, Error> {
     let mut run = Run::new(elastic, Plan::heartbeats(queries), Time::Oldest);
     run.finish().await?;
-    let edge = |query| run.plan.found(query).map(|(_, heartbeat)| heartbeat.edge);
+    let edge = |query| run.plan.found(query).map(|found| found.heartbeat.edge);
     Ok((0..run.plan.len()).map(edge).collect())
 }
 
@@ -85,7 +92,7 @@ impl<'a> Run<'a> {
             if index.fault.is_some() || (part.clauses.is_empty() && !is_probe) {
                 continue;
             }
-            buckets += part.buckets();
+            buckets += part.buckets(&self.plan);
             bytes += part.bytes(&self.plan);
             if !batch.is_empty() && (buckets > BUCKETS || bytes > BYTES) {
                 self.queue.push_front(part);
@@ -115,6 +122,9 @@ impl<'a> Run<'a> {
     }
 
     fn take(&mut self, part: &Part, response: Value) {
+        if let Some(number) = part.grouping {
+            return self.take_groups(number, part, response);
+        }
         let index = &mut self.plan.indices[part.index];
         match read(response, &index.pattern, part.clauses.len().max(1)) {
             Ok(buckets) => index.take(&part.clauses, buckets, part.time),
@@ -124,6 +134,17 @@ impl<'a> Run<'a> {
             }
             Err(fault) => self.isolate(part, fault),
         }
+    }
+
+    /// New groups are counted at once, in a further request.
+    fn take_groups(&mut self, number: usize, part: &Part, response: Value) {
+        let (plan, index) = (&mut self.plan, part.index);
+        let first = plan.indices[index].clauses.len();
+        match read_groups(response, &plan.indices[index].pattern) {
+            Ok(found) => plan.groupings[number].take(found, &mut plan.indices[index]),
+            Err(fault) => plan.groupings[number].fault = Some(fault),
+        }
+        self.queue.extend(self.plan.parts_of(index, first, part.time));
     }
 
     /// One refused filter fails all filters of its search: they are asked again by halves, before anything else, and

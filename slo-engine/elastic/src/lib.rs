@@ -8,6 +8,7 @@
 mod count;
 mod error;
 mod fault;
+mod groups;
 mod http;
 mod plan;
 mod reply;
@@ -65,6 +66,29 @@ pub struct Query {
     pub filter: Value,
     /// Which documents show that the shipper is alive; none means any document of the index.
     pub heartbeat: Option<Value>,
+    /// How its documents are counted apart as well.
+    pub groups: Option<Groups>,
+}
+
+/// Counts by the values of fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Groups {
+    /// The fields; each has to be a keyword, a number or a boolean.
+    pub by: Vec<String>,
+    /// The most groups that are counted apart.
+    pub max: usize,
+    /// Groups that are counted whether they have documents or not: those found before. While there are fewer than `max`,
+    /// others are looked for.
+    pub known: Vec<Vec<String>>,
+}
+
+/// One group of a query's documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its values, in the order of the fields.
+    pub key: Vec<String>,
+    /// Documents by minute, as in [`Counts::minutes`].
+    pub minutes: Vec<(Minute, u64)>,
 }
 
 /// What one query found in the minutes that were asked for.
@@ -74,6 +98,9 @@ pub struct Counts {
     pub minutes: Vec<(Minute, u64)>,
     /// The time of the newest heartbeat, Unix milliseconds. Documents after the last minute do not count.
     pub newest: Option<i64>,
+    /// The known groups in their order, then the new ones. What they lack to the whole are documents of other groups and
+    /// those without a value.
+    pub groups: Vec<Group>,
 }
 
 /// The answer for all queries, and what it cost.

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use slo_core::time::Minute;
 
+use crate::groups::Grouping;
 use crate::reply::Bucket;
 use crate::{Fault, Kind, Query};
 
@@ -21,6 +22,7 @@ const FRAME: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) indices: Vec<Index>,
+    pub(crate) groupings: Vec<Grouping>,
     asked: Vec<Asked>,
 }
 
@@ -30,6 +32,16 @@ struct Asked {
     index: usize,
     filter: usize,
     heartbeat: usize,
+    grouping: Option<usize>,
+}
+
+/// What a query found.
+#[derive(Debug)]
+pub(crate) struct Answered<'a> {
+    pub(crate) filter: &'a Found,
+    pub(crate) heartbeat: &'a Found,
+    /// By the keys of its groups.
+    pub(crate) groups: Vec<(&'a Vec<String>, &'a Found)>,
 }
 
 /// One index pattern.
@@ -62,6 +74,15 @@ pub(crate) struct Found {
     pub(crate) edge: Option<i64>,
 }
 
+impl Found {
+    /// Its minutes, the oldest first.
+    pub(crate) fn sorted(&self) -> Vec<(Minute, u64)> {
+        let mut minutes = self.minutes.clone();
+        minutes.sort_unstable();
+        minutes
+    }
+}
+
 /// A part of the plan that fits into one search.
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
@@ -69,6 +90,8 @@ pub(crate) struct Part {
     /// Positions in the index's clauses; none asks the index alone.
     pub(crate) clauses: Vec<usize>,
     pub(crate) time: Time,
+    /// Position of the grouping whose groups are looked for, among the documents of the only clause.
+    pub(crate) grouping: Option<usize>,
 }
 
 /// Which documents are looked at, and what for.
@@ -82,13 +105,18 @@ pub(crate) enum Time {
 
 impl Plan {
     pub(crate) fn new(queries: &[Query]) -> Self {
-        let mut plan = Self { indices: Vec::new(), asked: Vec::new() };
+        let mut plan = Self { indices: Vec::new(), groupings: Vec::new(), asked: Vec::new() };
         let any = json!({ "match_all": {} });
         for query in queries {
-            let index = plan.index(&query.index);
-            let filter = plan.indices[index].clause(&query.filter);
-            let heartbeat = plan.indices[index].clause(query.heartbeat.as_ref().unwrap_or(&any));
-            plan.asked.push(Asked { index, filter, heartbeat });
+            let number = plan.index(&query.index);
+            let index = &mut plan.indices[number];
+            let filter = index.clause(&query.filter);
+            let heartbeat = index.clause(query.heartbeat.as_ref().unwrap_or(&any));
+            let grouping = query.groups.as_ref().map(|groups| {
+                plan.groupings.push(Grouping::new(number, filter, query, groups, index));
+                plan.groupings.len() - 1
+            });
+            plan.asked.push(Asked { index: number, filter, heartbeat, grouping });
         }
         plan
     }
@@ -97,8 +125,8 @@ impl Plan {
     pub(crate) fn heartbeats(queries: &[Query]) -> Self {
         let any = json!({ "match_all": {} });
         let alive = |query: &Query| query.heartbeat.clone().unwrap_or_else(|| any.clone());
-        let only = queries.iter().map(|query| Query { filter: alive(query), ..query.clone() });
-        Self::new(&only.collect::<Vec<_>>())
+        let only = |query: &Query| Query { filter: alive(query), groups: None, ..query.clone() };
+        Self::new(&queries.iter().map(only).collect::<Vec<_>>())
     }
 
     fn index(&mut self, pattern: &str) -> usize {
@@ -115,26 +143,44 @@ impl Plan {
 
     /// The parts that make up the whole.
     pub(crate) fn parts(&self, time: Time) -> Vec<Part> {
+        let counts = (0..self.indices.len()).flat_map(|index| self.parts_of(index, 0, time));
+        let searches = self.groupings.iter().enumerate().filter(|(_, grouping)| grouping.is_open());
+        let groups = searches.map(|(number, grouping)| Part {
+            index: grouping.index,
+            clauses: vec![grouping.filter],
+            time,
+            grouping: Some(number),
+        });
+        counts.chain(groups).collect()
+    }
+
+    /// The parts of one index, for its clauses from a position on.
+    pub(crate) fn parts_of(&self, index: usize, first: usize, time: Time) -> Vec<Part> {
         let mut parts = Vec::new();
-        for (number, index) in self.indices.iter().enumerate() {
-            for clauses in index.groups() {
-                for time in time.pieces(BUCKETS / clauses.len() - 1) {
-                    parts.push(Part { index: number, clauses: clauses.clone(), time });
-                }
+        for clauses in self.indices[index].bundles(first) {
+            for time in time.pieces(BUCKETS / clauses.len() - 1) {
+                parts.push(Part { index, clauses: clauses.clone(), time, grouping: None });
             }
         }
         parts
     }
 
-    /// What the nth query found: by its filter, by its heartbeat.
-    pub(crate) fn found(&self, query: usize) -> Result<(&Found, &Found), Fault> {
+    /// What the nth query found.
+    pub(crate) fn found(&self, query: usize) -> Result<Answered<'_>, Fault> {
         let asked = &self.asked[query];
         let index = &self.indices[asked.index];
-        let of = |clause: usize| index.clauses[clause].found.as_ref().map_err(Clone::clone);
-        match &index.fault {
-            Some(fault) => Err(fault.clone()),
-            None => Ok((of(asked.filter)?, of(asked.heartbeat)?)),
+        let grouping = asked.grouping.map(|number| &self.groupings[number]);
+        if let Some(fault) = index.fault.as_ref().or(grouping.and_then(|g| g.fault.as_ref())) {
+            return Err(fault.clone());
         }
+        let of = |clause: usize| index.clauses[clause].found.as_ref().map_err(Clone::clone);
+        let keys = grouping.map(|grouping| grouping.keys.as_slice()).unwrap_or_default();
+        let groups = keys.iter().map(|(key, clause)| Ok((key, of(*clause)?)));
+        Ok(Answered {
+            filter: of(asked.filter)?,
+            heartbeat: of(asked.heartbeat)?,
+            groups: groups.collect::<Result<_, _>>()?,
+        })
     }
 
     /// How many queries there are.
@@ -144,7 +190,7 @@ impl Plan {
 }
 
 impl Index {
-    fn clause(&mut self, filter: &Value) -> usize {
+    pub(crate) fn clause(&mut self, filter: &Value) -> usize {
         if let Some(known) = self.clauses.iter().position(|clause| clause.filter == *filter) {
             return known;
         }
@@ -165,22 +211,23 @@ impl Index {
         FRAME + self.pattern.len()
     }
 
-    /// Its clauses in groups, each small enough for one search.
-    fn groups(&self) -> Vec<Vec<usize>> {
-        let (mut groups, mut bytes) = (Vec::<Vec<usize>>::new(), 0);
-        for (number, clause) in self.clauses.iter().enumerate().filter(|(_, c)| c.found.is_ok()) {
+    /// Its clauses from a position on in bundles, each small enough for one search.
+    fn bundles(&self, first: usize) -> Vec<Vec<usize>> {
+        let (mut bundles, mut bytes) = (Vec::<Vec<usize>>::new(), 0);
+        let clauses = self.clauses.iter().enumerate().skip(first);
+        for (number, clause) in clauses.filter(|(_, clause)| clause.found.is_ok()) {
             bytes += clause.bytes;
-            match groups.last_mut() {
-                Some(group) if group.len() < CLAUSES && bytes + self.frame() <= BYTES => {
-                    group.push(number);
+            match bundles.last_mut() {
+                Some(bundle) if bundle.len() < CLAUSES && bytes + self.frame() <= BYTES => {
+                    bundle.push(number);
                 }
                 _ => {
-                    groups.push(vec![number]);
+                    bundles.push(vec![number]);
                     bytes = clause.bytes;
                 }
             }
         }
-        groups
+        bundles
     }
 
     /// Adds what a search found; documents of a minute come in one piece.
@@ -254,15 +301,19 @@ impl Time {
 
 impl Part {
     /// The most buckets that its answer can hold.
-    pub(crate) fn buckets(&self) -> usize {
-        self.clauses.len().max(1) * (1 + self.time.minutes())
+    pub(crate) fn buckets(&self, plan: &Plan) -> usize {
+        match self.grouping {
+            Some(number) => plan.groupings[number].page(),
+            None => self.clauses.len().max(1) * (1 + self.time.minutes()),
+        }
     }
 
     /// The most bytes that it takes.
     pub(crate) fn bytes(&self, plan: &Plan) -> usize {
         let index = &plan.indices[self.index];
         let clauses = self.clauses.iter().map(|number| index.clauses[*number].bytes);
-        index.frame() + clauses.sum::<usize>()
+        let fields = self.grouping.map_or(0, |number| plan.groupings[number].bytes());
+        index.frame() + clauses.sum::<usize>() + fields
     }
 
     /// Its two halves.
@@ -284,16 +335,21 @@ impl Part {
         if filters.is_empty() {
             filters.push(json!({ "match_all": {} }));
         }
+        let mut narrowed = vec![self.time.query(field)];
+        let aggs = if let Some(number) = self.grouping {
+            narrowed.append(&mut filters);
+            plan.groupings[number].aggregation()
+        } else {
+            let questions = self.time.questions(field);
+            json!({ "filters": { "filters": { "filters": filters }, "aggs": questions } })
+        };
         let head = json!({ "index": index.pattern });
         let search = json!({
             "size": 0,
             "track_total_hits": false,
             "timeout": format!("{timeout}ms"),
-            "query": { "bool": { "filter": [self.time.query(field)] } },
-            "aggs": { "filters": {
-                "filters": { "filters": filters },
-                "aggs": self.time.questions(field)
-            }}
+            "query": { "bool": { "filter": narrowed } },
+            "aggs": aggs
         });
         format!("{head}\n{search}\n")
     }

@@ -1,7 +1,10 @@
 //! Reads the answer to one search: whole, or a fault.
 
+use std::collections::BTreeMap;
+
 use elasticsearch::http::response::{Cause, Error as Said, Exception};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use slo_core::time::Minute;
 
@@ -27,7 +30,7 @@ struct Answer {
     shards: Shards,
     #[serde(rename = "_clusters", default)]
     clusters: Clusters,
-    aggregations: Option<Aggregations>,
+    aggregations: Option<Value>,
 }
 
 /// `successful` holds the skipped ones too. OpenSearch does not count a shard without a copy as failed.
@@ -57,13 +60,24 @@ struct Clusters {
 }
 
 #[derive(Deserialize)]
-struct Aggregations {
-    filters: Filters,
+struct Counted {
+    filters: Buckets<RawBucket>,
 }
 
 #[derive(Deserialize)]
-struct Filters {
-    buckets: Vec<RawBucket>,
+struct Grouped {
+    groups: Buckets<RawGroup>,
+}
+
+#[derive(Deserialize)]
+struct Buckets<T> {
+    buckets: Vec<T>,
+}
+
+/// The fields have their numbers as names.
+#[derive(Deserialize)]
+struct RawGroup {
+    key: BTreeMap<usize, Value>,
 }
 
 #[derive(Deserialize)]
@@ -94,21 +108,40 @@ struct Edge {
 /// # Errors
 /// Why they do not hold all documents of the index.
 pub(crate) fn read(response: Value, index: &str, filters: usize) -> Result<Vec<Bucket>, Fault> {
-    let fault = |kind, reason: String| Fault::new(index, kind, reason);
+    let Counted { filters: found } = whole(response, index)?;
+    if found.buckets.len() != filters {
+        let reason = format!("{} counts of {filters} filters", found.buckets.len());
+        return Err(Fault::new(index, Kind::Failed, reason));
+    }
+    Ok(found.buckets.into_iter().map(RawBucket::bucket).collect())
+}
+
+/// The groups that a search found.
+///
+/// # Errors
+/// Why they may not be all.
+pub(crate) fn read_groups(response: Value, index: &str) -> Result<Vec<Vec<String>>, Fault> {
+    let Grouped { groups } = whole(response, index)?;
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let key = |group: RawGroup| group.key.into_values().map(text).collect();
+    Ok(groups.buckets.into_iter().map(key).collect())
+}
+
+/// The aggregations of a search that saw all documents.
+fn whole<T: DeserializeOwned>(response: Value, index: &str) -> Result<T, Fault> {
+    let odd = |e: serde_json::Error| {
+        Fault::new(index, Kind::Failed, format!("an answer that cannot be read: {e}"))
+    };
     if response.get("error").is_some() {
-        let exception: Exception = serde_json::from_value(response)
-            .map_err(|e| fault(Kind::Failed, format!("an error that cannot be read: {e}")))?;
+        let exception: Exception = serde_json::from_value(response).map_err(odd)?;
         return Err(refused(index, &exception));
     }
-    let answer: Answer = serde_json::from_value(response)
-        .map_err(|e| fault(Kind::Failed, format!("an answer that cannot be read: {e}")))?;
+    let answer: Answer = serde_json::from_value(response).map_err(odd)?;
     answer.is_whole(index)?;
-    match answer.aggregations {
-        Some(found) if found.filters.buckets.len() == filters => {
-            Ok(found.filters.buckets.into_iter().map(RawBucket::bucket).collect())
-        }
-        _ => Err(fault(Kind::Failed, format!("the answer holds no counts of {filters} filters"))),
-    }
+    serde_json::from_value(answer.aggregations.unwrap_or_default()).map_err(odd)
 }
 
 impl Answer {

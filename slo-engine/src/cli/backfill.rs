@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use slo_core::slo::Reference;
 
@@ -35,8 +36,10 @@ impl Backfill {
         let declared = Arc::new(declare::read(&[], config)?);
         let (store, latest, clock) =
             (Store::open(&config.store.url).await?, Latest::default(), SystemClock);
+        // What is filled in is the same whatever is excluded.
+        let (requested, now) = (Arc::default(), clock.now());
         let mut engine =
-            Engine::start(config, declared, store.clone(), latest.clone(), clock.now()).await?;
+            Engine::start(config, declared, store.clone(), latest.clone(), requested, now).await?;
         engine.tick(clock.now()).await;
         if let Some((source, error)) = latest
             .get()
@@ -44,29 +47,48 @@ impl Backfill {
         {
             bail!("source `{source}`: {error}");
         }
-        let mut jobs = engine.jobs(clock.now());
+        let (mut filled, mut left) = (0, self.jobs(&mut engine, clock.now()));
+        while !left.is_empty() {
+            let read = self.take(&mut engine, left, &clock).await?;
+            left = self.jobs(&mut engine, clock.now());
+            filled += read;
+            if read == 0 {
+                break;
+            }
+        }
+        store.close().await;
+        output::text(&match filled {
+            0 if left.is_empty() => "nothing is missing\n".to_owned(),
+            _ => format!("read {:.1} SLO-days of the past\n", days(filled)),
+        })?;
+        if left.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let minutes: i64 = left.iter().map(backfill::Job::minutes).sum();
+        bail!(
+            "{:.1} SLO-days could not be read, for the reasons above; run it again",
+            days(minutes)
+        )
+    }
+
+    /// What is missing of the SLOs that were asked for.
+    fn jobs(&self, engine: &mut Engine, now: DateTime<Utc>) -> Vec<backfill::Job> {
+        let mut jobs = engine.jobs(now);
         for job in &mut jobs {
             job.slos.retain(|member| self.wants(engine.id(member.at)));
         }
         jobs.retain(|job| !job.slos.is_empty());
-        let minutes: i64 = jobs.iter().map(backfill::Job::minutes).sum();
-        let filled = self.take(&mut engine, jobs, minutes, &clock).await?;
-        store.close().await;
-        output::text(&match filled {
-            0 => "nothing is missing\n".to_owned(),
-            _ => format!("read {:.1} SLO-days of the past\n", filled as f64 / 1_440.0),
-        })?;
-        Ok(ExitCode::SUCCESS)
+        jobs
     }
 
     async fn take(
         &self,
         engine: &mut Engine,
         jobs: Vec<backfill::Job>,
-        minutes: i64,
         clock: &SystemClock,
     ) -> anyhow::Result<i64> {
         let progress = Progress::new("reading the past");
+        let minutes: i64 = jobs.iter().map(backfill::Job::minutes).sum();
         let (sender, mut results) = tokio::sync::mpsc::channel(1);
         let task = tokio::spawn(backfill::run(jobs, sender));
         let mut done = 0;
@@ -86,4 +108,8 @@ impl Backfill {
                 && slo.environment.as_ref().is_none_or(|e| *e == id.environment)
         })
     }
+}
+
+fn days(minutes: i64) -> f64 {
+    minutes as f64 / 1_440.0
 }

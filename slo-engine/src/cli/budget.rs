@@ -46,6 +46,7 @@ impl Budget {
             at: instant(&self.at)?,
             burns: &declared.burns,
             asks: &[],
+            exclusions: &declared.exclusions,
         };
         let views = blocking(async {
             let progress = Progress::new("reading history");

@@ -75,6 +75,7 @@ impl Explain {
             at,
             burns: &declared.burns,
             asks: &[],
+            exclusions: &declared.exclusions,
         };
         let (mut all, mut views) = blocking(async {
             let progress = Progress::new("reading history");

@@ -1,5 +1,5 @@
 //! Reads the past that new SLOs want and that a downtime missed: newest first, in slices of days,
-//! beside the running ticks. A slice that fails is tried again.
+//! beside the running ticks. A slice that fails is still missing, and tried again by the next run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,20 +78,36 @@ impl Filled {
     }
 }
 
-/// Reads all jobs; ends early when nobody listens any more.
+/// Reads all jobs; ends early when nobody listens any more. Sources do not wait for each other: one
+/// that fails leaves the rest of its own past to the next run.
 pub async fn run(jobs: Vec<Job>, results: Sender<Filled>) {
-    for (job, from, until) in slices(&jobs) {
+    let mut sources: Vec<Vec<Job>> = Vec::new();
+    for job in jobs {
+        let same = |jobs: &&mut Vec<Job>| jobs[0].source.is(&job.source);
+        match sources.iter_mut().find(same) {
+            Some(jobs) => jobs.push(job),
+            None => sources.push(vec![job]),
+        }
+    }
+    let all = sources.iter().map(|jobs| of_source(jobs, &results));
+    futures::future::join_all(all).await;
+}
+
+async fn of_source(jobs: &[Job], results: &Sender<Filled>) {
+    for (job, from, until) in slices(jobs) {
         for members in job.slos.chunks(TOGETHER) {
-            loop {
-                match read(job, members, from, until).await {
-                    Ok(filled) => match results.send(filled).await {
-                        Ok(()) => break,
-                        Err(_) => return,
-                    },
-                    Err(_) if results.is_closed() => return,
-                    Err(error) => {
-                        tracing::warn!(%error, from = %from.start(), until = %until.start(), "cannot read the past, trying again in 30 s");
-                        tokio::time::sleep(PAUSE).await;
+            match read(job, members, from, until).await {
+                Ok(filled) => {
+                    if results.send(filled).await.is_err() {
+                        return;
+                    }
+                }
+                Err(_) if results.is_closed() => return,
+                Err(error) => {
+                    tracing::warn!(%error, from = %from.start(), until = %until.start(), "cannot read the past, trying again in 30 s");
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => return,
+                        () = results.closed() => return,
                     }
                 }
             }

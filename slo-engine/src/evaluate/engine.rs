@@ -11,6 +11,7 @@ use slo_core::slo::SloId;
 use slo_core::time::Minute;
 
 use super::backfill::{Filled, Job, Member};
+use super::exclusion::InForce;
 use super::live::{Live, LiveSource, Place};
 use super::reading;
 use super::recount::Recount;
@@ -23,6 +24,7 @@ use crate::source::reader::MetricSource;
 use crate::store::Store;
 
 mod commit;
+mod exclude;
 mod members;
 mod mix;
 mod open;
@@ -41,6 +43,7 @@ pub struct Engine {
     /// What feeds each SLO.
     feeds: Vec<Option<Arc<Feeds>>>,
     ledgers: Arc<BTreeMap<SloId, u32>>,
+    exclusions: exclude::Exclusions,
     /// Hours before this one are folded in the database.
     folded_to: i64,
     forgotten: Option<DateTime<Utc>>,
@@ -48,6 +51,8 @@ pub struct Engine {
     reload_error: Option<String>,
     recounts: Arc<[Recount]>,
     stretches_changed: bool,
+    /// Whether minutes could not be loaded that were to be added up.
+    lacks_minutes: bool,
     compares_clocks: bool,
     /// When the tick began, where the sources' clocks are compared.
     now: Option<Now>,
@@ -60,7 +65,8 @@ const FEW: usize = 500;
 pub(super) const RECENT: i64 = 400;
 
 impl Engine {
-    /// Opens the ledgers of what is declared, loads what was committed last and publishes it.
+    /// Opens the ledgers of what is declared, loads what was committed last and publishes it, without
+    /// what the files exclude and what was `requested` to be excluded.
     ///
     /// # Errors
     /// When the database or a source's configuration cannot be used.
@@ -69,11 +75,14 @@ impl Engine {
         declared: Arc<Declared>,
         store: Store,
         latest: Latest,
+        requested: Arc<[InForce]>,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
         let mut engine = open::open(config, declared, store, latest)?;
+        engine.exclusions = exclude::Exclusions::requested(requested);
         engine.load(now).await?;
         engine.add_members();
+        engine.apply_exclusions(now).await?;
         engine.publish(now).await;
         Ok(engine)
     }
@@ -85,6 +94,10 @@ impl Engine {
             if self.sources[source].is_due(now) {
                 self.read_source(source, now).await;
             }
+        }
+        if let Err(error) = self.apply_exclusions(now).await {
+            tracing::error!(%error, "cannot load minutes that are excluded, the old numbers stay");
+            self.store_error = Some(error.to_string());
         }
         self.publish(now).await;
         self.commit(now).await;
@@ -109,8 +122,9 @@ impl Engine {
 
     /// The stretches of the past that are missing, for sources that have been read once.
     pub fn jobs(&mut self, now: DateTime<Utc>) -> Vec<Job> {
+        let needed = self.needed_from(now);
         let mut jobs: BTreeMap<(usize, Minute, Minute), Vec<usize>> = BTreeMap::new();
-        for at in 0..self.slos.len() {
+        for (at, from) in needed.into_iter().enumerate() {
             let Some(source) = self.slos[at].source.filter(|_| self.slos[at].fault.is_none())
             else {
                 continue;
@@ -121,11 +135,6 @@ impl Engine {
                 continue;
             };
             let live = &mut self.slos[at];
-            let slo = live.account.slo().clone();
-            // Where the data ended, the windows end and so begin earlier.
-            let end = reading::end(&slo, &live.reading, &self.sources[source].config, now);
-            let end = end.min(Minute::of(now));
-            let from = reading::history_start(&slo, end, &self.declared.burns);
             let from = Minute(from.hour() * 60);
             live.backfill = Some(super::live::Wanted { from, until: mark });
             for (a, b) in live.missing(from, mark) {
@@ -135,6 +144,28 @@ impl Engine {
         jobs.into_iter()
             .filter_map(|((source, from, until), slos)| self.job(source, from, until, &slos))
             .collect()
+    }
+
+    /// The first minute that is needed of each account, for itself and for what follows it.
+    fn needed_from(&self, now: DateTime<Utc>) -> Vec<Minute> {
+        let fallback = crate::source::config::SourceConfig::default();
+        let from = |live: &Live| {
+            let config = live.source.map_or(&fallback, |s| &self.sources[s].config);
+            // Where the data ended, the windows end and so begin earlier.
+            let end = reading::end(live.account.slo(), &live.reading, config, now);
+            let end = end.min(Minute::of(now));
+            reading::history_start(live.account.slo(), end, &self.declared.burns)
+        };
+        let mut all: Vec<Minute> = self.slos.iter().map(from).collect();
+        // Members follow SLOs, and these are added up from shares.
+        for place in [Place::Member, Place::Shown] {
+            for (at, live) in self.slos.iter().enumerate().filter(|(_, l)| l.place == place) {
+                for share in &live.shares {
+                    all[share.at] = all[share.at].min(all[at] + share.delay);
+                }
+            }
+        }
+        all
     }
 
     fn job(&self, source: usize, from: Minute, until: Minute, slos: &[usize]) -> Option<Job> {
@@ -159,6 +190,7 @@ impl Engine {
             at: now,
             declared: self.declared.clone(),
             ledgers: self.ledgers.clone(),
+            exclusions: self.exclusions.in_force.clone(),
             store_error: self.store_error.clone(),
             reload_error: self.reload_error.clone(),
             recounts: self.recounts.clone(),
@@ -227,25 +259,28 @@ impl Engine {
         self.load_hours(&slos, &hours).await;
     }
 
-    /// Loads the minutes of hours that some SLOs lack.
-    async fn load_hours(&mut self, slos: &[usize], hours: &[i64]) {
+    /// Loads the minutes of hours that some SLOs lack; false when they cannot be read.
+    async fn load_hours(&mut self, slos: &[usize], hours: &[i64]) -> bool {
         let lacks = |at: &usize| hours.iter().any(|h| self.slos[*at].account.events().lacks(*h));
         let lacking: Vec<usize> = slos.iter().copied().filter(|at| lacks(at)).collect();
         if lacking.is_empty() {
-            return;
+            return true;
         }
-        match self.store.minutes_of(hours).await {
+        let ids: Vec<u32> = lacking.iter().map(|at| self.slos[*at].ledger.id).collect();
+        match self.store.minutes_in(&ids, hours).await {
             Err(error) => {
                 tracing::error!(%error, "cannot load minutes");
                 self.store_error = Some(error.to_string());
+                false
             }
-            Ok(mut found) => {
+            Ok(found) => {
                 for at in lacking {
                     let live = &mut self.slos[at];
-                    for (hour, minutes) in found.remove(&live.ledger.id).unwrap_or_default() {
-                        live.account.events_mut().load_minutes(hour, minutes);
+                    for (hour, minutes) in found.get(&live.ledger.id).into_iter().flatten() {
+                        live.account.load_minutes(*hour, minutes.clone());
                     }
                 }
+                true
             }
         }
     }

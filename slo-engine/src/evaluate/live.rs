@@ -151,8 +151,8 @@ impl Live {
         self.view = Some(Arc::new(view));
     }
 
-    /// Takes what a read changed. The hours must be in memory.
-    pub(super) fn take(&mut self, outcome: &Outcome) {
+    /// Takes what a read changed. The hours must be in memory. Minutes from `opened` on are being read.
+    pub(super) fn take(&mut self, outcome: &Outcome, opened: Minute) {
         for (minute, bucket) in &outcome.buckets {
             self.replace(*minute, bucket);
         }
@@ -160,10 +160,12 @@ impl Live {
             let known = self.account.events().bucket(*minute).unwrap_or_default();
             self.replace(*minute, &known.plus(more));
         }
-        // What could not be read of a silence is read later.
-        let since = self.ledger.stretches.last().map_or(Minute(i64::MIN), |(from, _)| *from);
-        let since = self.account.events().first().map_or(Minute(i64::MAX), |f| f.max(since));
-        for mark in outcome.marks.iter().filter(|mark| mark.minute >= since) {
+        let first = self.account.events().first().unwrap_or(Minute(i64::MAX));
+        for mark in outcome.marks.iter().filter(|mark| mark.minute >= first) {
+            // What could not be read of a silence is read later.
+            if mark.minute < opened && !self.is_read(mark.minute) {
+                continue;
+            }
             self.account.mark(mark.minute, mark.measured, mark.partial);
             self.dirty.insert(mark.minute.hour());
         }
@@ -227,6 +229,10 @@ impl Live {
                 _ => self.ledger.stretches.push((a, b)),
             }
         }
+    }
+
+    fn is_read(&self, minute: Minute) -> bool {
+        self.ledger.stretches.iter().any(|(from, until)| *from <= minute && minute < *until)
     }
 
     /// The stretches of `from..until` that have not been read, newest first.
@@ -310,6 +316,8 @@ fn digest(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use slo_core::counter::Mark;
+
     use super::*;
 
     fn live(stretches: &[(i64, i64)]) -> Live {
@@ -358,6 +366,21 @@ mod tests {
         let total = |at| live.account.events().bucket(Minute(at)).unwrap().total;
         assert_eq!([58, 59, 60, 61].map(total), [4, 0, 0, 0]);
         assert_eq!(live.dirty.iter().copied().collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn a_silence_is_measured_as_far_as_it_was_read() {
+        // A query was refused from minute 20 on, and answers again at 40.
+        let mut live = live(&[(0, 20)]);
+        let known = Bucket { good: 1, total: 1, measured: true, ..Bucket::default() };
+        live.account.replace(Minute(0), &known);
+        live.fault = Some("refused".to_owned());
+        let mark = |minute| Mark { minute: Minute(minute), measured: true, partial: false };
+        let outcome = Outcome { marks: (10..45).map(mark).collect(), ..Outcome::default() };
+        live.take(&outcome, Minute(40));
+        let measured = |at: &i64| live.account.events().bucket(Minute(*at)).unwrap().measured;
+        let measured: Vec<i64> = (1..50).filter(measured).collect();
+        assert_eq!(measured, (10..20).chain(40..45).collect::<Vec<_>>());
     }
 
     #[test]

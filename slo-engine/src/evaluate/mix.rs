@@ -1,12 +1,14 @@
 //! SLOs whose sides are apart: a minute of such an SLO is the sum of its shares, each as much later
 //! as its delay says, and is measured when all of them are.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::bucket::{Bucket, Lump};
+use slo_core::budget::end_of;
 use slo_core::ledger::Ledger;
-use slo_core::plan::Role;
+use slo_core::plan::{Feeds, Role};
 use slo_core::sli::Part;
 use slo_core::slo::Slo;
 use slo_core::time::{Minute, Span};
@@ -27,59 +29,130 @@ pub(super) struct Counted<'a> {
     /// Where it is read; `None` where it is added up itself.
     pub(super) source: Option<&'a SourceConfig>,
     pub(super) backfill: Option<Backfill>,
+    /// Whether what an unmeasured minute held comes with the next measured one: differences of
+    /// counters do, documents do not.
+    pub(super) catches_up: bool,
 }
 
-/// A minute of the SLO. The minutes of the shares that it lies in must be in memory.
-pub(super) fn bucket(shares: &[Counted<'_>], minute: Minute) -> Bucket {
-    let mut all = shares.iter().map(|share| {
-        let bucket = share.events.bucket(minute + share.delay).unwrap_or_default();
-        let (good, total) = share.role.weigh(bucket.good, bucket.total);
+/// Whether the events of a share come with a later minute where one was not measured.
+pub(super) fn catches_up(feeds: Option<&Feeds>) -> bool {
+    !matches!(feeds, Some(Feeds::Logs(_)))
+}
+
+/// The minutes of which every share may know something: from where all have data to where the one that
+/// is furthest behind was read. Elsewhere one side would count without the other.
+pub(super) fn known(slo: &Slo, shares: &[Counted<'_>]) -> Option<Range<Minute>> {
+    let firsts = shares.iter().map(|share| Some(share.events.first()? - share.delay));
+    let first = firsts.collect::<Option<Vec<Minute>>>()?.into_iter().max()?;
+    let end = if shares.len() == 1 { Minute(i64::MAX) } else { end_of(until(slo, shares)?) };
+    Some(first..end)
+}
+
+/// Up to when the share that is furthest behind has data.
+fn until(slo: &Slo, shares: &[Counted<'_>]) -> Option<DateTime<Utc>> {
+    let all = shares.iter().map(|share| share.until(slo));
+    all.collect::<Option<Vec<_>>>()?.into_iter().min()
+}
+
+/// The hours of the SLO from its first minute on that all shares keep.
+pub(super) fn hours(shares: &[Counted<'_>], first: Minute) -> Range<i64> {
+    let kept = |share: &Counted<'_>| {
+        let Range { start, end } = share.events.hours();
+        *earlier(start, share.delay).start()..*earlier(end - 1, share.delay).end() + 1
+    };
+    let whole = first.hour()..i64::MAX;
+    shares.iter().map(kept).fold(whole, |a, b| a.start.max(b.start)..a.end.min(b.end))
+}
+
+/// A minute of the SLO; `None` when a share's is not in memory. What one side holds of a minute that
+/// the other will never know is no part of the SLO.
+pub(super) fn bucket(
+    shares: &[Counted<'_>],
+    known: Option<&Range<Minute>>,
+    minute: Minute,
+) -> Option<Bucket> {
+    let mut sum: Option<Bucket> = None;
+    let mut is_known = known.is_some_and(|known| known.contains(&minute));
+    for share in shares {
+        let bucket = share.events.bucket(minute + share.delay)?;
+        is_known &= share.catches_up || bucket.measured || shares.len() == 1;
+        let bucket = share.of_slo(bucket);
+        sum = Some(sum.map_or(bucket, |sum| sum.and(&bucket)));
+    }
+    Some(sum.filter(|_| is_known).unwrap_or_default())
+}
+
+impl Counted<'_> {
+    /// Up to when it has data, by the SLO's clock.
+    fn until(&self, slo: &Slo) -> Option<DateTime<Utc>> {
+        let until = match self.source {
+            Some(source) => reading::data_until(self.reading, reading::rules(slo, source)),
+            None => self.reading.read_to,
+        };
+        Some(until? - TimeDelta::minutes(self.delay))
+    }
+
+    /// What it is, when its source answers and nothing was ever seen of it.
+    fn silent(&self) -> Option<String> {
+        let is_silent = self.source.is_some()
+            && self.events.first().is_none()
+            && self.reading.last_error.is_none();
+        let queries = self.reading.queries[0].join(" + ");
+        is_silent.then(|| format!("{queries} in `{}`", self.reading.source))
+    }
+
+    /// What a bucket of its own is of the SLO's.
+    fn of_slo(&self, bucket: Bucket) -> Bucket {
+        let (good, total) = self.role.weigh(bucket.good, bucket.total);
         let lump = bucket.lump.map(|lump| {
-            let (good, total) = share.role.weigh(lump.good, lump.total);
-            Lump { from: lump.from - share.delay, good, total }
+            let (good, total) = self.role.weigh(lump.good, lump.total);
+            Lump { from: lump.from - self.delay, good, total }
         });
-        Bucket { good, total, lump, ..bucket }
-    });
-    let first = all.next().unwrap_or_default();
-    all.fold(first, |sum, share| sum.and(&share))
+        // What is assumed or dropped are events of the total.
+        let (_, assumed) = self.role.weigh(0, bucket.assumed);
+        let (_, dropped) = self.role.weigh(0, bucket.dropped);
+        Bucket { good, total, lump, assumed, dropped, ..bucket }
+    }
+
+    /// The age beyond which it is stale.
+    fn stale_after(&self, slo: &Slo) -> Span {
+        let age = match (self.source, self.reading.together.as_deref()) {
+            (Some(source), _) => reading::stale_after(slo, source),
+            (None, Some(inner)) => inner.stale_after,
+            (None, None) => Span::millis(0),
+        };
+        Span::millis(age.as_millis() + self.delay * 60_000)
+    }
 }
 
 /// How the SLO was read: as far as the share that is furthest behind.
 pub(super) fn read(slo: &Slo, shares: &[Counted<'_>]) -> Reading {
     let mut all = Reading::default();
-    let mut together =
-        Together { sources: Vec::new(), stale_after: Span::millis(0), backfill: None };
+    let mut together = Together {
+        sources: Vec::new(),
+        stale_after: Span::millis(0),
+        backfill: None,
+        silent: Vec::new(),
+    };
     // Of all shares, or of none.
-    let mut until: Option<Option<DateTime<Utc>>> = None;
     let mut newest: Option<Option<i64>> = None;
     for share in shares {
-        let data = match share.source {
-            Some(source) => reading::data_until(share.reading, reading::rules(slo, source)),
-            None => share.reading.read_to,
-        };
-        let data = data.map(|until| until - TimeDelta::minutes(share.delay));
-        until = Some(until.map_or(data, |until| until.zip(data).map(|(a, b)| a.min(b))));
         let last = share.reading.newest.map(|newest| newest - share.delay * 60_000);
         newest = Some(newest.map_or(last, |newest| newest.zip(last).map(|(a, b)| a.min(b))));
+        together.stale_after = together.stale_after.max(share.stale_after(slo));
         let inner = share.reading.together.as_deref();
-        let stale = match (share.source, inner) {
-            (Some(source), _) => reading::stale_after(slo, source),
-            (None, Some(inner)) => inner.stale_after,
-            (None, None) => Span::millis(0),
-        };
-        let stale = Span::millis(stale.as_millis() + share.delay * 60_000);
-        together.stale_after = together.stale_after.max(stale);
+        together.silent.extend(share.silent());
         let backfill = share.backfill.clone().or_else(|| inner.and_then(|i| i.backfill.clone()));
         together.backfill = slowest(together.backfill, backfill);
         match inner {
             Some(inner) => together.sources.extend(inner.sources.iter().cloned()),
-            None => together.sources.extend(sides(slo.indicator.part(), share, data)),
+            None => together.sources.extend(sides(slo.indicator.part(), share, share.until(slo))),
         }
         all.last_error = all.last_error.or_else(|| share.reading.last_error.clone());
         all.oddity = all.oddity.or_else(|| share.reading.oddity.clone());
         all.dip = all.dip.max(share.reading.dip);
     }
-    all.read_to = until.flatten();
+    all.read_to = until(slo, shares);
     all.newest = newest.flatten();
     all.together = Some(Box::new(together));
     all
@@ -121,3 +194,6 @@ fn slowest(a: Option<Backfill>, b: Option<Backfill>) -> Option<Backfill> {
         (a, b) => a.or(b),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! Budgets at an instant straight from the sources: no database, no server.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use budget_gate::exclusion::Exclusion;
 use chrono::{DateTime, Utc};
 use slo_core::budget::{Account, end_of};
 use slo_core::composite::{self, Known, as_member};
@@ -13,6 +13,7 @@ use slo_core::slo::{Service, Slo, SloId};
 use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, BudgetView};
 
+use crate::evaluate::exclusion::{Acting, InForce, reach};
 use crate::evaluate::mix::{self, Counted};
 use crate::evaluate::reading::{self, Reading};
 use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
@@ -42,6 +43,8 @@ pub struct Question<'a> {
     pub burns: &'a [Span],
     /// What policies ask about the future.
     pub asks: &'a [Ask],
+    /// What is excluded.
+    pub exclusions: &'a [Exclusion],
 }
 
 /// One SLO while it is read.
@@ -133,8 +136,18 @@ impl One {
         }
     }
 
-    fn view(&mut self, question: &Question<'_>) -> BudgetView {
+    /// Without what is excluded for it, or for a composite that it is looked at for.
+    fn view(
+        &mut self,
+        question: &Question<'_>,
+        exclusions: &[Arc<Acting>],
+        of_composite: &[Arc<Acting>],
+    ) -> BudgetView {
+        let mut acting = Acting::on(exclusions, &self.account.slo().id);
+        Acting::join(&mut acting, of_composite);
         if self.members.is_empty() {
+            self.reading.exclusions = acting;
+            self.account.exclude(&Acting::minutes(&self.reading.exclusions));
             let (account, at, asks) = (&mut self.account, question.at, question.asks);
             return reading::view(account, &self.reading, &self.source, at, asks, None, None);
         }
@@ -145,7 +158,7 @@ impl One {
             .iter_mut()
             .map(|member| {
                 member.one.reading.ends = end;
-                member.one.view(question)
+                member.one.view(question, exclusions, &acting)
             })
             .collect();
         let known = self.members.iter().zip(&views).zip(until);
@@ -162,13 +175,15 @@ impl One {
     /// Adds up what its shares have counted.
     fn add_up(&mut self) {
         let counted: Vec<Counted<'_>> = self.shares.iter().map(OneShare::counted).collect();
-        let hours = counted.iter().map(|share| (share.delay, share.events.hours()));
-        let hours: BTreeSet<i64> = hours
-            .flat_map(|(delay, hours)| hours.flat_map(move |hour| mix::earlier(hour, delay)))
-            .collect();
-        let minutes = hours.into_iter().flat_map(|hour| hour * 60..hour * 60 + 60).map(Minute);
-        for minute in minutes {
-            self.account.replace(minute, &mix::bucket(&counted, minute));
+        let known = mix::known(self.account.slo(), &counted);
+        let hours = known.as_ref().map_or(0..0, |known| mix::hours(&counted, known.start));
+        for minute in (hours.start * 60..hours.end * 60).map(Minute) {
+            if let Some(bucket) = mix::bucket(&counted, known.as_ref(), minute) {
+                self.account.replace(minute, &bucket);
+            }
+        }
+        if let Some(known) = known {
+            self.account.events_mut().set_first(known.start);
         }
         self.reading = mix::read(self.account.slo(), &counted);
         self.queries = self.shares.iter().flat_map(|share| share.one.queries.clone()).collect();
@@ -222,6 +237,7 @@ impl OneShare {
             reading: &self.one.reading,
             source: Some(&self.one.source),
             backfill: None,
+            catches_up: mix::catches_up(self.one.feeds.as_deref()),
         }
     }
 }
@@ -252,7 +268,9 @@ pub async fn read(question: &Question<'_>, progress: &(dyn Fn(f64) + Sync)) -> V
 
 /// The views at the question's instant.
 pub fn views(question: &Question<'_>, all: &mut [One]) -> Vec<BudgetView> {
-    all.iter_mut().map(|one| one.view(question)).collect()
+    let in_force: Vec<InForce> = question.exclusions.iter().map(InForce::declared).collect();
+    let acting = Acting::between(&in_force, reach(&question.slos, question.at));
+    all.iter_mut().map(|one| one.view(question, &acting, &[])).collect()
 }
 
 fn empty(question: &Question<'_>, slo: &Arc<Slo>) -> One {
@@ -281,10 +299,10 @@ fn open(question: &Question<'_>, slo: &Arc<Slo>) -> One {
         return one;
     }
     let shares = shares(slo, defaults(question.sources));
-    let found: Result<Vec<_>, String> =
-        shares.iter().map(|share| source_of(question.sources, share)).collect();
+    let source = |share| source_of(question.sources, share).map_err(|reason| (share, reason));
+    let found: Result<Vec<_>, _> = shares.iter().map(source).collect();
     match (found, &shares[..]) {
-        (Err(reason), _) => one.reading.last_error = Some(reason),
+        (Err((share, reason)), _) => one.reading.lacks(share, reason),
         (Ok(found), [only]) if only.is_plain() => one.is_read_by(found[0], only),
         (Ok(found), _) => {
             for (source, share) in found.into_iter().zip(&shares) {

@@ -9,6 +9,7 @@ use slo_core::slo::{Slo, SloId};
 use slo_core::time::{Minute, Span};
 use slo_core::view::BudgetView;
 
+use super::exclusion::{Acting, InForce, reach};
 use super::reading;
 use crate::source::config::SourceConfig;
 use crate::store::{Store, StoreError};
@@ -21,6 +22,10 @@ mod unsure;
 pub struct Past {
     store: Store,
     all: HashMap<SloId, History>,
+    /// The minutes that any look can go by.
+    reach: (Minute, Minute),
+    in_force: Arc<[InForce]>,
+    acting: Vec<Arc<Acting>>,
 }
 
 /// What the ledger knows of an SLO at an instant.
@@ -67,7 +72,17 @@ impl Past {
             one.load(&ledger, folds.remove(&ledger.id), hours);
         }
         let all = all.into_iter().map(|one| (one.id().clone(), one)).collect();
-        Ok(Self { store: store.clone(), all })
+        let reach = (reach(slos, from).0, reach(slos, to).1);
+        let (in_force, acting) = (Arc::default(), Vec::new());
+        Ok(Self { store: store.clone(), all, reach, in_force, acting })
+    }
+
+    /// Says what is excluded at the looks from now on.
+    pub fn exclude(&mut self, in_force: &Arc<[InForce]>) {
+        if !Arc::ptr_eq(&self.in_force, in_force) {
+            self.in_force = in_force.clone();
+            self.acting = Acting::between(&**in_force, self.reach);
+        }
     }
 
     /// Where an SLO is read; `None` for one that was not loaded.
@@ -87,7 +102,7 @@ impl Past {
         now: DateTime<Utc>,
     ) -> Result<Look, StoreError> {
         match self.all.get_mut(slo) {
-            Some(history) => history.look(&self.store, until, now).await,
+            Some(history) => history.look((&self.store, &self.acting), until, now).await,
             None => Ok(Look::Gone(format!("{} was not looked for", slo.slo))),
         }
     }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use slo_core::bucket::Sums;
 use slo_core::budget::{Account, Facts, end_of};
 use slo_core::calendar;
 use slo_core::counter::Rules;
-use slo_core::plan::Feeds;
+use slo_core::plan::{Feeds, Share};
 use slo_core::sli::Part;
 use slo_core::slo::{Slo, Window};
 use slo_core::time::{Minute, Span};
 use slo_core::view::{Ask, Backfill, BudgetView, Finding, SourceView};
 
+use super::exclusion::Acting;
 use super::recount::Recount;
 use crate::source::config::SourceConfig;
 use crate::source::intake::Oddity;
@@ -35,6 +37,8 @@ pub struct Reading {
     pub between: Option<(Option<f64>, Option<f64>)>,
     /// When a counter fell a little and was held, and by how much.
     pub dip: Option<(Minute, i64)>,
+    /// The exclusions that act on it.
+    pub exclusions: Vec<Arc<Acting>>,
     /// Whether it was counted in another way before.
     pub replaces: bool,
     /// What a recount found that contradicts the ledger.
@@ -54,6 +58,8 @@ pub struct Together {
     pub stale_after: Span,
     /// How far the reading of the past is.
     pub backfill: Option<Backfill>,
+    /// What nothing was ever seen of, as `query in source`.
+    pub silent: Vec<String>,
 }
 
 impl Reading {
@@ -61,6 +67,13 @@ impl Reading {
     pub fn reads(&mut self, feeds: &Feeds) {
         let (total, other) = feeds.expressions();
         self.queries = [total.into(), other.into()];
+    }
+
+    /// Notes that there is no source to count it from, and why.
+    pub fn lacks(&mut self, share: &Share, reason: String) {
+        self.source = share.source.as_str().into();
+        self.reads(&share.feeds);
+        self.last_error = Some(reason);
     }
 
     /// Notes the boundaries that a native histogram was seen to have around the threshold.
@@ -153,7 +166,7 @@ fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> V
     let part = if slo.indicator.part() == Part::Bad { "bad" } else { "good" };
     if let Some(together) = &reading.together {
         together.sources.clone()
-    } else if reading.source.is_empty() {
+    } else if reading.source.is_empty() && reading.last_error.is_none() {
         Vec::new()
     } else {
         vec![side("total", total), side(part, other)]
@@ -191,10 +204,21 @@ fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
             ..finding("dip", message, &[("by", by as f64)])
         });
     }
+    let silent = reading.together.iter().flat_map(|together| &together.silent);
+    found.extend(silent.map(|side| silent_side(side)));
     found.extend(changed(account, reading));
     found.extend(reading.recount.as_deref().map(recounted));
     found.extend(faults(account));
+    found.extend(excluded(account, reading));
     found
+}
+
+/// Of two sides that are apart neither tells whether the other is idle or dead.
+fn silent_side(side: &str) -> Finding {
+    let message = format!(
+        "nothing was ever seen of {side}, so nothing is known of the SLO: a counter should be there, at 0, before its first event"
+    );
+    finding("sideWithoutData", message, &[])
 }
 
 fn recounted(recount: &Recount) -> Finding {
@@ -227,17 +251,40 @@ fn changed(account: &Account, reading: &Reading) -> Option<Finding> {
     Some(Finding { since, ..finding("queryChanged", message, &[]) })
 }
 
+/// What is left out of the first window, and why; nothing where nothing was counted anyway.
+fn excluded(account: &Account, reading: &Reading) -> Option<Finding> {
+    let slide = account.events().slides().first()?;
+    if slide.sums == Sums::default() {
+        return None;
+    }
+    let minutes = account.excluded_between(slide.from, slide.to);
+    let acting = reading.exclusions.iter().filter(|one| one.count(slide.from, slide.to) > 0);
+    let names: Vec<String> = acting.map(ToString::to_string).collect();
+    let named = match names.get(NAMED..).filter(|rest| !rest.is_empty()) {
+        Some(rest) => format!("{} and {} more", names[..NAMED].join(", "), rest.len()),
+        None => names.join(", "),
+    };
+    let window = account.slo().windows.first()?;
+    let message = format!("{minutes} minutes of the {window} window are excluded: {named}");
+    let numbers = [("minutes", minutes as f64), ("exclusions", names.len() as f64)];
+    (minutes > 0).then(|| finding("excluded", message, &numbers))
+}
+
+/// So many exclusions are named in a sentence.
+const NAMED: usize = 3;
+
 /// Faults in the counts themselves.
 fn faults(account: &Account) -> Option<Finding> {
-    let first = account.events().slides().first()?;
-    if first.sums.invalid > 0 {
-        let minutes = first.sums.invalid as f64;
+    account.events().slides().first()?;
+    let sums = account.event_sums(0);
+    if sums.invalid > 0 {
+        let minutes = sums.invalid as f64;
         let message = format!(
             "{minutes} minutes of the window hold a value that is no count (not a whole number from 0 to 2^53)"
         );
         return Some(finding("noCount", message, &[("minutes", minutes)]));
     }
-    let (good, total) = (first.sums.good, first.sums.total);
+    let (good, total) = (sums.good, sums.total);
     if good > total || good < 0 {
         let message = format!("good and total contradict each other: {good} good of {total}");
         let numbers = [("good", good as f64), ("total", total as f64)];

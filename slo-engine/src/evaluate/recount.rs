@@ -136,6 +136,8 @@ pub async fn recount(
         at: now,
         burns: &[],
         asks: &[],
+        // What happened is compared, whether it counts or not.
+        exclusions: &[],
     };
     let marks = store.watermarks().await?;
     let marks: HashMap<String, Minute> =

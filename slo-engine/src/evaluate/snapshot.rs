@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use slo_core::slo::{Service, SloId};
 use slo_core::view::BudgetView;
 
+use super::exclusion::InForce;
 use super::recount::Recount;
 use crate::declared::Declared;
 
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub views: Vec<Vec<Arc<BudgetView>>>,
     /// Ledger numbers of SLOs, for histories.
     pub ledgers: Arc<BTreeMap<SloId, u32>>,
+    /// The exclusions that the views go by.
+    pub exclusions: Arc<[InForce]>,
     /// Why the last commit failed, when it did.
     pub store_error: Option<String>,
     /// Why changed files were not taken over, when they had errors.

@@ -1,7 +1,8 @@
 //! Exclusions as the record knows them: those that somebody asked for, with what became of them, and
-//! those that files declare. No budget leaves their minutes out yet: they are kept and audited.
+//! those that files declare.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use budget_gate::exclusion::Exclusion;
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::event::Event;
 use super::{Gate, id};
+use crate::evaluate::exclusion::InForce;
 use crate::record::Unrecorded;
 
 /// An exclusion that was asked for, approved and perhaps removed.
@@ -45,6 +47,16 @@ impl Requested {
         let others = self.approvals.iter().filter(|name| *name != self.author());
         let others = others.collect::<BTreeSet<_>>().len();
         self.approvals_needed.saturating_sub(u32::try_from(others).unwrap_or(u32::MAX))
+    }
+
+    /// As it acts; `None` while it lacks approvals, and once it is removed.
+    fn in_force(&self) -> Option<InForce> {
+        let in_force = self.lacks() == 0 && self.removed_at.is_none();
+        in_force.then(|| InForce {
+            name: self.id.clone(),
+            exclusion: self.exclusion.clone(),
+            since: Some(self.at),
+        })
     }
 }
 
@@ -94,6 +106,8 @@ impl FromFile {
 #[derive(Debug, Clone, Default)]
 pub struct Exclusions {
     requested: Vec<Requested>,
+    /// Those of them that are in force.
+    in_force: Arc<[InForce]>,
     /// Those of the files as they were recorded last, by id, and since when each has been there.
     declared: Vec<(FromFile, DateTime<Utc>)>,
 }
@@ -103,6 +117,23 @@ impl Exclusions {
     #[must_use]
     pub fn requested(&self) -> &[Requested] {
         &self.requested
+    }
+
+    /// Those that were asked for and are in force. The same list until that changes.
+    #[must_use]
+    pub const fn in_force(&self) -> &Arc<[InForce]> {
+        &self.in_force
+    }
+
+    /// All that were in force as far as this is recorded: also those that files declared last.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<InForce> {
+        let files = self.declared.iter().map(|(one, _)| InForce {
+            name: one.place.clone().unwrap_or_else(|| one.id.clone()),
+            exclusion: one.exclusion.clone(),
+            since: None,
+        });
+        files.chain(self.in_force.iter().cloned()).collect()
     }
 
     /// One that was asked for, by its id.
@@ -124,18 +155,25 @@ impl Exclusions {
 
     pub(super) fn request(&mut self, one: Requested) {
         self.requested.push(one);
+        self.look_anew();
     }
 
     pub(super) fn approve(&mut self, step: ExclusionStep) {
         if let Some(one) = self.find_mut(&step.id) {
             one.approvals.push(step.by);
         }
+        self.look_anew();
     }
 
     pub(super) fn remove(&mut self, step: ExclusionStep) {
         if let Some(one) = self.find_mut(&step.id) {
             (one.removed_by, one.removed_at) = (Some(step.by), Some(step.at));
         }
+        self.look_anew();
+    }
+
+    fn look_anew(&mut self) {
+        self.in_force = self.requested.iter().filter_map(Requested::in_force).collect();
     }
 
     pub(super) fn declare(&mut self, all: Vec<FromFile>, at: DateTime<Utc>) {

@@ -1,5 +1,5 @@
-//! `/v1/exclusions`: people and pipelines say which times are not to count, such as maintenance. They
-//! are kept and audited; that budgets leave these minutes out is not built yet.
+//! `/v1/exclusions`: people and pipelines say which times are not to count, such as maintenance. What is
+//! answered here is recorded; the engine's next tick goes by it.
 
 use std::sync::Arc;
 
@@ -32,11 +32,12 @@ pub(super) use shown::{Accepted, Shown};
 
 /// Ask for an exclusion
 ///
-/// It takes effect at once, unless it reaches into the past (it begins more than a minute ago): then it
-/// waits for as many approvals as the strictest of the policies of the services that it names asks of
-/// overrides. Its author is whose token asks; the token needs the scope `exclude` for everything that
-/// the patterns name. What comes every week counts from now on. A pattern that matches no declared SLO
-/// is a warning. Exclusions are kept and audited; budgets do not use them yet.
+/// It takes effect at the next tick, unless it reaches into the past (it begins more than a minute ago):
+/// then it waits for as many approvals as the strictest of the policies of the services that it names asks
+/// of overrides. Its author is whose token asks; the token needs the scope `exclude` for everything that
+/// the patterns name. Every minute that it touches is left out of the SLOs' numbers, and nothing is
+/// deleted. What comes every week counts from now on. A pattern that matches no declared SLO is a
+/// warning.
 #[utoipa::path(post, path = "/v1/exclusions", tag = "exclusions", operation_id = "createExclusion",
     request_body(content = ref("#/components/schemas/NewExclusion"), content_type = "application/json"),
     responses(
@@ -105,8 +106,7 @@ impl Listing {
 
 /// Exclusions that were asked for and those of the files, newest first
 ///
-/// Those of a file are as new as the record that first told of them. Exclusions are kept and audited;
-/// budgets do not use them yet.
+/// Those of a file are as new as the record that first told of them.
 #[utoipa::path(get, path = "/v1/exclusions", tag = "exclusions", operation_id = "listExclusions", params(Listing), responses(
     (status = 200, description = "One page", body = ref("#/components/schemas/ExclusionPage")),
 ))]
@@ -163,8 +163,8 @@ pub(super) async fn approve(
 
 /// Remove an exclusion
 ///
-/// What it excluded counts again. One that a file declares is removed there: this answers 409 and names
-/// the file.
+/// What it excluded counts again from the next tick on. One that a file declares is removed there: this
+/// answers 409 and names the file.
 #[utoipa::path(delete, path = "/v1/exclusions/{id}", tag = "exclusions", operation_id = "removeExclusion", responses(
     (status = 200, description = "The exclusion", body = ref("#/components/schemas/Exclusion")), Forbidden, NotFound, Conflict,
 ), params(("id" = String, Path, description = "The exclusion's id")))]

@@ -7,8 +7,9 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use slo_core::exclusion::Excluded;
 use slo_core::slo::{Service, Slo};
-use slo_core::time::Minute;
+use slo_core::time::{Minute, Span};
 use slo_core::timeslice::Slicing;
 use slo_core::view::{BudgetView, Unit, whole};
 use utoipa::IntoParams;
@@ -18,11 +19,13 @@ use super::openapi::NotFound;
 use super::place;
 use super::problem::Problem;
 use super::query::{Asked, Named};
+use crate::evaluate::exclusion::Acting;
 use crate::evaluate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
 pub(super) use fold::Counts;
 use fold::{Fold, Judged, Point};
 use range::Range;
+pub(super) use range::stretch;
 
 mod fold;
 mod range;
@@ -65,7 +68,7 @@ pub(super) struct History {
     /// The target as a share.
     objective: f64,
     /// What the objective allows to be bad from `from` to `to`: (1 - objective) times all events, or
-    /// times all slices; null when nothing was measured.
+    /// times all slices, that are not excluded; null when nothing was measured.
     #[serde(serialize_with = "whole::optional")]
     #[schemars(with = "Option<f64>")]
     allowed: Option<f64>,
@@ -94,8 +97,8 @@ pub(super) async fn show(
     let (ledger, slo) = kept(&snapshot, declared, view)?;
     let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
     let range = Range::read(&asked, view, slicing.as_ref(), app.now())?;
-    let fold = fold(&app.shared.store, ledger, view, Fold::new(range, slicing));
-    let fold = fold.await.map_err(|error| {
+    let new = Fold::new(range, slicing, excluded(&snapshot, slo, &range));
+    let fold = fold(&app.shared.store, ledger, view, new).await.map_err(|error| {
         tracing::error!(%error, service, slo = slo.id.slo.as_str(), "cannot read a history");
         Problem::unavailable("the history cannot be read; the engine's log says why")
     })?;
@@ -134,12 +137,22 @@ pub(super) async fn counted(
         return Ok(Counts::default());
     }
     let range = Range { from, to, step: to - from };
-    let fold = fold(&app.shared.store, ledger, view, Fold::new(range, slicing)).await;
+    let new = Fold::new(range, slicing, excluded(snapshot, slo, &range));
+    let fold = fold(&app.shared.store, ledger, view, new).await;
     let fold = fold.map_err(|error| {
         tracing::error!(%error, "cannot read what an SLO counted");
         Problem::unavailable("the ledger cannot be read; the engine's log says why")
     })?;
     Ok(fold.counts())
+}
+
+/// The minutes that exclusions take from a range, and before it as far back as a lump or a slice that
+/// ends in it can begin.
+fn excluded(snapshot: &Snapshot, slo: &Slo, range: &Range) -> Excluded {
+    let slice = slo.budgeting.slice().map_or(0, Span::as_minutes);
+    let from = range.from - slo.max_gap.as_minutes() - slice - 1;
+    let acting = Acting::between(&*snapshot.exclusions, (from, range.to + slice));
+    Acting::minutes(&Acting::on(&acting, &slo.id)).of_slo(slo)
 }
 
 /// The SLO's ledger and declaration.

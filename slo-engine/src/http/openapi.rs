@@ -17,6 +17,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
+use super::attribution::Attribution;
 use super::caller::OPEN;
 use super::gate::{overrides, watch};
 use super::history::History;
@@ -46,7 +47,11 @@ fn schemas() -> serde_json::Map<String, Value> {
     all.with::<health::Alive>().with::<health::Ready>().with::<ProblemDocument>();
     all.with::<Page<services::Summary<'_>>>().with::<services::Whole<'_>>();
     all.with::<Page<BudgetView>>().with::<State>();
-    all.with::<History>().with::<Decision>().with::<Page<Decision>>().with::<Kind>();
+    all.with::<Attribution>()
+        .with::<History>()
+        .with::<Decision>()
+        .with::<Page<Decision>>()
+        .with::<Kind>();
     all.with::<Verdict>().with::<overrides::Shown>().with::<Page<overrides::Shown>>();
     all.with::<watch::Watch>().with::<Deployment>().with::<Page<Deployment>>();
     all.with::<deployments::DeploymentCost>();

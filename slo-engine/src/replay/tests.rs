@@ -6,6 +6,7 @@ use lab::{FIRST, Lab, ORDERS, POLICY, at, deployed, overridden, rollback};
 
 use super::*;
 use crate::gate::event::{Event, Step};
+use crate::gate::exclusion::{ExclusionStep, FromFile, Requested};
 
 mod lab;
 
@@ -304,6 +305,74 @@ async fn more_decisions_than_a_page_holds_are_each_asked_once() {
     }
     let (_, summary) = lab.replay(&denying_below("75%")).await;
     assert_eq!((summary.all.decisions, summary.all.changed), (1_203, 1_203));
+}
+
+#[tokio::test]
+async fn a_decision_is_asked_again_with_the_exclusions_that_were_in_force_then() {
+    // 200 of 1,000 fail for an hour: 12,000 of the 14,400 that may.
+    let bad = |minute| if (2_000..2_060).contains(&minute) { 200 } else { 0 };
+    let lab = Lab::of_orders(bad).await;
+    let step = |minute| ExclusionStep { id: "e1".into(), by: "token:ben".into(), at: at(minute) };
+    let half = excluding(2_000, 2_030);
+    lab.happens(2_100, Event::ExclusionCreated(half.clone())).await;
+    lab.happens(2_200, Event::ExclusionApproved(step(2_200))).await;
+    lab.happens(2_300, Event::ExclusionRemoved(step(2_300))).await;
+    let exclusions = FromFile::all(std::slice::from_ref(&half.exclusion));
+    let declared = Event::ExclusionsDeclared { id: "f1".into(), at: at(2_400), exclusions };
+    lab.happens(2_400, declared).await;
+    let (whole, without) = (1.0 - 12_000.0 / 14_400.0, 1.0 - 6_000.0 / 14_100.0);
+    for (minute, remaining) in
+        [(2_090, whole), (2_150, whole), (2_250, without), (2_350, whole), (2_450, without)]
+    {
+        lab.record(&lab.decision(minute, Allow, remaining)).await;
+    }
+    let (items, summary) = lab.replay(POLICY).await;
+    assert_eq!((items, summary.all.decisions), (vec![], 5));
+    let (items, _) = lab.replay(&denying_below("50%")).await;
+    let changed = [2_090, 2_150, 2_350].map(|minute| (minute, Outcome::Changed));
+    assert_eq!(outcomes(&items), changed);
+    let (items, _) = lab.replay_of(POLICY, Some("production"), (at(2_240), at(2_360))).await;
+    assert_eq!(items, vec![], "also of one service, and of a part of the time");
+}
+
+#[tokio::test]
+async fn an_hour_of_which_half_was_excluded_is_not_guessed_when_its_minutes_are_forgotten() {
+    let lab = Lab::of_orders(|_| 4).await;
+    lab.happens(100, Event::ExclusionCreated(excluding(1_500, 1_530))).await;
+    lab.happens(
+        100,
+        Event::ExclusionApproved(ExclusionStep {
+            id: "e1".into(),
+            by: "token:ben".into(),
+            at: at(100),
+        }),
+    )
+    .await;
+    for minute in [1_490, 2_450] {
+        lab.record(&lab.decision(minute, Allow, 0.6)).await;
+    }
+    assert_eq!(lab.replay(POLICY).await.0, vec![]);
+    lab.store.forget(FIRST.hour() + 26, 0).await.unwrap();
+    let (items, summary) = lab.replay(POLICY).await;
+    assert_eq!(summary.all.not_known, 2, "{items:?}");
+    assert!(items[1].reason.as_ref().unwrap().contains("have been forgotten"), "{items:?}");
+}
+
+/// Minutes that somebody asked to exclude, which another person has to approve.
+fn excluding(from: i64, until: i64) -> Requested {
+    let [from, until] = [from, until].map(|minute| (FIRST + minute).start());
+    let body = serde_json::json!({
+        "slos": ["orders/*"], "reason": "upgrade", "author": "token:ana", "from": from, "until": until,
+    });
+    Requested {
+        id: "e1".to_owned(),
+        at: at(100),
+        exclusion: serde_json::from_value(body).unwrap(),
+        approvals_needed: 1,
+        approvals: Vec::new(),
+        removed_by: None,
+        removed_at: None,
+    }
 }
 
 #[test]

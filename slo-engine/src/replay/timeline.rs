@@ -1,6 +1,7 @@
 //! Recorded decisions in the order of time, each with what had been told and asked before it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use budget_gate::incident::Incident;
 use budget_gate::overriding::WEEK;
@@ -9,6 +10,7 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 
 use super::Replay;
+use crate::evaluate::exclusion::InForce;
 use crate::gate::state::{Place, State};
 use crate::gate::{REPEATED, decision, event, may_count};
 use crate::record::{Filter, Record, RecordKind, Records};
@@ -30,6 +32,10 @@ pub(super) struct Timeline {
     /// The last record that was read; `None` at the beginning.
     last: Option<(DateTime<Utc>, i64)>,
     state: State,
+    /// Steps of exclusions that are yet to come: they are about patterns, so no filter finds them.
+    exclusions: VecDeque<Record>,
+    /// Those that are in force.
+    excluded: Arc<[InForce]>,
     incidents: Vec<Incident>,
     /// Decisions of the last minutes whose claims count, by the keys of their questions.
     claims: VecDeque<(String, DateTime<Utc>)>,
@@ -53,6 +59,7 @@ impl Timeline {
             }
         }
         drop(events);
+        let exclusions = records.all_of(&[RecordKind::Exclusion]).try_collect().await?;
         let after = replay.incidents_close_after;
         let filter = Filter {
             service: replay.service.map(str::to_owned),
@@ -68,6 +75,8 @@ impl Timeline {
             page: VecDeque::new(),
             last: None,
             state,
+            exclusions,
+            excluded: Arc::default(),
             incidents: replay.store.incidents_between(replay.between, after).await?,
             claims: VecDeque::new(),
         })
@@ -79,6 +88,7 @@ impl Timeline {
             match record.entry.kind {
                 RecordKind::Override | RecordKind::Deployment => self.state.apply(event(&record)?),
                 RecordKind::Decision if record.entry.at >= self.from => {
+                    self.exclude_until((record.entry.at, record.seq))?;
                     let key = record.entry.idempotency.as_ref().map(|(key, _)| key.clone());
                     return Ok(Some(Asked { decision: decision(&record)?, key }));
                 }
@@ -89,6 +99,25 @@ impl Timeline {
             }
         }
         Ok(None)
+    }
+
+    /// Takes what became of exclusions before a decision.
+    fn exclude_until(&mut self, decision: (DateTime<Utc>, i64)) -> Result<(), StoreError> {
+        let is_before = |record: &Record| (record.entry.at, record.seq) < decision;
+        let mut changed = false;
+        while let Some(record) = self.exclusions.pop_front_if(|record| is_before(record)) {
+            self.state.apply(event(&record)?);
+            changed = true;
+        }
+        if changed {
+            self.excluded = self.state.exclusions.recorded().into();
+        }
+        Ok(())
+    }
+
+    /// The exclusions that were in force when the last decision was made.
+    pub(super) const fn excluded(&self) -> &Arc<[InForce]> {
+        &self.excluded
     }
 
     async fn record(&mut self) -> Result<Option<Record>, StoreError> {

@@ -14,7 +14,7 @@ use slo_source_elastic::{Config, Counts, Elastic as Client, Error, Fault, Query}
 use super::config::{Auth, SourceConfig};
 use super::error::SourceError;
 use super::intake::Intake;
-use super::intake::logs::{Found, weighed};
+use super::intake::logs::{Found, LogFeed, weighed};
 use super::reader::{Later, MetricSource, Read};
 
 /// One cluster.
@@ -75,7 +75,7 @@ impl Elastic {
         if feeds.is_empty() || end <= first {
             return Ok(Read::default());
         }
-        let counts = feeds.iter().flat_map(|feed| feed.counts());
+        let counts = feeds.iter().flat_map(LogFeed::counts);
         let queries: Vec<Query> = counts.map(query).collect();
         let counted = self.client.count(&queries, first, end).await.map_err(refused)?;
         if let Some(now) = &intake.now {
@@ -139,6 +139,7 @@ impl Elastic {
             index: "*".to_owned(),
             filter: serde_json::json!({"match_none": {}}),
             heartbeat: None,
+            groups: None,
         };
         self.client.count(&[query], Minute(0), Minute(1)).await.map_err(refused).map(|_| ())
     }
@@ -149,6 +150,7 @@ fn query(count: &LogCount) -> Query {
         index: count.index.clone().unwrap_or_else(|| "*".to_owned()),
         filter: count.query(),
         heartbeat: count.heartbeat.as_ref().map(Filter::dsl),
+        groups: None,
     }
 }
 

@@ -345,7 +345,8 @@ impl Intake {
         for Sample { at, value } in values.iter().filter(|s| !s.value.is_nan()) {
             let end = Minute::of_millis(*at);
             let start = end - raw.size;
-            if start < self.from {
+            // A slice that began before, and ended since, is known only now.
+            if end <= self.from {
                 continue;
             }
             let good = if raw.share_of == sli::Part::Good { *value } else { 1.0 - *value };

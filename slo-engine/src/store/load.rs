@@ -180,34 +180,6 @@ impl Store {
         unpack_minutes(rows)
     }
 
-    /// The minutes of some hours of all ledgers.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub async fn minutes_of(&self, hours: &[i64]) -> Result<ByLedger<Hour>, StoreError> {
-        let mut found = ByLedger::new();
-        for hours in hours.chunks(500) {
-            let mut query = QueryBuilder::<Sqlite>::new(
-                "SELECT hour, shard, chunk FROM minutes WHERE hour IN (",
-            );
-            let mut list = query.separated(", ");
-            for hour in hours {
-                list.push_bind(hour);
-            }
-            query.push(")");
-            let rows = query
-                .build()
-                .persistent(false)
-                .fetch_all(&self.pool)
-                .await
-                .map_err(failed("read minutes"))?;
-            for (ledger, hours) in unpack_minutes(rows)? {
-                found.entry(ledger).or_default().extend(hours);
-            }
-        }
-        Ok(found)
-    }
-
     /// The minutes of one ledger in hours `from..to`, oldest first.
     ///
     /// # Errors

@@ -11,8 +11,9 @@ use slo_engine::config::Config;
 use slo_engine::declared;
 use slo_engine::evaluate::backfill;
 use slo_engine::evaluate::engine::Engine;
+use slo_engine::evaluate::exclusion::InForce;
 use slo_engine::evaluate::oneshot::{self, Question};
-use slo_engine::evaluate::snapshot::Latest;
+use slo_engine::evaluate::snapshot::{Latest, Snapshot};
 use slo_engine::store::Store;
 
 use crate::support::lab::{END, Lab, steady};
@@ -24,6 +25,8 @@ pub(crate) struct Run {
     pub(crate) engine: Option<Engine>,
     store: Option<Store>,
     latest: Latest,
+    /// What is excluded beside what the files say.
+    pub(crate) requested: Arc<[InForce]>,
 }
 
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
@@ -49,7 +52,8 @@ impl Run {
         config.sources[0].url = url.to_owned();
         config.store.url = format!("sqlite://{}/h.db", folder.path().display());
         let paths = vec![folder.path().to_owned()];
-        Self { config, paths, engine: None, store: None, latest: Latest::default() }
+        let (latest, requested) = (Latest::default(), Arc::default());
+        Self { config, paths, engine: None, store: None, latest, requested }
     }
 
     pub(crate) const fn config_mut(&mut self) -> &mut Config {
@@ -60,7 +64,8 @@ impl Run {
         let declared = Arc::new(declared::read(&self.paths, None).unwrap());
         let store = Store::open(&self.config.store.url).await.unwrap();
         self.latest = Latest::default();
-        let engine = Engine::start(&self.config, declared, store.clone(), self.latest.clone(), now)
+        let (latest, requested) = (self.latest.clone(), self.requested.clone());
+        let engine = Engine::start(&self.config, declared, store.clone(), latest, requested, now)
             .await
             .unwrap();
         // The traffic ended long ago, so the server's clock is far ahead of these ticks.
@@ -86,6 +91,15 @@ impl Run {
         engine.publish(now).await;
     }
 
+    /// Takes the database away from under the engine.
+    pub(crate) async fn lose_the_database(&self) {
+        self.store.as_ref().unwrap().close().await;
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.latest.get().unwrap()
+    }
+
     pub(crate) fn views(&self) -> Vec<Arc<BudgetView>> {
         self.latest.get().unwrap().all().cloned().collect()
     }
@@ -102,7 +116,8 @@ impl Run {
     }
 
     async fn expected(&self, now: DateTime<Utc>) -> Vec<BudgetView> {
-        let declared = declared::read(&self.paths, None).unwrap();
+        let mut declared = declared::read(&self.paths, None).unwrap();
+        declared.exclusions.extend(self.requested.iter().map(|one| one.exclusion.clone()));
         let slos = declared.services.iter().flat_map(|s| s.slos.clone()).collect();
         let question = Question {
             sources: &self.config.sources,
@@ -111,6 +126,7 @@ impl Run {
             at: now,
             burns: &declared.burns,
             asks: &declared.asks,
+            exclusions: &declared.exclusions,
         };
         let mut all = oneshot::read(&question, &|_| {}).await;
         oneshot::views(&question, &mut all)
@@ -132,6 +148,8 @@ impl Run {
                         w.assumed.to_bits(),
                         w.maturity.to_bits(),
                         w.bounds,
+                        w.without_exclusions,
+                        w.estimate.clone(),
                     )
                 };
                 assert_eq!(numbers(a), numbers(b), "{} {} at {now}", live.service, a.window);
@@ -159,6 +177,9 @@ const APART: &str = "apiVersion: headroom/v1\nkind: Service\nservice: apart\ntie
     \x20 - {name: delayed, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
     \x20     total: {source: second, selector: 'http_requests_total{service=\"svc-0001\"}'},\n\
     \x20     good: {selector: 'http_requests_total{service=\"svc-0001\",code!~\"5..\"}', delay: 7m}}}}\n\
+    \x20 - {name: raw, objective: 90%, window: [1d, 6h], budgeting: {timeslices: {size: 5m, goodWhen: 99%}},\n\
+    \x20    indicator: {raw: {errorRatio: 'sum(increase(http_requests_total{service=\"svc-0001\",code=~\"5..\"}[10m]))\n\
+    \x20    / sum(increase(http_requests_total{service=\"svc-0001\"}[10m]))'}}}\n\
     \x20 - {name: journey, objective: 98%, window: [1d, 3h], indicator: {composite: [\n\
     \x20     {slo: apart/whole, weight: 2}, {slo: svc-0002/availability, weight: 1},\n\
     \x20     {slo: slices/availability, weight: 3}, {slo: apart/delayed, weight: 1}]}}\n\

@@ -104,6 +104,21 @@ fn truth(
     [Some(bad as f64), Some(inside.len() as f64)]
 }
 
+/// All windows hold what happened and was written by now.
+async fn agrees(run: &Run, happened: &[(i64, bool, bool)], waiting: &[Document], now: i64) {
+    let is_written = |at: i64| !waiting.iter().any(|document| document.happened == at);
+    let known: Vec<_> = happened.iter().filter(|(at, ..)| is_written(*at)).copied().collect();
+    let views = run.views();
+    for window in 0..2 {
+        for (slo, slow) in [("requests", false), ("fast", true)] {
+            let view = views.iter().find(|view| *view.slo == *slo).unwrap();
+            let expected = truth(&known, view, window, slow);
+            assert_eq!(counts(&views, slo, window), expected, "{slo} {window} at {now}");
+        }
+    }
+    run.compare(at(now)).await;
+}
+
 async fn late_documents_backfill_and_kills_count_what_happened(node: &Node) {
     let name = "live";
     prepare(node, name).await;
@@ -137,20 +152,7 @@ async fn late_documents_backfill_and_kills_count_what_happened(node: &Node) {
             ship(node, name, &mut waiting, now * 1_000).await;
             run.engine.as_mut().unwrap().tick(at(now)).await;
             run.fill(at(now)).await;
-            let known: Vec<_> = happened
-                .iter()
-                .filter(|(at, ..)| !waiting.iter().any(|document| document.happened == *at))
-                .copied()
-                .collect();
-            let views = run.views();
-            for window in 0..2 {
-                for (slo, slow) in [("requests", false), ("fast", true)] {
-                    let view = views.iter().find(|view| *view.slo == *slo).unwrap();
-                    let expected = truth(&known, view, window, slow);
-                    assert_eq!(counts(&views, slo, window), expected, "{slo} {window} at {now}");
-                }
-            }
-            run.compare(at(now)).await;
+            agrees(&run, &happened, &waiting, now).await;
         }
     }
     let missing = run.views().into_iter().find(|view| &*view.slo == "missing").unwrap();
@@ -203,8 +205,7 @@ against_a_node! {
 
 #[test]
 fn a_source_of_logs_is_not_asked_for_metrics() {
-    let mut config = Config::default();
-    config.sources = vec![logs("http://127.0.0.1:9")];
+    let config = Config { sources: vec![logs("http://127.0.0.1:9")], ..Config::default() };
     let folder = tempfile::tempdir().unwrap();
     let slos = SLOS.replace("NAME", "x").replace("source: logs, ", "source: other, ");
     std::fs::write(folder.path().join("slos.yaml"), slos).unwrap();

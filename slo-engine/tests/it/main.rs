@@ -1,9 +1,11 @@
 //! Integration tests against real servers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod apart;
 mod cli;
 mod conformance;
 mod counters;
+mod exclusions;
 mod faults;
 mod latency;
 mod lines;

@@ -38,6 +38,13 @@ slos:
     objective: 99%
     window: 1d
     indicator: {ratio: {total: 'http_requests_total{service="payment"}', bad: '{code=~"5.."}'}}
+---
+apiVersion: headroom/v1
+kind: Exclusion
+slos: ["orders/*"]
+weekly: {from: "Mon..Sun 16:40", until: "17:35", zone: Europe/Paris}
+reason: nightly import
+author: ana@example.com
 "#;
 
 const POLICY: &str = "apiVersion: headroom/v1\nkind: Policy\npolicy: trial\nrules:\n  \

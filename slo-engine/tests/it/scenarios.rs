@@ -163,6 +163,7 @@ async fn views(config: &Config, declared: &Declared, now: DateTime<Utc>) -> Vec<
         at: now,
         burns: &declared.burns,
         asks: &declared.asks,
+        exclusions: &declared.exclusions,
     };
     let mut all = oneshot::read(&question, &|_| {}).await;
     oneshot::views(&question, &mut all)

@@ -92,9 +92,9 @@ impl Run {
         let declared = Arc::new(declared::read(&self.paths, None).unwrap());
         let store = Store::open(&self.config.store.url).await.unwrap();
         self.latest = Latest::default();
+        let (latest, requested) = (self.latest.clone(), Arc::default());
         let engine =
-            Engine::start(&self.config, declared, store.clone(), self.latest.clone(), at(now))
-                .await;
+            Engine::start(&self.config, declared, store.clone(), latest, requested, at(now)).await;
         self.engine = Some(engine.unwrap());
         self.store = Some(store);
     }

@@ -38,20 +38,21 @@ impl Played {
         let path = folder.join("slos.yaml");
         std::fs::write(&path, specs).with_context(|| format!("write {}", path.display()))?;
         let declared = declared::read(&[path], None).map_err(|e| anyhow::anyhow!("{}", e[0]))?;
-        let logs = SourceConfig {
+        let sources = vec![SourceConfig {
             name: "logs".to_owned(),
             kind: SourceKind::Elasticsearch,
             url: url.to_owned(),
             timeout: Span::minutes(5),
             ..SourceConfig::default()
-        };
-        let mut config = Config { sources: vec![logs], ..Config::default() };
+        }];
+        let mut config = Config { sources, ..Config::default() };
         config.store.url = format!("sqlite://{}", folder.join("headroom.db").display());
         let runtime = Runtime::new().context("start the runtime")?;
         let latest = Latest::default();
         let engine = runtime.block_on(async {
             let store = Store::open(&config.store.url).await?;
-            Engine::start(&config, Arc::new(declared), store, latest.clone(), now).await
+            Engine::start(&config, Arc::new(declared), store, latest.clone(), Arc::default(), now)
+                .await
         })?;
         Ok(Self { runtime, engine: engine.without_clock_check(), latest })
     }

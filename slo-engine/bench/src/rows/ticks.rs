@@ -121,8 +121,9 @@ pub(super) async fn rig(
     config.store.url = format!("sqlite://{}", data.join("headroom.db").display());
     let store = Store::open(&config.store.url).await?;
     let latest = Latest::default();
+    let (declared, requested) = (Arc::new(declared), Arc::default());
     let engine =
-        Engine::start(&config, Arc::new(declared), store.clone(), latest.clone(), now).await?;
+        Engine::start(&config, declared, store.clone(), latest.clone(), requested, now).await?;
     let source: Arc<dyn MetricSource> = Arc::new(Synthetic { slos });
     Ok(Rig { engine: engine.with_source("prometheus", &source), store, latest })
 }

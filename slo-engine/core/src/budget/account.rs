@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::bucket::{Bucket, Sums};
 use crate::burn::{self, BurnWindow, Factor};
 use crate::calendar::{self, Placed};
-use crate::ledger::Ledger;
+use crate::ledger::{Counted, Hour, Ledger};
 use crate::slo::{AlertPair, Slo, Window};
 use crate::time::{Minute, Span};
 use crate::timeslice::Slicing;
@@ -15,19 +15,22 @@ use crate::view::{
     AlertState, AlertView, Ask, Backfill, BudgetView, BurnView, Finding, SourceView, State,
 };
 
+use super::left_out::LeftOut;
 use super::windows;
 
 /// The history and the windows of one SLO.
 #[derive(Debug, Clone)]
 pub struct Account {
-    slo: Arc<Slo>,
-    events: Ledger,
-    slices: Option<(Slicing, Ledger)>,
+    pub(super) slo: Arc<Slo>,
+    pub(super) events: Ledger,
+    pub(super) slices: Option<(Slicing, Ledger)>,
+    /// What exclusions leave out of both; `None` without exclusions.
+    pub(super) left_out: Option<Box<LeftOut>>,
     burns: Vec<Span>,
     /// The SLO's windows, then the burn windows.
     placed: Vec<Placed>,
     /// Slices that start before this minute are judged, but for those from `dirty` on.
-    judged_to: Option<Minute>,
+    pub(super) judged_to: Option<Minute>,
     dirty: Option<Minute>,
 }
 
@@ -74,6 +77,7 @@ impl Account {
         Self {
             events: Ledger::new(count),
             slices: slicing.map(|slicing| (slicing, Ledger::new(count))),
+            left_out: None,
             burns: all,
             placed: Vec::new(),
             judged_to: None,
@@ -99,26 +103,55 @@ impl Account {
         &self.slo
     }
 
-    /// The minutes and hours of events.
+    /// The minutes and hours of events, excluded ones too.
     #[must_use]
     pub const fn events(&self) -> &Ledger {
         &self.events
     }
 
-    /// The same, to load history into.
+    /// The same, to load history into before anything is excluded.
     pub const fn events_mut(&mut self) -> &mut Ledger {
         &mut self.events
+    }
+
+    /// The events that count.
+    #[must_use]
+    pub fn counted_events(&self) -> Counted<'_> {
+        let left = self.left_out.as_ref().map(|left| (&left.events, &left.minutes));
+        Counted::new(&self.events, left)
+    }
+
+    /// Gives the minutes of an hour whose sums are known already.
+    pub fn load_minutes(&mut self, hour: i64, minutes: Hour) {
+        if let Some(left) = &mut self.left_out {
+            left.load(hour, self.events.minutes(hour).unwrap_or(&minutes));
+        }
+        self.events.load_minutes(hour, minutes);
+    }
+
+    /// Lets go of the minutes before `recent`, except those under a window's old edge.
+    pub fn evict(&mut self, recent: Minute) {
+        self.events.evict(recent);
+        if let Some(left) = &mut self.left_out {
+            left.events.evict(recent);
+        }
     }
 
     /// Replaces a minute whole.
     pub fn replace(&mut self, minute: Minute, bucket: &Bucket) {
         self.events.replace(minute, bucket);
+        if let Some(left) = &mut self.left_out {
+            left.take(minute, bucket);
+        }
         self.touch(minute);
     }
 
     /// Sets flags of a closed minute.
     pub fn mark(&mut self, minute: Minute, measured: bool, partial: bool) {
         self.events.mark(minute, measured, partial);
+        if let Some((left, bucket)) = self.left_out.as_mut().zip(self.events.bucket(minute)) {
+            left.take(minute, &bucket);
+        }
         self.touch(minute);
     }
 
@@ -145,6 +178,9 @@ impl Account {
         let Some((slicing, slices)) = &mut self.slices else { return };
         if let Some((dirty, judged)) = self.dirty.zip(self.judged_to) {
             slicing.judge(&self.events, slices, (dirty, judged), judged);
+            if let Some(left) = &mut self.left_out {
+                left.judge((slicing, slices), &self.events, (dirty, judged), judged);
+            }
             self.dirty = None;
         }
     }
@@ -154,6 +190,9 @@ impl Account {
         self.placed = self.place(to);
         for (at, placed) in self.placed.iter().enumerate() {
             self.events.slide(at, placed.from, placed.to);
+            if let Some(left) = &mut self.left_out {
+                left.events.slide(at, placed.from, placed.to);
+            }
         }
         let Some((slicing, slices)) = &mut self.slices else { return };
         if let Some(first) = self.events.first() {
@@ -161,6 +200,9 @@ impl Account {
                 self.judged_to.map_or(first, |judged| judged.min(self.dirty.unwrap_or(judged)));
             let judged = self.judged_to.unwrap_or(Minute(i64::MIN));
             slicing.judge(&self.events, slices, (from, to), judged);
+            if let Some(left) = &mut self.left_out {
+                left.judge((slicing, slices), &self.events, (from, to), judged);
+            }
         }
         self.judged_to = Some(slicing.start(to));
         self.dirty = None;
@@ -168,7 +210,11 @@ impl Account {
             let end = slicing.start(placed.to);
             let from = placed.from - (placed.to - end);
             let calendar = matches!(self.slo.windows.get(at), Some(Window::Calendar { .. }));
-            slices.slide(at, if calendar { placed.from } else { from }, end);
+            let from = if calendar { placed.from } else { from };
+            slices.slide(at, from, end);
+            if let Some(left) = &mut self.left_out {
+                left.slices.slide(at, from, end);
+            }
         }
     }
 
@@ -210,9 +256,15 @@ impl Account {
         }
     }
 
-    /// The ledger that budgets and burns are counted in: slices where the SLO has them.
-    pub(super) fn counted(&self) -> &Ledger {
-        self.slices.as_ref().map_or(&self.events, |(_, slices)| slices)
+    /// What budgets and burns are counted in: slices where the SLO has them.
+    pub(super) fn counted(&self) -> Counted<'_> {
+        let left = self.left_out.as_ref();
+        match &self.slices {
+            Some((_, slices)) => {
+                Counted::new(slices, left.map(|left| (&left.slices, &left.minutes)))
+            }
+            None => self.counted_events(),
+        }
     }
 
     pub(super) fn slicing(&self) -> Option<&Slicing> {
@@ -224,11 +276,19 @@ impl Account {
     }
 
     pub(super) fn counted_sums(&self, at: usize) -> Sums {
-        self.counted().slides()[at].sums
+        self.counted().slide(at).sums
     }
 
-    pub(super) fn event_sums(&self, at: usize) -> Sums {
-        self.events.slides()[at].sums
+    /// The sums of a window's events that count; windows are numbered as in the SLO.
+    #[must_use]
+    pub fn event_sums(&self, at: usize) -> Sums {
+        self.counted_events().slide(at).sums
+    }
+
+    /// The sums of a window without exclusions: of events, and of what budgets are counted in.
+    pub(super) fn all_sums(&self, at: usize) -> (Sums, Sums) {
+        let counted = self.slices.as_ref().map_or(&self.events, |(_, slices)| slices);
+        (self.events.slides()[at].sums, counted.slides()[at].sums)
     }
 
     /// The burn window of a length, if it is kept: its place and what is known of it.
@@ -240,9 +300,12 @@ impl Account {
         sums.measured = self.event_sums(at).measured;
         let window = BurnWindow {
             minutes: span.as_minutes(),
+            excluded: self.excluded_between(placed.from, placed.to),
             sums,
             young: self.events.first().is_some_and(|first| first > placed.from),
-            longest_gap: BurnWindow::longest_gap(self.events.lumps(placed.from, placed.to)),
+            longest_gap: BurnWindow::longest_gap(
+                self.counted_events().lumps(placed.from, placed.to),
+            ),
         };
         Some((at, window))
     }

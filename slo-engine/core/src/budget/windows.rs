@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::bucket::Sums;
 use crate::calendar::{self, Placed};
 use crate::forecast::{Expected, Repeat, Walk, usual_ratio};
 use crate::slo::Window;
 use crate::time::{Minute, Span};
-use crate::view::{Ask, Estimate, WindowView};
+use crate::view::{Ask, Estimate, WindowView, WithoutExclusions};
 
 use super::account::{Account, Facts};
 use super::{Numbers, bounds, names, occurrences, slices};
@@ -107,17 +108,34 @@ impl<'a> Reading<'a> {
             partial: events.partial.unsigned_abs(),
             assumed: events.assumed as f64,
             dropped: events.dropped as f64,
-            without_exclusions: None,
+            without_exclusions: self.without_exclusions(),
             exhausts_at: n.filter(|_| !exhausted).and_then(|_| self.exhausts(estimate.as_ref())),
             recovers_at: n.filter(|_| exhausted).and_then(|_| self.recovers(|left| left > 0.0)),
             estimate,
         }
     }
 
+    /// By what counts.
+    fn numbers(&self) -> Option<Numbers> {
+        let account = self.account;
+        let sums = (account.event_sums(self.at), account.counted_sums(self.at));
+        self.numbers_of(sums, self.minutes_of_slices(self.slices_to()))
+    }
+
+    /// By all that was counted; `None` when no exclusion touches the window.
+    fn without_exclusions(&self) -> Option<WithoutExclusions> {
+        self.account.leaves_out(self.at, &self.placed).then(|| {
+            let numbers = self.numbers_of(self.account.all_sums(self.at), self.placed.length());
+            WithoutExclusions {
+                spent: numbers.map(|n| n.spent),
+                remaining: numbers.map(|n| n.remaining),
+            }
+        })
+    }
+
     /// `None` when no minute is measured, when something in the window was no count, or when the
     /// counts cannot be trusted at all: 100 % of the wrong events is not 100 %.
-    fn numbers(&self) -> Option<Numbers> {
-        let events = self.account.event_sums(self.at);
+    fn numbers_of(&self, (events, counted): (Sums, Sums), minutes: i64) -> Option<Numbers> {
         let is_empty = events.measured == 0 && events.total == 0;
         if is_empty || events.invalid > 0 || self.faulty {
             return None;
@@ -125,19 +143,29 @@ impl<'a> Reading<'a> {
         let objective = self.account.slo().objective;
         Some(match self.account.slicing() {
             None => occurrences(&events, objective),
-            Some(slicing) => {
-                let minutes = self.placed.length();
-                slices(&self.account.counted_sums(self.at), slicing, minutes, objective)
-            }
+            Some(slicing) => slices(&counted, slicing, minutes, objective),
         })
     }
 
-    /// Measured minutes of those since the first data. The minutes after the newest sample can still
-    /// become measured, so they are no holes yet.
+    /// The minutes of the whole window but for slices that are excluded, when its slices end before `to`.
+    fn minutes_of_slices(&self, to: Minute) -> i64 {
+        let size = self.account.slicing().map_or(0, |slicing| slicing.size);
+        let excluded = self.account.excluded_slices(self.window, &self.placed, to);
+        self.placed.length() - excluded * size
+    }
+
+    /// Where the window ends, in whole slices.
+    fn slices_to(&self) -> Minute {
+        self.account.slicing().map_or(self.placed.to, |slicing| slicing.start(self.placed.to))
+    }
+
+    /// Measured minutes of those since the first data that count. The minutes after the newest sample can
+    /// still become measured, so they are no holes yet.
     fn coverage(&self, measured: i64) -> Option<f64> {
         let from = self.placed.from.max(self.account.events().first()?);
         let to = self.newest.map_or(self.placed.to, |newest| self.placed.to.min(newest + 1));
-        (from < to).then(|| (measured as f64 / (to - from) as f64).min(1.0))
+        let minutes = to - from - self.account.excluded_between(from, to);
+        (from < to && minutes > 0).then(|| (measured as f64 / minutes as f64).min(1.0))
     }
 
     fn maturity(&self) -> f64 {
@@ -152,7 +180,7 @@ impl<'a> Reading<'a> {
         if self.account.slicing().is_some() {
             return None;
         }
-        let ledger = self.account.events();
+        let ledger = self.account.counted_events();
         let before = Minute::of(calendar::period_before(period, zone, self.placed.from.start()));
         let (length, to) = (self.placed.from - before, self.placed.to);
         let age = ledger.first().map_or(0, |first| to - first);
@@ -163,7 +191,11 @@ impl<'a> Reading<'a> {
             _ => (Repeat::of(ledger, to), "mean"),
         };
         let sums = self.account.event_sums(self.at);
-        let total = sums.total as f64 + repeat.coming(ledger, to, to, self.placed.end);
+        let coming = |from, until| repeat.coming(ledger, to, from, until);
+        let excluded = self.account.excluded();
+        let not_to_count: f64 =
+            excluded.within(to, self.placed.end).map(|(a, b)| coming(a, b)).sum();
+        let total = sums.total as f64 + coming(to, self.placed.end) - not_to_count;
         let allowed = self.account.slo().objective.budget() * total;
         let spent = if total > 0.0 { sums.bad() as f64 / allowed } else { 0.0 };
         Some(Estimate {
@@ -177,7 +209,7 @@ impl<'a> Reading<'a> {
     /// At the last hour's error ratio.
     fn exhausts(&self, estimate: Option<&Estimate>) -> Option<DateTime<Utc>> {
         let ledger = self.account.counted();
-        let end = ledger.slides()[self.at].to;
+        let end = ledger.slide(self.at).to;
         let hour = ledger.sums(end - 60, end);
         let ratio = if hour.total > 0 { hour.bad() as f64 / hour.total as f64 } else { 0.0 };
         let gone = |e: Expected| self.left(e, estimate) <= 0.0;
@@ -202,7 +234,7 @@ impl<'a> Reading<'a> {
         let budget = self.account.slo().objective.budget();
         let allowed = match (self.account.slicing(), estimate) {
             (Some(slicing), _) if slicing.good_when.is_some() => {
-                budget * (self.placed.length() / slicing.size) as f64
+                budget * (self.minutes_of_slices(e.to) / slicing.size) as f64
             }
             (_, Some(estimate)) => budget * estimate.total,
             _ => budget * e.total,
@@ -212,7 +244,7 @@ impl<'a> Reading<'a> {
 
     fn walk(&self, bad_ratio: f64) -> Walk<'a> {
         let ledger = self.account.counted();
-        let slide = ledger.slides()[self.at];
+        let slide = ledger.slide(self.at);
         let rolls = matches!(self.window, Window::Rolling(_));
         let horizon = if rolls { self.placed.length() } else { self.placed.end - slide.to };
         let repeat = Repeat::of(ledger, slide.to);

@@ -39,10 +39,22 @@ impl Lab {
         }
     }
 
+    /// Gives all members a weight.
+    fn weigh(&mut self, weight: f64) {
+        let mut slo = (*self.slo).clone();
+        let Indicator::Composite(members) = &mut slo.indicator else { panic!() };
+        members.iter_mut().for_each(|member| member.weight = weight);
+        self.slo = Arc::new(slo);
+    }
+
     /// The composite at minute `now`, where each member has data up to its minute.
     fn view(&mut self, now: i64, until: [i64; 2]) -> BudgetView {
+        self.view_of(now, until.map(Some))
+    }
+
+    fn view_of(&mut self, now: i64, until: [Option<i64>; 2]) -> BudgetView {
         let now = Minute(now).start();
-        let until = until.map(|minute| Some(Minute(minute).start()));
+        let until = until.map(|minute| minute.map(|minute| Minute(minute).start()));
         let end = end(until).unwrap();
         let views: Vec<BudgetView> = self
             .accounts
@@ -155,4 +167,42 @@ fn all_members_that_are_behind_make_the_composite_stale() {
     lab.count(1, 0..DAY, 100, 100);
     let view = lab.view(DAY + 30, [DAY, DAY]);
     assert_eq!((view.state, view.windows[0].sli), (State::Stale, Some(1.0)));
+}
+
+#[test]
+fn idle_members_spend_nothing_and_are_not_without_data() {
+    let mut lab = Lab::new("ignore");
+    lab.count(0, 0..DAY, 0, 0);
+    lab.count(1, 0..DAY, 0, 0);
+    let view = lab.view(DAY, [DAY, DAY]);
+    let window = &view.windows[0];
+    assert_eq!((window.sli, window.spent, window.remaining), (None, Some(0.0), Some(1.0)));
+    assert_eq!((window.coverage, view.state), (Some(1.0), State::Healthy));
+    assert_eq!(view.findings, []);
+    // One that is busy decides alone.
+    lab.count(1, 0..DAY, 95, 100);
+    close(lab.view(DAY, [DAY, DAY]).windows[0].sli, 0.95);
+}
+
+#[test]
+fn of_weights_only_the_proportion_counts() {
+    for weight in [1e308, 5e-324] {
+        let mut lab = Lab::new("ignore");
+        lab.weigh(weight);
+        lab.count(0, 0..DAY, 98, 100);
+        lab.count(1, 0..DAY, 9_000, 10_000);
+        close(lab.view(DAY, [DAY, DAY]).windows[0].sli, 0.94);
+    }
+}
+
+#[test]
+fn one_that_never_had_data_does_not_hide_the_burn_of_those_that_are_stale() {
+    let mut lab = Lab::new("ignore");
+    lab.count(0, 0..DAY, 98, 100);
+    let known = lab.view_of(DAY + 30, [Some(DAY), None]);
+    assert_eq!((known.state, known.windows[0].sli), (State::Stale, Some(0.98)));
+    let burn = known.burn.iter().find(|burn| &*burn.window == "1h").unwrap();
+    close(burn.rate, 0.2);
+    let said: Vec<&str> = known.findings.iter().map(|f| f.message.as_str()).collect();
+    assert_eq!(said, ["s/a@p is 30 min behind", "s/b@p has no data and is left out"]);
 }

@@ -7,7 +7,12 @@ use super::*;
 
 fn query(index: u8, filter: u32, heartbeat: Option<u32>) -> Query {
     let term = |n: u32| json!({ "term": { "n": n, "pad": "x".repeat(n as usize % 9_000) } });
-    Query { index: format!("logs-{index}-*"), filter: term(filter), heartbeat: heartbeat.map(term) }
+    Query {
+        index: format!("logs-{index}-*"),
+        filter: term(filter),
+        heartbeat: heartbeat.map(term),
+        groups: None,
+    }
 }
 
 #[test]
@@ -26,7 +31,7 @@ fn an_edge_is_the_newest_of_all_pieces() {
     for edge in [Some(7), None, Some(5)] {
         plan.indices[0].take(&[0], vec![Bucket { minutes: vec![], edge }], time);
     }
-    assert_eq!(plan.found(0).unwrap().0.edge, Some(7));
+    assert_eq!(plan.found(0).unwrap().filter.edge, Some(7));
 }
 
 #[test]
@@ -52,7 +57,7 @@ proptest! {
         let (from, to) = (Minute(29_000_000), Minute(29_000_000) + length);
         let mut asked = std::collections::BTreeMap::new();
         for part in plan.parts(Time::Minutes { from, to }) {
-            prop_assert!(part.buckets() <= BUCKETS && !part.clauses.is_empty());
+            prop_assert!(part.buckets(&plan) <= BUCKETS && !part.clauses.is_empty());
             let Time::Minutes { from, to } = part.time else { unreachable!() };
             if asked.is_empty() {
                 let lines = part.lines(&plan, "@timestamp", 16_000).len();

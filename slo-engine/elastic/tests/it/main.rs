@@ -6,6 +6,7 @@
 mod broken;
 mod counting;
 mod faults;
+mod groups;
 mod kql;
 mod limits;
 mod pressure;
@@ -48,6 +49,9 @@ for_both! {
         counting::a_heartbeat_tells_an_idle_service_from_a_dead_shipper,
         counting::a_document_from_a_clock_ahead_is_no_heartbeat,
         counting::the_oldest_heartbeat_says_how_far_back_there_is_anything,
+        groups::known_groups_stay_new_ones_come_up_to_the_limit_and_the_rest_is_the_difference,
+        groups::two_fields_of_other_types_make_a_group,
+        groups::a_field_that_cannot_be_grouped_by_fails_its_query_alone,
         kql::a_node_finds_the_documents_that_the_filter_itself_finds,
         limits::two_hundred_slos_on_three_patterns_are_one_request_of_three_searches,
         limits::thirty_days_are_cut_into_requests_of_ten_thousand_buckets,

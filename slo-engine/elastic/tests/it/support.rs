@@ -32,7 +32,7 @@ pub(crate) fn client(url: &str) -> Elastic {
 
 /// A query with any document as heartbeat.
 pub(crate) fn query(index: &str, filter: Value) -> Query {
-    Query { index: index.to_owned(), filter, heartbeat: None }
+    Query { index: index.to_owned(), filter, heartbeat: None, groups: None }
 }
 
 /// Every document.

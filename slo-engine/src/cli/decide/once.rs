@@ -39,6 +39,7 @@ impl Decide {
             at,
             burns: &declared.burns,
             asks: &declared.asks,
+            exclusions: &declared.exclusions,
         };
         let views = by_service(&read, views(&question)?);
         let of = |name: &str| views.iter().find(|(one, _)| *one == name).map(|(_, all)| &all[..]);

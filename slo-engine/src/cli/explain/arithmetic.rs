@@ -3,7 +3,7 @@
 use budget_gate::words::{length, number, with_decimals};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use slo_core::slo::{Budgeting, Slo};
+use slo_core::slo::Slo;
 use slo_core::view::{BudgetView, BudgetingName, Estimate, Unit, WindowView, whole};
 
 use super::text::instant;
@@ -37,19 +37,22 @@ pub(super) struct Step {
 
 pub(super) fn windows(slo: &Slo, one: &One, view: &BudgetView) -> Vec<Window> {
     let window = |(at, w): (usize, &WindowView)| {
-        let measured = one.account.events().slides().get(at).map(|slide| slide.sums.measured);
+        let (measured, slices) = (one.account.event_sums(at).measured, one.account.slices_of(at));
         Window {
             window: w.window.to_string(),
             from: w.from,
             to: w.to,
-            steps: steps(slo, w, measured),
+            steps: steps(slo, w, (measured, slices)),
             forecast: forecast(w, view.evaluated_at),
         }
     };
     view.windows.iter().enumerate().map(window).collect()
 }
 
-fn steps(slo: &Slo, w: &WindowView, measured: Option<i64>) -> Vec<Step> {
+fn steps(slo: &Slo, w: &WindowView, (measured, slices): (i64, Option<i64>)) -> Vec<Step> {
+    if w.budgeting == BudgetingName::Composite {
+        return mean(slo, w);
+    }
     let unit = if w.unit == Some(Unit::Slices) { "slices" } else { "events" };
     let (Some(good), Some(bad), Some(total)) = (w.good, w.bad, w.total) else { return Vec::new() };
     let [g, b, t] = [good, bad, total].map(|n| with_decimals(n, 3));
@@ -63,7 +66,7 @@ fn steps(slo: &Slo, w: &WindowView, measured: Option<i64>) -> Vec<Step> {
         steps.push(worked_out("SLI", "good / total", format!("{g} / {t}"), sli, &share));
     }
     if let (Some(allowed), Some(spent)) = (w.allowed, w.spent) {
-        let (formula, many) = allowance(slo, w, total);
+        let (formula, many) = allowance(w, total, slices);
         let numbers = format!("(1 - {}) x {many}", percent(slo.objective.share(), 7));
         let a = with_decimals(allowed, 3);
         steps.push(worked_out("allowed", formula, numbers, allowed, &format!("{a} {unit}")));
@@ -73,8 +76,30 @@ fn steps(slo: &Slo, w: &WindowView, measured: Option<i64>) -> Vec<Step> {
     steps.extend(w.remaining.map(|left| rest(w.spent, left)));
     steps.extend(estimated(slo, w));
     steps.extend(bounds(w));
-    steps.extend(w.coverage.zip(measured).map(|(share, measured)| coverage(share, measured)));
+    steps.extend(without_exclusions(w));
+    steps.extend(w.coverage.map(|share| coverage(share, measured)));
     steps.extend(doubts(w));
+    steps
+}
+
+/// A composite counts nothing itself.
+fn mean(slo: &Slo, w: &WindowView) -> Vec<Step> {
+    let step = |name, formula, numbers, value| {
+        let shown = percent(value, 5);
+        Step { name, formula: Some(formula), numbers, value: Some(value), shown }
+    };
+    let mut steps = Vec::new();
+    if let Some(sli) = w.sli {
+        steps.push(step("SLI", "mean of the members' SLIs, by their weights", None, sli));
+    }
+    if let (Some(sli), Some(spent)) = (w.sli, w.spent) {
+        let objective = percent(slo.objective.share(), 7);
+        let numbers = format!("(1 - {}) / (1 - {objective})", percent(sli, 5));
+        steps.push(step("spent", "(1 - SLI) / (1 - objective)", Some(numbers), spent));
+    }
+    steps.extend(w.remaining.map(|left| rest(w.spent, left)));
+    steps
+        .extend(w.coverage.map(|share| step("coverage", "the least of the members'", None, share)));
     steps
 }
 
@@ -84,10 +109,9 @@ fn rest(spent: Option<f64>, left: f64) -> Step {
 }
 
 /// What the objective's share is taken of.
-fn allowance(slo: &Slo, w: &WindowView, total: f64) -> (&'static str, String) {
-    match (w.budgeting, slo.budgeting) {
-        (BudgetingName::Timeslices, Budgeting::Timeslices { size, .. }) => {
-            let slices = (w.to - w.from).num_minutes() / size.as_minutes().max(1);
+fn allowance(w: &WindowView, total: f64, slices: Option<i64>) -> (&'static str, String) {
+    match (w.budgeting, slices) {
+        (BudgetingName::Timeslices, Some(slices)) => {
             ("(1 - objective) x slices of the whole window", number(slices as f64))
         }
         (BudgetingName::RatioTimeslices, _) => {
@@ -131,6 +155,19 @@ fn bounds(w: &WindowView) -> Option<Step> {
     Some(Step { name: "bounds", formula: None, numbers: None, value: None, shown })
 }
 
+fn without_exclusions(w: &WindowView) -> Option<Step> {
+    let all = w.without_exclusions?;
+    let shown = match (all.spent, all.remaining) {
+        (Some(spent), Some(left)) => format!(
+            "{} spent and {} remaining if nothing was excluded",
+            percent(spent, 2),
+            percent(left, 2)
+        ),
+        _ => "not known, also if nothing was excluded".to_owned(),
+    };
+    Some(Step { name: "without", formula: None, numbers: None, value: None, shown })
+}
+
 fn coverage(share: f64, measured: i64) -> Step {
     let minutes = if share > 0.0 { (measured as f64 / share).round() } else { 0.0 };
     let numbers = format!("{} / {}", number(measured as f64), number(minutes));
@@ -169,7 +206,7 @@ fn worked_out(
 }
 
 fn forecast(w: &WindowView, now: DateTime<Utc>) -> Option<String> {
-    let left = w.deciding_remaining()?;
+    let left = w.deciding_remaining().filter(|_| w.budgeting != BudgetingName::Composite)?;
     let within = |at: DateTime<Utc>| length((at - now).num_seconds().max(0) as f64);
     Some(match (left > 0.0, w.exhausts_at, w.recovers_at) {
         (true, Some(at), _) => format!(

@@ -6,7 +6,7 @@ use slo_core::burn::{BurnWindow, Factor};
 use slo_core::calendar;
 use slo_core::slo::{AlertPair, Severity, Slo};
 use slo_core::time::{Minute, Span};
-use slo_core::view::{AlertState, BudgetView};
+use slo_core::view::{AlertState, BudgetView, BurnView};
 
 use super::arithmetic::percent;
 use crate::evaluate::oneshot::One;
@@ -16,7 +16,8 @@ use crate::evaluate::oneshot::One;
 pub(super) struct Burn {
     pub(super) window: String,
     pub(super) bad: i64,
-    pub(super) total: i64,
+    /// Null for a composite.
+    pub(super) total: Option<i64>,
     pub(super) rate: Option<f64>,
     /// The numbers, or why there is no rate.
     pub(super) shown: String,
@@ -40,17 +41,29 @@ pub(super) struct Alert {
 }
 
 pub(super) fn burns(slo: &Slo, one: &One, view: &BudgetView) -> Vec<Burn> {
-    let burn = |b: &slo_core::view::BurnView| {
+    let burn = |b: &BurnView| {
+        if !one.members.is_empty() {
+            return Some(of_members(b));
+        }
         let window = Span::parse(&b.window).ok().and_then(|span| one.account.burn_over(span))?;
         Some(Burn {
             window: b.window.to_string(),
             bad: window.sums.bad(),
-            total: window.sums.total,
+            total: Some(window.sums.total),
             rate: b.rate,
             shown: shown(slo, &window, b.rate),
         })
     };
     view.burn.iter().filter_map(burn).collect()
+}
+
+/// A composite has no events itself.
+fn of_members(burn: &BurnView) -> Burn {
+    let shown = burn.rate.map_or_else(
+        || "unknown, as that of a member is".to_owned(),
+        |rate| format!("mean of the members' rates, by their weights = {}", number(rate)),
+    );
+    Burn { window: burn.window.to_string(), bad: burn.bad, total: None, rate: burn.rate, shown }
 }
 
 fn shown(slo: &Slo, window: &BurnWindow, rate: Option<f64>) -> String {
@@ -63,7 +76,8 @@ fn shown(slo: &Slo, window: &BurnWindow, rate: Option<f64>) -> String {
         None if window.is_known() => "unknown: the counts cannot be trusted".to_owned(),
         None => format!(
             "unknown: {} of {} minutes are measured, and half of them are needed",
-            window.sums.measured, window.minutes
+            window.sums.measured,
+            window.minutes - window.excluded
         ),
         Some(_) if window.sums.total == 0 => "no events = 0".to_owned(),
         Some(rate) => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use budget_gate::words::number;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use slo_core::counter::Weights;
@@ -10,7 +11,7 @@ use slo_core::selector::Selector;
 use slo_core::sli::{Indicator, Part, Range};
 use slo_core::view::BudgetView;
 
-use crate::evaluate::oneshot::{One, OneShare};
+use crate::evaluate::oneshot::{One, OneMember, OneShare};
 use crate::source::config::SourceKind;
 use crate::source::intake::Feeding;
 
@@ -57,22 +58,37 @@ pub(super) struct Series {
 
 impl Asked {
     pub(super) fn of(one: &One, view: &BudgetView) -> Self {
-        let is_known = !one.reading.source.is_empty();
+        let is_known = one.feeds.is_some();
         Self {
             source: is_known.then(|| one.reading.source.to_string()),
             kind: is_known.then_some(one.source.kind),
             url: Some(&one.source.url).filter(|_| is_known).map(|url| without_user(url)),
             queries: one.queries.clone(),
-            of_each: match one.feeds.as_deref() {
-                Some(Feeds::Raw { .. }) => "its value at the end of each slice",
-                _ => "every raw sample",
-            },
+            of_each: of_each(one),
             from: one.from.map(slo_core::time::Minute::start),
             data_until: view.data_until,
             last_error: one.reading.last_error.clone(),
         }
     }
 }
+
+/// What of a query is read.
+fn of_each(one: &One) -> &'static str {
+    let parts = || one.shares.iter().map(|share| &share.one).chain([one]);
+    let holds = |is: fn(&Feeds) -> bool| parts().any(|one| one.feeds.as_deref().is_some_and(is));
+    let logs = holds(|feeds| matches!(feeds, Feeds::Logs(_)));
+    match one.feeds.as_deref() {
+        Some(Feeds::Raw { .. }) => "its value at the end of each slice",
+        _ if logs && holds(|feeds| !matches!(feeds, Feeds::Logs(_))) => {
+            "every raw sample or document"
+        }
+        _ if logs => DOCUMENTS,
+        _ => "every raw sample",
+    }
+}
+
+/// What is read of an SLO that has no series.
+pub(super) const DOCUMENTS: &str = "every document";
 
 /// An address without what stands before an @.
 fn without_user(url: &str) -> String {
@@ -85,7 +101,7 @@ fn without_user(url: &str) -> String {
 pub(super) fn sides(one: &One) -> Vec<Side> {
     let side = |side, is: String| Side { side, is };
     match one.feeds.as_deref() {
-        None => one.shares.iter().flat_map(|share| of_share(share)).collect(),
+        None => one.shares.iter().flat_map(of_share).chain(members(one)).collect(),
         Some(Feeds::Ratio { totals, parts, part_is, .. }) => {
             let part = if *part_is == Part::Bad { "bad" } else { "good" };
             vec![side("total", added(totals)), side(part, added(parts))]
@@ -109,6 +125,14 @@ pub(super) fn sides(one: &One) -> Vec<Side> {
             vec![side(share, format!("the share that the source works out: {expression}"))]
         }
     }
+}
+
+/// What a composite is made of.
+fn members(one: &One) -> impl Iterator<Item = Side> {
+    one.members.iter().map(|OneMember { member, one }| Side {
+        side: "member",
+        is: format!("{}, weight {}", one.account.slo().id, number(member.weight)),
+    })
 }
 
 /// The sides that a share holds, with where it is read and how much later its events come.
@@ -172,16 +196,43 @@ pub(super) struct Together {
 }
 
 pub(super) fn together(one: &One) -> Together {
-    let total = one.series.iter().map(|s| s.note.total).sum();
-    let good = one.series.iter().map(|s| s.note.good).sum();
+    let (good, total) = fed(one).fold((0, 0), |(good, total), (role, fed)| {
+        let (more, all) = role.weigh(fed.note.good, fed.note.total);
+        (good + more, total + all)
+    });
     Together { total, good, bad: total - good }
+}
+
+/// All series and what their events are of the SLO's.
+fn fed(one: &One) -> impl Iterator<Item = (Role, &Feeding)> {
+    let own = one.series.iter().map(|fed| (Role::Whole, fed));
+    let shares = one.shares.iter();
+    own.chain(shares.flat_map(|share| share.one.series.iter().map(|fed| (share.role, fed))))
 }
 
 /// The series, those that spent most first.
 pub(super) fn series(one: &One) -> Vec<Series> {
     // Where good or bad events come from series of their own, the total's tell neither.
-    let apart = one.series.iter().any(|s| s.weights.total == 0);
-    let mut all: Vec<Series> = one.series.iter().map(|fed| shown(fed, apart)).collect();
+    let apart = fed(one).any(|(role, fed)| role != Role::Whole || fed.weights.total == 0);
+    let mut all: Vec<Series> = fed(one)
+        .map(|(role, fed)| match role {
+            Role::Whole => shown(fed, apart),
+            Role::Good => Series {
+                counts_as: "good",
+                total: None,
+                good: Some(fed.note.total),
+                bad: None,
+                ..shown(fed, apart)
+            },
+            Role::Bad => Series {
+                counts_as: "bad",
+                total: None,
+                good: None,
+                bad: Some(fed.note.total),
+                ..shown(fed, apart)
+            },
+        })
+        .collect();
     all.sort_by(|a, b| (b.bad, b.total, &a.name).cmp(&(a.bad, a.total, &b.name)));
     all
 }

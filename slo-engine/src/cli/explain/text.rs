@@ -46,7 +46,7 @@ fn counting(out: &mut String, e: &Explanation) {
         let _ = writeln!(out, "  {:<10} {source}, {url}", "source");
     }
     if e.counted.is_empty() {
-        out.push_str("  nothing that this version reads\n");
+        out.push_str("  nothing\n");
     }
     for query in &asked.queries {
         let _ = writeln!(out, "  {:<10} {query}, {}", "asked for", asked.of_each);
@@ -60,13 +60,16 @@ fn counting(out: &mut String, e: &Explanation) {
 }
 
 fn series(out: &mut String, e: &Explanation) {
+    if e.counted.iter().any(|side| side.side == "member") {
+        return;
+    }
     title(out, "SERIES, and what each added to the counts over all that was read");
     if e.series.is_empty() {
         let is_ratio = matches!(e.counted[..], [_]) && e.asked.last_error.is_none();
-        out.push_str(if is_ratio {
-            "  none: the source works out the ratio\n"
-        } else {
-            "  none matched\n"
+        out.push_str(match () {
+            () if is_ratio => "  none: the source works out the ratio\n",
+            () if e.asked.of_each == counting::DOCUMENTS => "  none: documents are counted\n",
+            () => "  none matched\n",
         });
         return;
     }

@@ -11,6 +11,10 @@ use crate::store::{Commit, Tail, Watermark};
 
 impl Engine {
     pub(super) async fn commit(&mut self, now: DateTime<Utc>) {
+        if self.lacks_minutes {
+            // What changed stays noted, so that the next tick adds up all of it.
+            return;
+        }
         let folded_to = self.next_folded();
         let commit = self.gather(folded_to);
         match self.store.commit(&commit).await {
@@ -98,7 +102,7 @@ impl Engine {
             // What is added up from others is as new as what it is added up from.
             let mark = live.source.map_or(oldest, |at| marks[at]);
             if let Some(mark) = mark {
-                live.account.events_mut().evict(mark - RECENT);
+                live.account.evict(mark - RECENT);
             }
         }
     }

@@ -1,10 +1,12 @@
 //! Adds up the shares of SLOs whose sides are apart, as far as they changed.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
+use slo_core::budget::end_of;
 use slo_core::time::Minute;
 
-use super::Engine;
+use super::{Engine, RECENT};
 use crate::evaluate::live::ShareOf;
 use crate::evaluate::mix::{self, Counted, earlier, later};
 use crate::evaluate::reading::Reading;
@@ -15,34 +17,45 @@ const AT_ONCE: usize = 48;
 impl Engine {
     /// Adds up what changed in the shares since the last commit, and what is known of them.
     pub(super) async fn mix(&mut self) {
+        self.lacks_minutes = false;
         for at in self.mixed() {
             let shares = self.slos[at].shares.clone();
             let changed = shares.iter().flat_map(|share| {
                 let dirty = self.slos[share.at].dirty.iter();
                 dirty.flat_map(|hour| earlier(*hour, share.delay))
             });
-            let hours: BTreeSet<i64> = changed.collect();
-            self.add_up(at, &shares, hours).await;
+            let mut hours: BTreeSet<i64> = changed.collect();
             let slo = self.slos[at].account.slo().clone();
-            let (replaces, recount) =
-                (self.slos[at].reading.replaces, self.slos[at].reading.recount.take());
+            let known = mix::known(&slo, &self.counted(&shares));
+            if let Some(known) = &known {
+                hours.extend(self.known_since(at, &shares, known.start));
+                hours.extend(self.known_until(at, known.end));
+            }
+            self.add_up(at, &shares, hours, known).await;
+            let Reading { replaces, recount, exclusions, .. } =
+                std::mem::take(&mut self.slos[at].reading);
             let reading = mix::read(&slo, &self.counted(&shares));
-            self.slos[at].reading = Reading { replaces, recount, ..reading };
+            self.slos[at].reading = Reading { replaces, recount, exclusions, ..reading };
         }
     }
 
-    /// After a start, adds up what never was: an SLO whose sides were not apart before, or not so.
-    pub(super) async fn mix_anew(&mut self) {
-        for at in self.mixed() {
-            let shares = self.slos[at].shares.clone();
-            let known = self.slos[at].account.events().hours();
-            let there = shares.iter().flat_map(|share| {
-                let hours = self.slos[share.at].account.events().hours();
-                hours.flat_map(|hour| earlier(hour, share.delay))
-            });
-            let hours: BTreeSet<i64> = there.filter(|hour| !known.contains(hour)).collect();
-            self.add_up(at, &shares, hours).await;
+    /// The hours that count only since more of the past is known of every share.
+    fn known_since(&self, at: usize, shares: &[ShareOf], first: Minute) -> Range<i64> {
+        let before = self.slos[at].account.events().first();
+        if before.is_some_and(|before| before <= first) {
+            return 0..0;
         }
+        let hours = mix::hours(&self.counted(shares), first);
+        hours.start..before.map_or(hours.end, |before| hours.end.min(before.hour() + 1))
+    }
+
+    /// The hours between where all shares ended before and where they end now.
+    fn known_until(&self, at: usize, end: Minute) -> Range<i64> {
+        if end == Minute(i64::MAX) {
+            return 0..0;
+        }
+        let before = self.slos[at].reading.read_to.map_or(end - RECENT, end_of);
+        before.min(end).hour()..before.max(end).hour() + 1
     }
 
     fn mixed(&self) -> Vec<usize> {
@@ -59,24 +72,36 @@ impl Engine {
                 reading: &live.reading,
                 source: live.source.map(|at| &self.sources[at].config),
                 backfill: live.progress(),
+                catches_up: mix::catches_up(self.feeds[share.at].as_deref()),
             }
         };
         shares.iter().map(counted).collect()
     }
 
-    async fn add_up(&mut self, at: usize, shares: &[ShareOf], hours: BTreeSet<i64>) {
+    async fn add_up(
+        &mut self,
+        at: usize,
+        shares: &[ShareOf],
+        hours: BTreeSet<i64>,
+        known: Option<Range<Minute>>,
+    ) {
         let hours: Vec<i64> = hours.into_iter().collect();
         for hours in hours.chunks(AT_ONCE) {
-            self.load_hours(&[at], hours).await;
+            let mut is_loaded = self.load_hours(&[at], hours).await;
             for share in shares {
                 let theirs: BTreeSet<i64> =
                     hours.iter().flat_map(|hour| later(*hour, share.delay)).collect();
                 let theirs: Vec<i64> = theirs.into_iter().collect();
-                self.load_hours(&[share.at], &theirs).await;
+                is_loaded &= self.load_hours(&[share.at], &theirs).await;
+            }
+            if !is_loaded {
+                self.lacks_minutes = true;
+                return;
             }
             let counted = self.counted(shares);
             let minutes = hours.iter().flat_map(|hour| hour * 60..hour * 60 + 60).map(Minute);
-            let sums: Vec<_> = minutes.map(|at| (at, mix::bucket(&counted, at))).collect();
+            let sum = |minute| Some((minute, mix::bucket(&counted, known.as_ref(), minute)?));
+            let sums: Vec<_> = minutes.filter_map(sum).collect();
             let live = &mut self.slos[at];
             for (minute, bucket) in sums {
                 if live.account.events().bucket(minute).is_some_and(|known| known != bucket) {
@@ -84,6 +109,9 @@ impl Engine {
                 }
             }
             live.account.judge_filled();
+        }
+        if let Some(known) = known {
+            self.slos[at].account.events_mut().set_first(known.start);
         }
     }
 }

@@ -8,6 +8,7 @@ use slo_core::budget::Account;
 use slo_core::calendar;
 use slo_core::ledger::Hour;
 use slo_core::plan::{Feeds, Share, shares};
+use slo_core::sli::Indicator;
 use slo_core::slo::{Budgeting, Slo, SloId};
 use slo_core::time::Minute;
 
@@ -45,12 +46,14 @@ pub(super) fn open(
         pasts: Vec::new(),
         feeds: Vec::new(),
         ledgers: Arc::default(),
+        exclusions: super::exclude::Exclusions::default(),
         folded_to: i64::MIN,
         forgotten: None,
         store_error: None,
         reload_error: None,
         recounts: Arc::default(),
         stretches_changed: false,
+        lacks_minutes: false,
         compares_clocks: true,
         now: None,
         declared,
@@ -70,10 +73,10 @@ fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Resu
     let mut live = new_live(&engine.declared, slo);
     let at = engine.slos.len();
     let shares = shares(slo, defaults(&config.sources));
-    let found: Result<Vec<_>, String> =
-        shares.iter().map(|share| source_of(&config.sources, share)).collect();
+    let source = |share| source_of(&config.sources, share).map_err(|reason| (share, reason));
+    let found: Result<Vec<_>, _> = shares.iter().map(source).collect();
     match (found, &shares[..]) {
-        (Err(reason), _) => live.reading.last_error = Some(reason),
+        (Err((share, reason)), _) => live.reading.lacks(share, reason),
         (Ok(found), [only]) if only.is_plain() => {
             let feeds = read_by(engine, &mut live, at, (found[0], only))?;
             push(engine, live, Some(feeds));
@@ -209,7 +212,6 @@ impl Engine {
             }
             load_minutes(live, minutes.remove(&live.ledger.id).unwrap_or_default());
         }
-        self.mix_anew().await;
         self.load_slices(current).await?;
         self.find_ends().await;
         Ok(())
@@ -219,12 +221,17 @@ impl Engine {
     async fn load_slices(&mut self, current: i64) -> Result<(), StoreError> {
         // Neighbours lie in the same rows.
         let mut lacking: BTreeMap<u32, (Vec<u32>, BTreeSet<i64>)> = BTreeMap::new();
+        let slos = self.declared.services.iter().flat_map(|service| &service.slos);
+        let composites = slos.filter(|slo| matches!(slo.indicator, Indicator::Composite(_)));
+        let windows = composites.flat_map(|slo| &slo.windows);
+        let of_composites = windows.map(|w| calendar::longest(*w)).max().unwrap_or(0);
         for live in self.slos.iter().filter(|live| live.place == Place::Shown) {
             let slo = live.account.slo();
             if matches!(slo.budgeting, Budgeting::Occurrences) {
                 continue;
             }
             let longest = slo.windows.iter().map(|w| calendar::longest(*w)).max().unwrap_or(0);
+            let longest = longest.max(of_composites);
             let events = live.account.events();
             let hours =
                 (current - longest / 60 - 48..current + 1).filter(|hour| events.lacks(*hour));

@@ -227,6 +227,7 @@ impl Engine {
         let overlap = self.sources[source].overlap();
         let (mut last, mut at, mut slice) = (Read::default(), from, 10 * MINUTE);
         let mut failed = Vec::new();
+        let opened = Minute::of_millis(from).max(intake.from());
         while at < to {
             let end = (at + slice).min(to);
             match self.ask(source, intake, (at, end)).await {
@@ -234,7 +235,7 @@ impl Engine {
                 read => {
                     last = read?;
                     failed.append(&mut last.failed);
-                    self.fold(source, &std::mem::take(&mut last.outcomes)).await;
+                    self.fold(source, &std::mem::take(&mut last.outcomes), opened).await;
                     intake.close(Minute::of_millis(end - overlap));
                     let rate = last.samples as f64 / (end - at) as f64;
                     slice = ((most as f64 / rate.max(1e-9)) as i64).clamp(MINUTE, DAY);
@@ -260,17 +261,18 @@ impl Engine {
         Ok(read)
     }
 
-    async fn fold(&mut self, source: usize, outcomes: &[(usize, Outcome)]) {
+    /// Takes outcomes into the accounts; minutes from `opened` on are being read.
+    async fn fold(&mut self, source: usize, outcomes: &[(usize, Outcome)], opened: Minute) {
         for (place, outcome) in outcomes {
             let at = self.sources[source].slos[*place];
             self.load_hours(&[at], &Self::hours_of(outcome)).await;
-            self.slos[at].take(outcome);
+            self.slos[at].take(outcome, opened);
         }
     }
 
     /// Folds what was read into the accounts and closes the minutes that are done.
     async fn take(&mut self, source: usize, read: Read, since: Minute) {
-        self.fold(source, &read.outcomes).await;
+        self.fold(source, &read.outcomes, since).await;
         let mark = self.sources[source].watermark();
         let Some(intake) = &mut self.sources[source].intake else { return };
         if let Some(mark) = mark {

@@ -1,6 +1,8 @@
 //! Budgets of files at an instant: all their lines, read once from the beginning.
 
-use chrono::DateTime;
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
 use slo_core::budget::end_of;
 use slo_core::plan::Feeds;
 
@@ -8,7 +10,7 @@ use super::{One, Question};
 use crate::source::config::SourceConfig;
 use crate::source::intake::logs::{measure, weighed};
 use crate::source::jsonlog::source::queries;
-use crate::source::jsonlog::{Jsonlog, Positions};
+use crate::source::jsonlog::{Jsonlog, Polled, Positions, Query};
 
 /// Bytes that are read between two words about the progress.
 const AT_ONCE: u64 = 256 * 1024 * 1024;
@@ -33,39 +35,39 @@ pub(super) async fn read(
         }
     }
     let now = question.at.timestamp_millis();
-    let polled = tokio::task::spawn_blocking(move || {
-        let (mut positions, mut whole) = (Positions::default(), None);
-        loop {
-            let polled = reader.poll(&mut positions, &asked, AT_ONCE, now);
-            let is_behind = polled.is_behind;
-            whole = Some(match whole {
-                None => polled,
-                Some(before) => polled.after(before),
-            });
-            if !is_behind {
-                return whole.unwrap_or_default();
-            }
-        }
-    });
+    let polled = tokio::task::spawn_blocking(move || read_all(&reader, &asked, now));
     let polled = polled.await.map_err(|e| e.to_string())?;
     if let Some(problem) = polled.problems.first() {
         return Err(problem.clone());
     }
-    let end = end_of(question.at);
     for (at, range) in places {
-        let one = &mut all[at];
-        let Some(Feeds::Logs(counts)) = one.feeds.as_deref() else { continue };
-        let newest: Option<Vec<i64>> = polled.newest[range.clone()].iter().copied().collect();
-        let newest = newest.and_then(|all| all.into_iter().min()).map(|newest| newest.min(now));
-        let mut buckets = weighed(counts, &polled.counts[range]);
-        measure(&mut buckets, None, newest);
-        for (minute, bucket) in buckets.range(..end) {
-            one.account.replace(*minute, bucket);
-        }
-        one.from = buckets.keys().next().copied();
-        one.reading.newest = newest;
-        one.reading.read_to = DateTime::from_timestamp_millis(now);
-        one.queries = one.reading.queries.iter().flat_map(|side| side.to_vec()).collect();
+        take(all[at], &polled, range, question.at);
     }
     Ok(())
+}
+
+fn read_all(reader: &Jsonlog, asked: &[Query], now: i64) -> Polled {
+    let mut positions = Positions::default();
+    let mut whole = reader.poll(&mut positions, asked, AT_ONCE, now);
+    while whole.is_behind {
+        whole = reader.poll(&mut positions, asked, AT_ONCE, now).after(whole);
+    }
+    whole
+}
+
+/// Takes what the lines gave for the queries of an SLO.
+fn take(one: &mut One, polled: &Polled, range: Range<usize>, at: DateTime<Utc>) {
+    let Some(Feeds::Logs(counts)) = one.feeds.as_deref() else { return };
+    let newest: Option<Vec<i64>> = polled.newest[range.clone()].iter().copied().collect();
+    let newest = newest.and_then(|all| all.into_iter().min());
+    let newest = newest.map(|newest| newest.min(at.timestamp_millis()));
+    let mut buckets = weighed(counts, &polled.counts[range]);
+    measure(&mut buckets, None, newest);
+    for (minute, bucket) in buckets.range(..end_of(at)) {
+        one.account.replace(*minute, bucket);
+    }
+    one.from = buckets.keys().next().copied();
+    one.reading.newest = newest;
+    one.reading.read_to = Some(at);
+    one.queries = one.reading.queries.iter().flat_map(|side| side.to_vec()).collect();
 }

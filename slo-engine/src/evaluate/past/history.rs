@@ -1,5 +1,6 @@
 //! One SLO of the past: its account, moved to where its data ended at an instant.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +16,7 @@ use slo_core::view::BudgetView;
 
 use super::{Look, Was, unsure};
 use crate::evaluate::engine::RECENT;
+use crate::evaluate::exclusion::Acting;
 use crate::evaluate::live::identity;
 use crate::evaluate::reading::{self, Reading};
 use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
@@ -30,6 +32,8 @@ pub(super) struct History {
     now: DateTime<Utc>,
     /// The minutes that slices have been judged by, of an SLO that has slices.
     judged: Option<(Minute, Minute)>,
+    /// Hours of which a part is excluded and only the sum is kept.
+    unknown: BTreeSet<i64>,
 }
 
 impl History {
@@ -42,6 +46,7 @@ impl History {
             ledger: None,
             now: DateTime::UNIX_EPOCH,
             judged: None,
+            unknown: BTreeSet::new(),
         };
         let shares = shares(slo, defaults(sources));
         let Some(Ok(source)) = shares.first().map(|first| source_of(sources, first)) else {
@@ -89,7 +94,7 @@ impl History {
 
     pub(super) async fn look(
         &mut self,
-        store: &Store,
+        (store, acting): (&Store, &[Arc<Acting>]),
         until: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Result<Look, StoreError> {
@@ -107,8 +112,9 @@ impl History {
         if let Some(gone) = self.unborn(end) {
             return Ok(Look::Gone(gone));
         }
+        self.exclude(store, acting).await?;
         self.fetch(store, end).await?;
-        if let Some(hour) = self.forgotten(end) {
+        if let Some(hour) = self.forgotten(end).or_else(|| self.half_excluded(end)) {
             let (slo, hour) = (&self.id().slo, hour_text(hour));
             return Ok(Look::Gone(format!("{slo}: its minutes of {hour} have been forgotten")));
         }
@@ -117,7 +123,7 @@ impl History {
         let extremes = (!edges.is_empty())
             .then(|| unsure::SIDES.map(|side| self.at(side, &edges, end..end).into()));
         self.judged = self.judged.map(|(from, to)| (from, to.max(end)));
-        self.account.events_mut().evict(end - RECENT);
+        self.account.evict(end - RECENT);
         Ok(Look::Known(Was { view, extremes }))
     }
 
@@ -149,6 +155,36 @@ impl History {
         }
     }
 
+    /// Leaves out what was excluded then.
+    async fn exclude(&mut self, store: &Store, acting: &[Arc<Acting>]) -> Result<(), StoreError> {
+        let mine = Acting::on(acting, self.id());
+        let Some(ledger) = self.ledger.filter(|_| mine != self.reading.exclusions) else {
+            return Ok(());
+        };
+        let minutes = Acting::minutes(&mine);
+        let wants = self.account.exclude_wants(&minutes);
+        let hours: Vec<i64> = wants.iter().map(|want| want.0).collect();
+        let mut found = store.minutes_in(&[ledger], &hours).await?;
+        self.unknown.extend(hours);
+        for (hour, minutes) in found.remove(&ledger).unwrap_or_default() {
+            self.unknown.remove(&hour);
+            self.account.load_minutes(hour, minutes);
+        }
+        self.account.exclude(&minutes);
+        self.account.unload(&wants);
+        self.reading.exclusions = mine;
+        let excluded =
+            |hour: i64| self.account.excluded_between(Minute(hour * 60), Minute(hour * 60 + 60));
+        self.unknown.retain(|hour| (1..60).contains(&excluded(*hour)));
+        Ok(())
+    }
+
+    /// An hour of a window of which a part was excluded, and nobody knows how much of its events.
+    fn half_excluded(&self, end: Minute) -> Option<i64> {
+        let start = self.window_start(end).hour();
+        self.unknown.range(start..end.hour() + 1).next_back().copied()
+    }
+
     /// Loads the minutes that the next step needs, as far as they are kept.
     async fn fetch(&mut self, store: &Store, end: Minute) -> Result<(), StoreError> {
         let from = self.whole_from(end);
@@ -161,7 +197,7 @@ impl History {
         let Some(ledger) = self.ledger.filter(|_| !hours.is_empty()) else { return Ok(()) };
         let found = store.minutes_in(&[ledger], &hours).await?.remove(&ledger);
         for (hour, minutes) in found.unwrap_or_default() {
-            self.account.events_mut().load_minutes(hour, minutes);
+            self.account.load_minutes(hour, minutes);
         }
         Ok(())
     }
@@ -218,7 +254,7 @@ impl History {
         let mut account = self.account.clone();
         for hour in edges {
             let guess = side.hour(&account.events().fold(*hour));
-            account.events_mut().load_minutes(*hour, guess);
+            account.load_minutes(*hour, guess);
         }
         for minute in (open.start.0..open.end.0).map(Minute) {
             if let Some(bucket) = account.events().bucket(minute) {

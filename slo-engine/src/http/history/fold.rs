@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use slo_core::bucket::Sums;
 use slo_core::budget;
+use slo_core::exclusion::Excluded;
 use slo_core::ledger::Hour;
 use slo_core::slo::Objective;
 use slo_core::time::Minute;
@@ -35,8 +36,10 @@ pub(super) struct Point {
     #[serde(serialize_with = "whole::optional")]
     #[schemars(with = "Option<f64>")]
     total: Option<f64>,
-    /// Minutes that were measured.
+    /// Minutes that were measured and count.
     measured: i64,
+    /// Minutes that are excluded: of what happened in them nothing is in the other numbers.
+    excluded: i64,
     /// All that was bad from the beginning to the end of this point, as a share of what the
     /// objective allows over the whole stretch: a burn-down falls from 1 to 1 - the last one. It is
     /// the budget of the stretch, not that of a window that ends here. Null when nothing was
@@ -56,16 +59,27 @@ pub(super) struct Judged {
 pub(in crate::http) struct Counts {
     pub(in crate::http) bad: f64,
     pub(in crate::http) total: f64,
-    /// All minutes.
+    /// All minutes that count.
     pub(in crate::http) minutes: i64,
-    /// Minutes that were measured.
+    /// Those of them that were measured.
     pub(in crate::http) measured: i64,
+}
+
+impl Counts {
+    /// Adds what another stretch counted.
+    pub(in crate::http) fn add(&mut self, other: &Self) {
+        self.bad += other.bad;
+        self.total += other.total;
+        self.minutes += other.minutes;
+        self.measured += other.measured;
+    }
 }
 
 /// Points while they are filled.
 #[derive(Debug)]
 pub(super) struct Fold {
     range: Range,
+    excluded: Excluded,
     slices: Option<Slices>,
     points: Vec<Counted>,
 }
@@ -88,12 +102,12 @@ struct Slices {
 }
 
 impl Fold {
-    pub(super) fn new(range: Range, slicing: Option<Slicing>) -> Self {
+    pub(super) fn new(range: Range, slicing: Option<Slicing>, excluded: Excluded) -> Self {
         let slices = slicing.map(|slicing| {
             let start = slicing.start(range.from);
             Slices { slicing, judged: None, start, sums: Sums::default() }
         });
-        Self { points: vec![Counted::default(); range.points()], slices, range }
+        Self { points: vec![Counted::default(); range.points()], slices, range, excluded }
     }
 
     /// Says which slices are judged; none are before.
@@ -115,8 +129,9 @@ impl Fold {
             let minute = Minute(hour * 60 + at);
             let Ok(at) = usize::try_from(at) else { continue };
             let bucket = minutes.get(at);
+            let bucket = bucket.without(&self.excluded.part(minute, &bucket));
             if let Some(slices) = &mut self.slices {
-                slices.close_before(minute, &self.range, &mut self.points);
+                slices.close_before(minute, (&self.range, &self.excluded), &mut self.points);
                 if minute >= slices.start {
                     slices.sums.add(&bucket);
                 }
@@ -132,10 +147,11 @@ impl Fold {
     /// All points together.
     pub(super) fn counts(mut self) -> Counts {
         if let Some(slices) = &mut self.slices {
-            slices.close_before(self.range.to, &self.range, &mut self.points);
+            slices.close_before(self.range.to, (&self.range, &self.excluded), &mut self.points);
         }
         let whole = self.slices.as_ref().map_or(1, |slices| slices.slicing.whole()) as f64;
-        let minutes = self.range.to - self.range.from;
+        let Range { from, to, .. } = self.range;
+        let minutes = to - from - self.excluded.count(from, to);
         let mut counts = Counts { minutes, ..Counts::default() };
         for point in &self.points {
             counts.bad += point.sums.bad() as f64 / whole;
@@ -148,7 +164,7 @@ impl Fold {
     /// What the objective allows over the whole stretch, and the points.
     pub(super) fn finish(mut self, objective: Objective) -> (Option<f64>, Vec<Point>) {
         if let Some(slices) = &mut self.slices {
-            slices.close_before(self.range.to, &self.range, &mut self.points);
+            slices.close_before(self.range.to, (&self.range, &self.excluded), &mut self.points);
         }
         let mut all = Sums::default();
         for point in &self.points {
@@ -156,7 +172,12 @@ impl Fold {
         }
         let slicing = self.slices.as_ref().map(|slices| slices.slicing);
         let is_known = all.measured > 0 || all.total != 0;
-        let allowed = is_known.then(|| allowed(&all, slicing.as_ref(), &self.range, objective));
+        let allowed = is_known.then(|| match &slicing {
+            None => budget::occurrences(&all, objective).allowed,
+            Some(slicing) => {
+                budget::slices(&all, slicing, self.minutes(slicing), objective).allowed
+            }
+        });
         let whole = slicing.map_or(1, |slicing| slicing.whole()) as f64;
         let mut bad = 0;
         let points = self.points.iter().enumerate().map(|(at, point)| {
@@ -169,20 +190,19 @@ impl Fold {
                 bad: shown(point.sums.bad()),
                 total: shown(point.sums.total),
                 measured: point.measured,
+                excluded: self.excluded.count(self.range.start(at), self.range.end(at)),
                 spent_share: allowed.map(|allowed| share(bad as f64 / whole, allowed)),
             }
         });
         let points = points.collect();
         (allowed, points)
     }
-}
 
-fn allowed(all: &Sums, slicing: Option<&Slicing>, range: &Range, objective: Objective) -> f64 {
-    let numbers = match slicing {
-        None => budget::occurrences(all, objective),
-        Some(slicing) => budget::slices(all, slicing, range.to - range.from, objective),
-    };
-    numbers.allowed
+    /// The minutes of the stretch but for slices that are excluded.
+    fn minutes(&self, slicing: &Slicing) -> i64 {
+        let Range { from, to, .. } = self.range;
+        to - from - self.excluded.slices(slicing.size, from, to) * slicing.size
+    }
 }
 
 /// Without events nothing is spent.
@@ -191,12 +211,19 @@ fn share(bad: f64, allowed: f64) -> f64 {
 }
 
 impl Slices {
-    /// Judges the slices that end at or before a minute.
-    fn close_before(&mut self, minute: Minute, range: &Range, points: &mut [Counted]) {
+    /// Judges the slices that end at or before a minute. One whose minutes are all excluded is none.
+    fn close_before(
+        &mut self,
+        minute: Minute,
+        (range, excluded): (&Range, &Excluded),
+        points: &mut [Counted],
+    ) {
         while self.start + self.slicing.size <= minute {
             let end = self.start + self.slicing.size;
             let is_judged = self.judged.is_some_and(|judged| {
-                self.slicing.start(judged.first) <= self.start && end <= judged.until
+                self.slicing.start(judged.first) <= self.start
+                    && end <= judged.until
+                    && excluded.count(self.start, end) < self.slicing.size
             });
             if let Some(point) = range.place(end - 1).filter(|_| is_judged) {
                 points[point].sums.add(&self.slicing.outcome(&self.sums));

@@ -33,16 +33,7 @@ impl Range {
         slicing: Option<&Slicing>,
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
-        let end = Minute::of(now) + 1;
-        let to = instant("to", asked.to.as_deref())?.map_or(end, |to| to.min(end));
-        let window = view.windows.first().map_or(1_440, |w| (w.to - w.from).num_minutes());
-        let from = instant("from", asked.from.as_deref())?.unwrap_or(to - window.min(LONGEST));
-        if from >= to {
-            return Err(Problem::bad("from", "it must lie before `to`, and in the past"));
-        }
-        if to - from > LONGEST {
-            return Err(Problem::bad("from", "it must lie within 800 days of `to`"));
-        }
+        let (from, to) = stretch((asked.from.as_deref(), asked.to.as_deref()), view, now)?;
         let step = match &asked.step {
             Some(text) => step(text, to - from)?,
             None => usual(to - from, slicing),
@@ -70,6 +61,34 @@ impl Range {
     pub(super) fn start(&self, point: usize) -> Minute {
         self.from + i64::try_from(point).unwrap_or(i64::MAX) * self.step
     }
+
+    /// Where it ends.
+    pub(super) fn end(&self, point: usize) -> Minute {
+        (self.start(point) + self.step).min(self.to)
+    }
+}
+
+/// The minutes from one instant to another: up to now, and as long as the first window, when nothing
+/// else is said.
+///
+/// # Errors
+/// Which of them cannot be read or does not fit the other.
+pub(in crate::http) fn stretch(
+    (from, to): (Option<&str>, Option<&str>),
+    view: &BudgetView,
+    now: DateTime<Utc>,
+) -> Result<(Minute, Minute), Problem> {
+    let end = Minute::of(now) + 1;
+    let to = instant("to", to)?.map_or(end, |to| to.min(end));
+    let window = view.windows.first().map_or(1_440, |w| (w.to - w.from).num_minutes());
+    let from = instant("from", from)?.unwrap_or(to - window.min(LONGEST));
+    if from >= to {
+        return Err(Problem::bad("from", "it must lie before `to`, and in the past"));
+    }
+    if to - from > LONGEST {
+        return Err(Problem::bad("from", "it must lie within 800 days of `to`"));
+    }
+    Ok((from, to))
 }
 
 /// The minute that holds an instant.

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use crate::evaluate::exclusion::InForce;
 use crate::http::world::World;
 
 /// Two hours of minutes of `orders/availability` and `orders/slices` up to 10:00, 100 events each;
@@ -35,6 +36,33 @@ async fn a_stretch_is_folded_to_points_of_the_step_that_is_asked_for() {
     let share = points[1]["spentShare"].as_f64().unwrap();
     assert!((share - 94.0 / 6.0).abs() < 1e-9, "{share}");
     assert!((history["allowed"].as_f64().unwrap() - 6.0).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn excluded_minutes_are_named_and_in_no_other_number() {
+    let world = world().await;
+    let exclusion = serde_json::json!({
+        "slos": ["orders/*"], "reason": "upgrade", "author": "ana",
+        "from": "2026-11-21T09:25:00Z", "until": "2026-11-21T09:35:00Z",
+    });
+    let exclusion = serde_json::from_value(exclusion).unwrap();
+    let mut snapshot = (*world.shared.latest.get().unwrap()).clone();
+    snapshot.exclusions = [InForce { name: "e1".to_owned(), exclusion, since: None }].into();
+    world.shared.latest.publish(snapshot);
+    let query = "&from=2026-11-21T09:00:00Z&to=2026-11-21T10:00:00Z&step=30m";
+    let history = world.json(&format!("{PATH}{query}")).await;
+    let point = |at: usize| {
+        let point = &history["points"][at];
+        ["bad", "total", "measured", "excluded"].map(|key| point[key].as_i64().unwrap())
+    };
+    assert_eq!((point(0), point(1)), ([25, 2_500, 25, 5], [25, 2_500, 25, 5]));
+    assert!((history["allowed"].as_f64().unwrap() - 5.0).abs() < 1e-9, "{history}");
+    let slices = PATH.replace("availability", "slices");
+    let history = world.json(&format!("{slices}{query}")).await;
+    assert_eq!(
+        (&history["points"][1]["total"], &history["points"][1]["bad"]),
+        (&json!(5), &json!(0))
+    );
 }
 
 #[tokio::test]

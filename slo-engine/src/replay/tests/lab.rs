@@ -93,8 +93,8 @@ impl Lab {
         bad: impl Fn(i64) -> i64,
     ) {
         let (latest, declared) = (Latest::default(), Arc::new(self.loaded.clone()));
-        let start =
-            Engine::start(&self.config, declared, self.store.clone(), latest.clone(), at(0));
+        let (store, requested) = (self.store.clone(), Arc::default());
+        let start = Engine::start(&self.config, declared, store, latest.clone(), requested, at(0));
         drop(start.await.unwrap());
         let name = |text: &str| Name::parse(text).unwrap();
         let slo = SloId { service: name(service), slo: name(slo), environment: name("production") };

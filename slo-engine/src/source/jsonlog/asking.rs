@@ -1,6 +1,6 @@
 //! Asks the lines of one file after the other what the queries want to know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 
 use slo_core::time::Minute;
@@ -35,6 +35,12 @@ struct Asked {
     index: Option<Index>,
     what: usize,
     heartbeat: Option<usize>,
+}
+
+impl Asked {
+    fn is_about(&self, name: &str) -> bool {
+        self.index.as_ref().is_none_or(|index| index.holds(name))
+    }
 }
 
 impl Asking {
@@ -76,15 +82,7 @@ impl Asking {
         if !opened.holds(position)? {
             return Ok(());
         }
-        let about =
-            |asked: &Asked| asked.index.as_ref().is_none_or(|index| index.holds(&position.name));
-        let asked = self.asked.iter().enumerate();
-        let asked: Vec<(usize, &Asked)> = asked
-            .filter_map(|(at, asked)| Some((at, asked.as_ref().filter(|a| about(a))?)))
-            .collect();
-        let filters: BTreeSet<usize> =
-            asked.iter().flat_map(|(_, a)| [Some(a.what), a.heartbeat]).flatten().collect();
-        let mut tally = Tally::new(&self.questions, filters, self.now);
+        let mut tally = Tally::new(&self.questions, self.now);
         let mut next = position.clone();
         let read = lines(opened, &mut next, &mut tally, &mut self.left);
         opened.mark(&mut next)?;
@@ -92,7 +90,10 @@ impl Asking {
         if !opened.holds(&next)? {
             return Ok(());
         }
-        for (at, asked) in asked {
+        for (at, asked) in self.asked.iter().enumerate() {
+            let Some(asked) = asked.as_ref().filter(|asked| asked.is_about(&next.name)) else {
+                continue;
+            };
             for (minute, lines) in tally.counts(asked.what) {
                 *self.counts[at].entry(minute).or_default() += lines;
             }

@@ -17,8 +17,6 @@ struct Row {
     position: Position,
     /// Its content is in a file that was found.
     is_here: bool,
-    /// The file that it was in and that holds other lines now.
-    left: Option<Identity>,
 }
 
 pub(super) struct Poll {
@@ -28,7 +26,7 @@ pub(super) struct Poll {
 
 impl Poll {
     pub(super) fn new(asking: Asking, positions: &mut Positions) -> Self {
-        let row = |position| Row { position, is_here: false, left: None };
+        let row = |position| Row { position, is_here: false };
         Self { asking, rows: positions.take().into_iter().map(row).collect() }
     }
 
@@ -91,7 +89,7 @@ impl Poll {
             Ok(true) => true,
             Ok(false) => {
                 row.is_here = false;
-                row.left = row.position.identity.take();
+                row.position.identity = None;
                 true
             }
             Err(error) => {
@@ -130,7 +128,6 @@ impl Poll {
         let mut like: Vec<(usize, Likeness)> = Vec::new();
         for (at, row) in self.rows.iter().enumerate() {
             let likeness = match row.position.likeness(&beginning) {
-                _ if row.left == Some(opened.identity) => Likeness::Other,
                 _ if row.position.offset == 0 => Likeness::Other,
                 Likeness::Same if !opened.could_hold(&row.position)? => Likeness::Other,
                 likeness => likeness,
@@ -152,14 +149,14 @@ impl Poll {
             return Ok(None);
         }
         let position = Position::new(&file.name(), &file.real_path(), opened.identity);
-        self.rows.push(Row { position, is_here: true, left: None });
+        self.rows.push(Row { position, is_here: true });
         Ok(Some(self.rows.len() - 1))
     }
 }
 
 /// Positions in files that are there, and for a while those in files that are gone.
 fn kept(rows: Vec<Row>, now: i64) -> Positions {
-    let dated = rows.into_iter().map(|Row { mut position, is_here, .. }| {
+    let dated = rows.into_iter().map(|Row { mut position, is_here }| {
         let since = position.gone_since.or(Some(now));
         position.gone_since = since.filter(|_| !is_here);
         position

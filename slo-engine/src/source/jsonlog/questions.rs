@@ -9,15 +9,12 @@ pub(super) struct Questions {
     fields: Vec<Field>,
     /// How many conditions there are.
     conditions: usize,
-    filters: Vec<Asked>,
+    filters: Vec<(Filter, Answer)>,
     time: usize,
-}
-
-/// A distinct filter.
-#[derive(Debug)]
-struct Asked {
-    filter: Filter,
-    answer: Answer,
+    /// By condition, the filters that can hold with it alone; they are asked when it is fulfilled.
+    needed_by: Vec<Vec<usize>>,
+    /// The filters that need no single condition.
+    always: Vec<usize>,
 }
 
 /// A filter whose conditions are numbers.
@@ -38,6 +35,10 @@ struct Field {
     /// The beginnings of keys that lead into a field that is asked whether it exists.
     into: Vec<(String, usize)>,
     tests: Vec<(usize, Test)>,
+    /// The tests whether it is a text, in the order of those, and all other ones: a field such as the
+    /// name of a service is compared with many.
+    texts: Vec<(String, usize)>,
+    others: Vec<(usize, Test)>,
     /// Conditions that any value here or below fulfils.
     exists: Vec<usize>,
 }
@@ -58,24 +59,32 @@ pub(super) enum Next {
 pub(super) struct Answers {
     /// By number of the condition.
     holds: Vec<bool>,
+    /// The conditions that hold.
+    held: Vec<usize>,
     /// Unix milliseconds.
     pub(super) time: Option<i64>,
 }
 
 impl Questions {
     pub(super) fn new(time_field: &str) -> Self {
-        let root = Field::default();
-        let mut new = Self { fields: vec![root], conditions: 0, filters: Vec::new(), time: 0 };
+        let mut new = Self {
+            fields: vec![Field::default()],
+            conditions: 0,
+            filters: Vec::new(),
+            time: 0,
+            needed_by: Vec::new(),
+            always: Vec::new(),
+        };
         new.time = new.field(time_field);
         new
     }
 
     /// The number of a filter; equal ones have the same.
     pub(super) fn add(&mut self, filter: &Filter) -> usize {
-        let known = self.filters.iter().position(|asked| asked.filter.root() == filter.root());
+        let known = self.filters.iter().position(|(known, _)| known.root() == filter.root());
         known.unwrap_or_else(|| {
             let answer = self.answer(filter.root());
-            self.filters.push(Asked { filter: filter.clone(), answer });
+            self.filters.push((filter.clone(), answer));
             self.filters.len() - 1
         })
     }
@@ -111,8 +120,27 @@ impl Questions {
         )
     }
 
-    /// Works out how keys lead to fields, once all filters are there.
+    /// Works out how to answer, once all filters are there.
     pub(super) fn connect(mut self) -> Self {
+        self.connect_keys();
+        self.fields.iter_mut().for_each(Field::sort);
+        self.needed_by = vec![Vec::new(); self.conditions];
+        let mut asked = vec![0_usize; self.conditions];
+        for (_, answer) in &self.filters {
+            answer.needs().into_iter().for_each(|condition| asked[condition] += 1);
+        }
+        for (filter, (_, answer)) in self.filters.iter().enumerate() {
+            // The condition of the fewest filters is fulfilled the most seldom.
+            match answer.needs().into_iter().min_by_key(|condition| asked[*condition]) {
+                Some(condition) => self.needed_by[condition].push(filter),
+                None => self.always.push(filter),
+            }
+        }
+        self
+    }
+
+    /// Finds the ways from object to object.
+    fn connect_keys(&mut self) {
         let ends = |name: &str| name.match_indices('.').map(|(at, _)| at).collect::<Vec<_>>();
         for at in 1..self.fields.len() {
             let name = self.fields[at].name.clone();
@@ -134,7 +162,6 @@ impl Questions {
             // Of two beginnings of a key the longer one leads further.
             self.fields[at].into.sort_by_key(|(key, _)| std::cmp::Reverse(key.len()));
         }
-        self
     }
 
     fn lead(&mut self, from: usize, key: &str, to: usize) {
@@ -146,9 +173,14 @@ impl Questions {
         keys[key.len()].push((key.to_owned(), to));
     }
 
+    /// How many filters there are.
+    pub(super) fn filters(&self) -> usize {
+        self.filters.len()
+    }
+
     /// Forgets what was answered.
     pub(super) fn begin(&self, answers: &mut Answers) {
-        answers.holds.clear();
+        answers.held.drain(..).for_each(|condition| answers.holds[condition] = false);
         answers.holds.resize(self.conditions, false);
         answers.time = None;
     }
@@ -169,9 +201,17 @@ impl Questions {
 
     /// A field has a value.
     pub(super) fn value(&self, field: usize, value: Scalar<'_>, answers: &mut Answers) {
-        for (condition, test) in &self.fields[field].tests {
+        let here = &self.fields[field];
+        let tests = if let Scalar::Text(text) = value {
+            let same = here.texts.binary_search_by(|(known, _)| known.as_str().cmp(text));
+            same.into_iter().for_each(|at| answers.hold(here.texts[at].1));
+            &here.others
+        } else {
+            &here.tests
+        };
+        for (condition, test) in tests {
             if test.passes(value) {
-                answers.holds[*condition] = true;
+                answers.hold(*condition);
             }
         }
         self.inside(field, answers);
@@ -182,14 +222,23 @@ impl Questions {
 
     /// There is a value inside of a field.
     pub(super) fn inside(&self, field: usize, answers: &mut Answers) {
-        for condition in &self.fields[field].exists {
-            answers.holds[*condition] = true;
-        }
+        self.fields[field].exists.iter().for_each(|condition| answers.hold(*condition));
     }
 
-    /// Whether a filter finds the line.
-    pub(super) fn finds(&self, filter: usize, answers: &Answers) -> bool {
-        self.filters[filter].answer.holds(&answers.holds)
+    /// The filters that find the line.
+    pub(super) fn found<'a>(&'a self, answers: &'a Answers) -> impl Iterator<Item = usize> + 'a {
+        let likely = answers.held.iter().flat_map(|condition| &self.needed_by[*condition]);
+        let asked = likely.chain(&self.always).copied();
+        asked.filter(|filter| self.filters[*filter].1.holds(&answers.holds))
+    }
+}
+
+impl Answers {
+    fn hold(&mut self, condition: usize) {
+        if !self.holds[condition] {
+            self.holds[condition] = true;
+            self.held.push(condition);
+        }
     }
 }
 
@@ -202,9 +251,28 @@ impl Answer {
             Self::Condition(number) => conditions[*number],
         }
     }
+
+    /// Conditions without each of which it cannot hold.
+    fn needs(&self) -> Vec<usize> {
+        match self {
+            Self::And(all) => all.iter().flat_map(Self::needs).collect(),
+            Self::Condition(number) => vec![*number],
+            Self::Or(_) | Self::Not(_) => Vec::new(),
+        }
+    }
 }
 
 impl Field {
+    fn sort(&mut self) {
+        for (condition, test) in &self.tests {
+            match test {
+                Test::Is(value) => self.texts.push((value.text().to_owned(), *condition)),
+                other => self.others.push((*condition, other.clone())),
+            }
+        }
+        self.texts.sort();
+    }
+
     /// The conditions that ask whether it exists.
     fn existence(&self) -> Vec<usize> {
         let exists = self.tests.iter().filter(|(_, test)| *test == Test::Exists);

@@ -1,6 +1,6 @@
 //! Counts of the lines of one file, by minute.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 
 use slo_core::time::Minute;
@@ -46,8 +46,6 @@ impl fmt::Display for Refusal {
 #[derive(Debug)]
 pub(super) struct Tally<'q> {
     questions: &'q Questions,
-    /// The filters that are asked here.
-    filters: Vec<usize>,
     now: i64,
     answers: Answers,
     rows: Vec<Row>,
@@ -68,7 +66,7 @@ pub(super) struct Tally<'q> {
 #[derive(Debug)]
 struct Row {
     minute: i64,
-    /// By place of the filter.
+    /// By filter.
     counts: Vec<i64>,
 }
 
@@ -76,7 +74,7 @@ struct Row {
 const NONE: i64 = i64::MIN;
 
 impl<'q> Tally<'q> {
-    pub(super) fn new(questions: &'q Questions, filters: BTreeSet<usize>, now: i64) -> Self {
+    pub(super) fn new(questions: &'q Questions, now: i64) -> Self {
         Self {
             questions,
             now,
@@ -84,9 +82,8 @@ impl<'q> Tally<'q> {
             rows: Vec::new(),
             by_minute: HashMap::new(),
             last: 0,
-            newest: vec![NONE; filters.len()],
+            newest: vec![NONE; questions.filters()],
             newest_of_all: NONE,
-            filters: filters.into_iter().collect(),
             lines: 0,
             refused: 0,
             first_refused: None,
@@ -123,11 +120,9 @@ impl<'q> Tally<'q> {
         self.lines += 1;
         self.newest_of_all = self.newest_of_all.max(time);
         let row = self.row(time);
-        for (at, filter) in self.filters.iter().enumerate() {
-            if self.questions.finds(*filter, &self.answers) {
-                self.rows[row].counts[at] += 1;
-                self.newest[at] = self.newest[at].max(time);
-            }
+        for filter in self.questions.found(&self.answers) {
+            self.rows[row].counts[filter] += 1;
+            self.newest[filter] = self.newest[filter].max(time);
         }
         Ok(())
     }
@@ -136,7 +131,7 @@ impl<'q> Tally<'q> {
         let Minute(minute) = Minute::of_millis(time);
         if self.rows.get(self.last).is_none_or(|row| row.minute != minute) {
             self.last = *self.by_minute.entry(minute).or_insert_with(|| {
-                self.rows.push(Row { minute, counts: vec![0; self.filters.len()] });
+                self.rows.push(Row { minute, counts: vec![0; self.newest.len()] });
                 self.rows.len() - 1
             });
         }
@@ -145,19 +140,13 @@ impl<'q> Tally<'q> {
 
     /// How many lines a filter found in each minute, where it found some.
     pub(super) fn counts(&self, filter: usize) -> impl Iterator<Item = (Minute, i64)> + '_ {
-        let at = self.filters.iter().position(|known| *known == filter);
-        self.rows.iter().filter_map(move |row| {
-            let count = row.counts[at?];
-            (count > 0).then_some((Minute(row.minute), count))
-        })
+        let counts = self.rows.iter().map(move |row| (Minute(row.minute), row.counts[filter]));
+        counts.filter(|(_, lines)| *lines > 0)
     }
 
     /// The time of the newest line that a filter found; without one, of any line.
     pub(super) fn newest(&self, filter: Option<usize>) -> Option<i64> {
-        let newest = match filter {
-            None => self.newest_of_all,
-            Some(filter) => self.newest[self.filters.iter().position(|known| *known == filter)?],
-        };
+        let newest = filter.map_or(self.newest_of_all, |filter| self.newest[filter]);
         (newest != NONE).then_some(newest)
     }
 }

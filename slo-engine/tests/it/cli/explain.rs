@@ -44,6 +44,24 @@ fn what_the_series_added_is_what_was_counted() {
 }
 
 #[test]
+fn what_is_excluded_is_named_and_what_would_be_spent_without_it() {
+    let desk = desk().reading(&traffic(9));
+    let exclusion = "---\napiVersion: headroom/v1\nkind: Exclusion\nslos: [orders/*]\n\
+        from: 2026-09-30T06:00Z\nuntil: 2026-09-30T12:00Z\nreason: upgrade\nauthor: ana\n";
+    desk.write("slos/orders.yaml", &format!("{ORDERS}{exclusion}"));
+    let said = desk.run(&["explain", "orders/availability", "--at", AT]);
+    for line in [
+        "  total      1,080,000 events\n",
+        "  allowed    (1 - objective) x total = (1 - 99 %) x 1,080,000 = 10,800 events\n",
+        "  without    90 % spent and 10 % remaining if nothing was excluded\n",
+        "  coverage   measured minutes / minutes since the first data = 1,080 / 1,080 = 100 %\n",
+        "360 minutes of the 1d window are excluded: upgrade (slos/orders.yaml:",
+    ] {
+        assert!(said.out.contains(line), "{line:?} is not in\n{}", said.out);
+    }
+}
+
+#[test]
 fn alerts_say_their_factor_and_what_holds_them_back() {
     let desk = desk().reading(&traffic(9));
     let month = ORDERS.replace("window: 1d\n    alerts: none", "window: 30d");
@@ -72,4 +90,49 @@ fn a_misspelt_slo_is_an_error_with_the_near_miss() {
     assert_eq!(said.code, 1);
     assert!(said.err.contains("did you mean orders/availability?"), "{}", said.err);
     assert_eq!(desk().run(&["explain", "orders"]).code, 2);
+}
+
+const MADE_OF_OTHERS: &str = r#"apiVersion: headroom/v1
+kind: Service
+service: shop
+tier: 1
+environment: production
+slos:
+  - name: late
+    objective: 99%
+    window: 1h
+    indicator:
+      ratio:
+        total: http_requests_total{service="orders"}
+        bad: {selector: 'http_requests_total{service="orders",code="500"}', delay: 2m}
+  - name: journey
+    objective: 98%
+    window: 1d
+    alerts: [{name: page, long: 1h, short: 5m, budget: 50%, severity: page}]
+    indicator: {composite: [{slo: orders/availability, weight: 3}, {slo: shop/late}]}
+"#;
+
+#[test]
+fn sides_that_are_apart_and_members_are_shown_with_what_they_add() {
+    let desk = desk().reading(&traffic(10));
+    desk.write("slos/shop.yaml", MADE_OF_OTHERS);
+    let late = desk.run(&["explain", "shop/late", "--at", AT]).out;
+    for line in [
+        "  bad        http_requests_total{service=\"orders\",code=\"500\"} in `prometheus`, 2 min later\n",
+        "  bad                -     -  28,790 ",
+        "  together: 2,879,000 events, 28,790 of them bad\n",
+    ] {
+        assert!(late.contains(line), "{line:?} is not in\n{late}");
+    }
+    let journey = desk.run(&["explain", "shop/journey", "--at", AT]).out;
+    for line in [
+        "  member     orders/availability@production, weight 3\n",
+        "  SLI        mean of the members' SLIs, by their weights = 99 %\n",
+        "  spent      (1 - SLI) / (1 - objective) = (1 - 99 %) / (1 - 98 %) = 50 %\n",
+        "  coverage   the least of the members' = 100 %\n",
+        "  1h         mean of the members' rates, by their weights = 0.5\n",
+    ] {
+        assert!(journey.contains(line), "{line:?} is not in\n{journey}");
+    }
+    assert!(!journey.contains("SERIES") && !journey.contains("outlook"), "{journey}");
 }

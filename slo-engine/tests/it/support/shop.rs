@@ -36,13 +36,16 @@ impl Shop {
         config.store.url = format!("sqlite://{}/data/headroom.db", folder.display());
         let declared = Arc::new(declared::read(&[folder.join("slos")], None).unwrap());
         let (store, latest) = (Store::open(&config.store.url).await.unwrap(), Latest::default());
-        let engine = Engine::start(&config, declared.clone(), store.clone(), latest.clone(), now);
-        let engine = engine.await.unwrap().without_clock_check();
         let key = Signing::default().key(&store).unwrap();
         let clock = Arc::new(FixedClock::at(now));
         let recorder = Recorder::start(store.clone(), clock, key).await.unwrap();
         let (after, base) = (Span::minutes(240), String::new());
         let gate = Gate::open(recorder, store.clone(), after, base, now).await.unwrap();
+        let requested = gate.state().exclusions.in_force().clone();
+        let (files, database) = (declared.clone(), store.clone());
+        let engine = Engine::start(&config, files, database, latest.clone(), requested, now);
+        let engine = engine.await.unwrap().without_clock_check();
+        gate.note_declared(&declared.exclusions, now).await.unwrap();
         Self { config, declared, store, latest, engine, gate }
     }
 

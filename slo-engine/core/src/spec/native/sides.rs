@@ -62,7 +62,7 @@ impl Reader<'_> {
                 (source, Some(Span::millis(0)), self.short_side(ratio, &text, role))
             }
             TextOr::Mapping(side) => {
-                let delay = side.delay.as_ref().map_or(Some(Span::millis(0)), |d| self.span(d));
+                let delay = side.delay.as_ref().map_or(Some(Span::millis(0)), |d| self.minutes(d));
                 (side.source.as_ref().or(source), delay, self.long_side(ratio, spot, side, role))
             }
         };

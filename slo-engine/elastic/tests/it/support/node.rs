@@ -152,7 +152,9 @@ pub(crate) fn alone(kind: Kind) -> Lease {
 fn lease(kind: Kind, alone: bool) -> Lease {
     let runs = |gate: &Gate| gate.node.as_ref().is_some_and(|node| node.kind == kind);
     let must_wait = |gate: &mut Gate| gate.leases > 0 && (gate.is_alone || alone || !runs(gate));
-    let mut gate = FREED.wait_while(GATE.lock().unwrap(), must_wait).unwrap();
+    let poisoned = "a node did not start or stop: the first failure says why";
+    let gate = GATE.lock().expect(poisoned);
+    let mut gate = FREED.wait_while(gate, must_wait).expect(poisoned);
     if !runs(&gate) {
         gate.node = None;
         gate.node = Some(Arc::new(Node::start(kind)));

@@ -22,7 +22,7 @@ fn near(a: Option<f64>, b: f64) -> bool {
 #[test]
 fn minutes_add_up_to_points_and_what_was_not_measured_is_null() {
     let range = Range { from: Minute(50), to: Minute(130), step: 30 };
-    let mut fold = Fold::new(range, None);
+    let mut fold = Fold::new(range, None, Excluded::default());
     assert_eq!(fold.hours(), 0..3);
     fold.take(0, &hour(0..60, 9, 10));
     fold.take(2, &hour(0..5, 10, 10));
@@ -43,7 +43,7 @@ fn minutes_add_up_to_points_and_what_was_not_measured_is_null() {
 #[test]
 fn the_share_that_is_spent_rises_to_bad_over_allowed_of_the_whole_stretch() {
     let range = Range { from: Minute(0), to: Minute(60), step: 20 };
-    let mut fold = Fold::new(range, None);
+    let mut fold = Fold::new(range, None, Excluded::default());
     fold.take(0, &hour(0..60, 199, 200));
     let (allowed, points) = fold.finish(objective());
     assert!(near(allowed, 120.0));
@@ -57,14 +57,14 @@ fn the_share_that_is_spent_rises_to_bad_over_allowed_of_the_whole_stretch() {
 #[test]
 fn idle_minutes_spend_nothing_and_a_stretch_without_any_measured_one_is_not_known() {
     let range = Range { from: Minute(0), to: Minute(60), step: 60 };
-    let mut idle = Fold::new(range, None);
+    let mut idle = Fold::new(range, None, Excluded::default());
     idle.take(0, &hour(0..60, 0, 0));
     let (allowed, points) = idle.finish(objective());
     assert_eq!(
         (allowed, points[0].total, points[0].spent_share),
         (Some(0.0), Some(0.0), Some(0.0))
     );
-    let (allowed, points) = Fold::new(range, None).finish(objective());
+    let (allowed, points) = Fold::new(range, None, Excluded::default()).finish(objective());
     assert_eq!((allowed, points[0].total, points[0].spent_share), (None, None, None));
 }
 
@@ -75,7 +75,7 @@ fn slicing(unmeasured: Unmeasured) -> Slicing {
 #[test]
 fn slices_are_counted_in_the_point_that_holds_their_last_minute() {
     let range = Range { from: Minute(65), to: Minute(125), step: 30 };
-    let mut fold = Fold::new(range, Some(slicing(Unmeasured::Ignore)));
+    let mut fold = Fold::new(range, Some(slicing(Unmeasured::Ignore)), Excluded::default());
     fold.judges(Some(Judged { first: Minute(0), until: Minute(120) }));
     assert_eq!(fold.hours(), 1..3);
     let mut minutes = hour(0..60, 100, 100);
@@ -98,7 +98,7 @@ fn slices_without_data_count_as_the_slo_says_between_the_first_data_and_the_last
     for (unmeasured, total, bad) in
         [(Unmeasured::Ignore, 1.0, 0.0), (Unmeasured::Bad, 7.0, 6.0), (Unmeasured::Good, 7.0, 0.0)]
     {
-        let mut fold = Fold::new(range, Some(slicing(unmeasured)));
+        let mut fold = Fold::new(range, Some(slicing(unmeasured)), Excluded::default());
         fold.judges(Some(Judged { first: Minute(32), until: Minute(105) }));
         fold.take(0, &hour(32..40, 100, 100));
         let (_, points) = fold.finish(objective());
@@ -110,11 +110,36 @@ fn slices_without_data_count_as_the_slo_says_between_the_first_data_and_the_last
 fn the_mean_of_ratios_keeps_its_parts() {
     let range = Range { from: Minute(0), to: Minute(20), step: 20 };
     let mean = Slicing { size: 10, good_when: None, unmeasured: Unmeasured::Ignore };
-    let mut fold = Fold::new(range, Some(mean));
+    let mut fold = Fold::new(range, Some(mean), Excluded::default());
     fold.judges(Some(Judged { first: Minute(0), until: Minute(20) }));
     let mut minutes = hour(0..10, 10, 10);
     minutes.set(15, &Bucket { good: 1, total: 2, measured: true, ..Bucket::default() });
     fold.take(0, &minutes);
     let (allowed, points) = fold.finish(objective());
     assert!(near(points[0].total, 2.0) && near(points[0].bad, 0.5) && near(allowed, 0.02));
+}
+
+#[test]
+fn excluded_minutes_are_in_no_number_but_their_own() {
+    let range = Range { from: Minute(0), to: Minute(60), step: 30 };
+    let excluded = Excluded::new([(Minute(25), Minute(40))]);
+    let mut minutes = hour(0..60, 99, 100);
+    for at in 25..40 {
+        minutes.set(at, &Bucket { good: 0, total: 100, measured: true, ..Bucket::default() });
+    }
+    let mut fold = Fold::new(range, None, excluded.clone());
+    fold.take(0, &minutes);
+    let (allowed, points) = fold.finish(objective());
+    assert!(near(allowed, 45.0) && near(points[1].spent_share, 1.0));
+    assert_eq!((points[0].bad, points[1].bad), (Some(25.0), Some(20.0)));
+    assert_eq!((points[0].measured, points[0].excluded), (25, 5));
+    assert_eq!((points[1].measured, points[1].excluded), (20, 10));
+
+    // Slices of ten minutes: one is excluded whole, half of another.
+    let mut fold = Fold::new(range, Some(slicing(Unmeasured::Bad)), excluded);
+    fold.judges(Some(Judged { first: Minute(0), until: Minute(60) }));
+    fold.take(0, &minutes);
+    let counts = fold.counts();
+    assert_eq!((counts.minutes, counts.measured), (45, 45));
+    assert!(near(Some(counts.total), 5.0) && near(Some(counts.bad), 0.0));
 }

@@ -109,28 +109,35 @@ impl Mill {
         text.lines().filter_map(number).collect()
     }
 
+    fn write_half(&mut self, service: usize, bytes: usize) {
+        self.write(service, 0);
+        let line = self.next();
+        let (half, rest) = line.split_at(bytes.min(line.len() - 1));
+        self.lab.write(SERVICES[service], half);
+        self.rest[service] = rest.to_owned();
+    }
+
+    /// Lines that are written between the two are lost, whoever reads.
+    fn copy_and_truncate(&mut self, service: usize, lines: u8) {
+        self.shift(service);
+        let name = SERVICES[service];
+        fs::copy(self.lab.path(name), self.lab.path(&self.old(service, 1))).unwrap();
+        let first = self.written;
+        self.write(service, lines);
+        self.may_be_lost.extend(first..self.written);
+        self.lab.truncate(name);
+    }
+
     fn run(&mut self, step: &Step) {
         match *step {
             Step::Write(service, lines) => self.write(service, lines),
-            Step::Half(service, bytes) => {
-                self.write(service, 0);
-                let line = self.next();
-                let (half, rest) = line.split_at((bytes as usize).min(line.len() - 1));
-                self.lab.write(SERVICES[service], half);
-                self.rest[service] = rest.to_owned();
-            }
+            Step::Half(service, bytes) => self.write_half(service, bytes as usize),
             Step::Rename(service) if self.lab.path(SERVICES[service]).exists() => {
                 self.shift(service);
                 self.lab.rename(SERVICES[service], &self.old(service, 1));
             }
             Step::CopyTruncate(service, lines) if self.lab.path(SERVICES[service]).exists() => {
-                self.shift(service);
-                let name = SERVICES[service];
-                fs::copy(self.lab.path(name), self.lab.path(&self.old(service, 1))).unwrap();
-                let first = self.written;
-                self.write(service, lines);
-                self.may_be_lost.extend(first..self.written);
-                self.lab.truncate(name);
+                self.copy_and_truncate(service, lines);
             }
             Step::Gzip(service, number) => {
                 let name = self.old(service, number);

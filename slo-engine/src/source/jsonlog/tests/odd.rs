@@ -7,12 +7,39 @@ fn a_file_that_was_emptied_begins_anew_whatever_its_new_length() {
     let mut lab = Lab::new(&["x.log"]);
     lab.write("x.log", lab.lines(10..20));
     lab.expect(10..20);
-    for (from, to) in [(20, 25), (30, 40), (40, 90)] {
+    for (from, to) in [(20, 30), (30, 40), (40, 45), (50, 90)] {
         lab.counted.clear();
         lab.truncate("x.log");
         lab.write("x.log", lab.lines(from..to));
         lab.expect(from..to);
     }
+}
+
+#[test]
+fn what_is_left_of_a_file_that_was_cut_is_not_counted_again() {
+    let mut lab = Lab::new(&["x.log"]);
+    lab.write("x.log", lab.lines(0..50));
+    lab.expect(0..50);
+    for rest in [40, 25] {
+        let file = OpenOptions::new().write(true).open(lab.path("x.log")).unwrap();
+        file.set_len(lab.lines(0..rest).len() as u64).unwrap();
+        lab.expect(0..50);
+    }
+    lab.write("x.log", lab.lines(50..60));
+    lab.expect(0..60);
+}
+
+#[test]
+fn a_change_that_left_length_and_time_as_they_were_just_now_is_seen() {
+    let mut lab = Lab::new(&["x.log"]);
+    lab.write("x.log", lab.lines(0..5));
+    let time = fs::metadata(lab.path("x.log")).unwrap().modified().unwrap();
+    lab.expect(0..5);
+    lab.truncate("x.log");
+    lab.write("x.log", lab.lines(5..10));
+    let file = OpenOptions::new().append(true).open(lab.path("x.log")).unwrap();
+    file.set_modified(time).unwrap();
+    lab.expect(0..10);
 }
 
 #[test]

@@ -215,6 +215,7 @@ const RATIOS: &[Fault<'_>] = &[
     ("total: {selector: up, index: i}, bad: a", 9, 54, "belong to log queries", "`query`"),
     ("total: {selektor: up}, bad: a", 9, 33, "unknown key `selektor`", "`selector`?"),
     ("total: {selector: up, delay: -2m}, bad: a", 9, 54, "not a duration", "30d"),
+    ("total: {selector: up, delay: 90s}, bad: a", 9, 54, "whole number of minutes", "such as 5m"),
     ("total: 5, bad: a", 9, 32, "`5` is not a metric name", "name{"),
     (
         "total: {query: 'x : 1', source: logs}, bad: '{a=\"b\"}'",

@@ -63,7 +63,15 @@ impl Asked<'_> {
 /// Where a person can read what an SLO was at an instant.
 pub(super) fn evidence(view: &BudgetView, now: DateTime<Utc>) -> String {
     let at = now.to_rfc3339_opts(SecondsFormat::Secs, true);
-    format!("/slos/{}/{}?at={at}&environment={}", view.service, view.slo, view.environment)
+    let path =
+        format!("/slos/{}/{}?at={at}&environment={}", view.service, view.slo, view.environment);
+    // The values of labels are anybody's, and names are not.
+    let group =
+        view.group.as_ref().map(|group| serde_urlencoded::to_string([("group", group.key())]));
+    match group {
+        Some(Ok(group)) => format!("{path}&{group}"),
+        _ => path,
+    }
 }
 
 impl Row<'_> {
@@ -136,9 +144,10 @@ impl Row<'_> {
     }
 
     fn named(&self, text: impl Display) -> String {
-        match &self.result.slo {
-            Some(slo) => format!("{slo}: {text}"),
-            None => text.to_string(),
+        match (&self.result.slo, &self.result.group) {
+            (Some(slo), Some(group)) => format!("{slo} {group}: {text}"),
+            (Some(slo), None) => format!("{slo}: {text}"),
+            (None, _) => text.to_string(),
         }
     }
 }

@@ -24,9 +24,11 @@ mod restart;
 mod scenarios;
 mod search;
 mod search_cost;
+mod search_kills;
 mod ticks;
 mod truth1;
 mod truth2;
+mod victim;
 
 /// A row of the table of what must be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,6 +57,8 @@ pub(crate) enum Row {
     Search,
     /// CPU of a tick over a search node against slo-generator.
     SearchCost,
+    /// A server over a search node killed again and again: no event is lost or counted twice.
+    SearchKills,
     /// The gate's peek against a trivial route of the same process.
     Peek,
     /// Recorded decisions while the server is killed again and again.
@@ -83,6 +87,7 @@ impl Row {
             Self::Operate => operate::run(&world),
             Self::Search => search::run(&world),
             Self::SearchCost => search_cost::run(&world),
+            Self::SearchKills => search_kills::run(&world),
             Self::Peek => peek::run(&world),
             Self::Decisions => decisions::run(&world),
             Self::Records => records::run(&world),

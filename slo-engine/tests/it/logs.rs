@@ -7,9 +7,13 @@ use slo_core::view::{BudgetView, Group, State};
 use slo_engine::config::Config;
 use slo_engine::source::config::{SourceConfig, SourceKind};
 
+use self::killed::a_server_killed_at_random_instants_loses_and_doubles_nothing;
 use crate::live::{Run, at};
 use crate::support::Dice;
 use crate::support::node::{self, Kind, Node};
+
+mod asked;
+mod killed;
 
 /// 2026-05-01T00:00:00Z.
 const BEGIN: i64 = 1_777_593_600;
@@ -226,6 +230,7 @@ macro_rules! against_a_node {
 against_a_node! {
     late_documents_backfill_and_kills_count_what_happened,
     an_index_that_appears_later_is_filled_from_its_beginning,
+    a_server_killed_at_random_instants_loses_and_doubles_nothing,
 }
 
 #[test]

@@ -8,7 +8,9 @@ use crate::output;
 use crate::report::Outcome;
 use crate::world::World;
 
+mod answers;
 mod backfill;
+mod decide;
 mod decisions;
 mod documents;
 mod exporter;
@@ -54,6 +56,8 @@ pub(crate) enum Row {
     SearchCost,
     /// The gate's peek against a trivial route of the same process.
     Peek,
+    /// Recorded decisions over HTTP with many callers at once.
+    Decide,
     /// Recorded decisions while the server is killed again and again.
     Decisions,
     /// Callers that record at once, against a bare group commit of the same bytes.
@@ -80,6 +84,7 @@ impl Row {
             Self::Search => search::run(&world),
             Self::SearchCost => search_cost::run(&world),
             Self::Peek => peek::run(&world),
+            Self::Decide => decide::run(&world),
             Self::Decisions => decisions::run(&world),
             Self::Records => records::run(&world),
         }?;

@@ -20,4 +20,5 @@ mod scenarios;
 mod scrape;
 mod serve;
 mod support;
+mod tls;
 mod truth;

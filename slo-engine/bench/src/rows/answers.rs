@@ -58,7 +58,7 @@ impl Server {
         });
         let app = router(Arc::new(shared)).route("/trivial", trivial);
         let (stop, mut stopped) = watch::channel(false);
-        tokio::spawn(http::serve(listener, app, stopped.clone()));
+        tokio::spawn(http::serve(listener, app, None, stopped.clone()));
         tokio::spawn(async move {
             while tokio::time::timeout(TICK, stopped.changed()).await.is_err() {
                 engine.tick(SystemClock.now()).await;

@@ -99,7 +99,8 @@ async fn share(
 ) -> anyhow::Result<(http::Shared, Recorder)> {
     let key = config.signing.key(store)?;
     let recorder = Recorder::start(store.clone(), clock.clone(), key).await?;
-    let base = config.server.public_url.clone().unwrap_or_else(|| format!("{}://{at}", scheme(config)));
+    let base =
+        config.server.public_url.clone().unwrap_or_else(|| format!("{}://{at}", scheme(config)));
     let gate = Gate::open(
         recorder.clone(),
         store.clone(),

@@ -100,15 +100,7 @@ async fn share(latest: Latest, store: Store, recorder: Recorder) -> anyhow::Resu
     let gate = Arc::new(Gate::open(recorder, store.clone(), after, base, clock.now()).await?);
     let limit = RateLimit { per_second: 0, ..RateLimit::default() };
     let tokens = Tokens::start(store.clone(), limit).await?;
-    Ok(Shared {
-        latest,
-        store,
-        clock,
-        gate,
-        tokens,
-        reads_are_open: true,
-        tick: Span::seconds(15),
-    })
+    Ok(Shared { latest, store, clock, gate, tokens, reads_are_open: true, tick: Span::seconds(15) })
 }
 
 /// What a round found: how long each answer took in seconds, sorted, and answers a second.

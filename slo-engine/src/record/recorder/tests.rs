@@ -205,8 +205,7 @@ async fn callers_wait_no_longer_than_they_said_and_what_they_gave_up_is_not_writ
 async fn what_fails_is_said_from_its_first_failure_to_the_next_record() {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (opened(folder.path()).await, Arc::new(FixedClock::at(now())));
-    let recorder =
-        Recorder::start(store.clone(), clock.clone(), key(folder.path())).await.unwrap();
+    let recorder = Recorder::start(store.clone(), clock.clone(), key(folder.path())).await.unwrap();
     recorder.record(entry("a"), LONG).await.unwrap();
     assert_eq!(recorder.failing_since(), None);
     let away = folder.path().join("away.db");

@@ -56,7 +56,8 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[tokio::test]
-async fn nobody_else_can_read_a_backup_or_what_is_restored_from_one_whatever_the_database_is_like() {
+async fn nobody_else_can_read_a_backup_or_what_is_restored_from_one_whatever_the_database_is_like()
+{
     let folder = tempfile::tempdir().unwrap();
     let (database, backup) = (folder.path().join("a.db"), folder.path().join("b.db"));
     let running = store(&database, &["one"]).await;

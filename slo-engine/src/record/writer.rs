@@ -113,7 +113,11 @@ impl Writer {
     /// Writes all that wait in one transaction; where the chain ended after each.
     async fn commit(&mut self, batch: &mut Vec<Waiting>) -> Result<Vec<Head>, StoreError> {
         let mut durable = self.connected().await?;
-        let mut transaction = durable.begin().await?;
+        let connection = durable.connection();
+        // All callers wait for each trip to SQLite's thread: the records and the end of the transaction go
+        // together.
+        let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await;
+        begun.map_err(failed("begin"))?;
         while batch.len() < TOGETHER
             && let Ok(next) = self.queue.try_recv()
         {
@@ -126,8 +130,7 @@ impl Writer {
             head
         };
         let heads: Vec<Head> = batch.iter().map(link).collect();
-        insert(&mut transaction, batch, &heads).await?;
-        transaction.commit().await.map_err(failed("commit records"))?;
+        insert(connection, batch, &heads).await?;
         self.connection = Some(durable);
         self.head = head;
         Ok(heads)
@@ -206,13 +209,15 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
+/// Writes the records and ends the transaction.
 async fn insert(
     connection: &mut SqliteConnection,
     batch: &[Waiting],
     heads: &[Head],
 ) -> Result<(), StoreError> {
     if batch.is_empty() {
-        return Ok(());
+        let ended = sqlx::query("COMMIT").execute(connection).await;
+        return ended.map(drop).map_err(failed("commit records"));
     }
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO records (seq, kind, id, at, service, environment, verdict, idempotency, \
@@ -232,6 +237,7 @@ async fn insert(
             .push_bind(head.hash.0.to_vec())
             .push_bind(&entry.json);
     });
+    query.push("; COMMIT");
     // The number of rows differs each time: such a statement is not kept prepared.
     let written = query.build().persistent(false).execute(connection).await;
     written.map_err(failed("write records"))?;

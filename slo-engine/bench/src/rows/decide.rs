@@ -1,7 +1,10 @@
 //! Recorded decisions over HTTP with many callers at once, while ticks run, against a trivial route of
 //! the same process with a body of equal length. Each answer is on the disk before it is given.
 
-use std::time::Duration;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use slo_engine::record::audit::audit;
@@ -19,11 +22,12 @@ const ROUND: Duration = Duration::from_secs(1);
 pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     let (slos, pairs) = (world.sizes.services(SLOS) as usize, world.sizes.repeat(PAIRS));
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
-    let server = runtime.block_on(Server::start(&world.fresh("decide")?, slos))?;
+    let folder = world.fresh("decide")?;
+    let server = runtime.block_on(Server::start(&folder, slos))?;
     let token = &server.token;
     runtime.block_on(server.imitate(post("/v1/gate/decisions", token, &question(0, "first"))))?;
     output::say(&format!("  {pairs} pairs of rounds of {} s", ROUND.as_secs()));
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut disk) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 0..pairs {
         // A question that was asked before gets its answer without a record.
         let asked = |caller: usize, at: usize| {
@@ -33,6 +37,7 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
         let trivial = |caller, at| post("/trivial", token, &asked(caller, at));
         ours.push(Round::of(server.address, CALLERS, ROUND, &decide)?);
         theirs.push(Round::of(server.address, CALLERS, ROUND, &trivial)?);
+        disk.push(synchronise(&folder)?);
     }
     let recorded = ours.iter().map(|round| round.took.len()).sum::<usize>() + 1;
     runtime.block_on(server.stop());
@@ -40,7 +45,10 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     let is_right = found.is_whole() && usize::try_from(found.end.seq)? == recorded;
     anyhow::ensure!(is_right, "{recorded} were answered, the chain says {found:?}");
     runtime.shutdown_timeout(Duration::from_secs(5));
-    Ok(outcome(&ours, &theirs, recorded))
+    let mut outcome = outcome(&ours, &theirs, recorded);
+    let name = "a bare write of 64 KiB to the disk";
+    outcome.figures.push(Figure::new(name, median(disk) * 1e3, "ms", Must::Nothing));
+    Ok(outcome)
 }
 
 fn outcome(ours: &[Round], theirs: &[Round], recorded: usize) -> Outcome {
@@ -63,6 +71,22 @@ fn outcome(ours: &[Round], theirs: &[Round], recorded: usize) -> Outcome {
         Figure::new("decisions/s against it", ratio(|round| round.rate), "x", Must::Nothing),
     ];
     outcome
+}
+
+/// How long the disk takes for as much as a commit has, in seconds: figures mean little where that is
+/// long. The median of some.
+fn synchronise(folder: &Path) -> anyhow::Result<f64> {
+    let path = folder.join("bare");
+    let mut file =
+        OpenOptions::new().create(true).append(true).open(path).context("open a file")?;
+    let mut took = Vec::new();
+    for _ in 0..9 {
+        let begun = Instant::now();
+        file.write_all(&[1; 64 * 1_024])?;
+        file.sync_all()?;
+        took.push(begun.elapsed().as_secs_f64());
+    }
+    Ok(median(took))
 }
 
 fn question(service: usize, version: &str) -> String {

@@ -216,7 +216,10 @@ impl Gate {
         let policy = deciding(&decision, &snapshot.declared.policies);
         match recorded {
             Ok(recorded) => decision.recorded = Some(recorded),
-            Err(why) => decision.unrecorded(policy, &why.to_string()),
+            Err(why) => {
+                tracing::warn!(id = decision.id, %why, "a decision is not recorded");
+                decision.unrecorded(policy, &why.to_string());
+            }
         }
         Ok(Answer { decision: Arc::new(decision), is_repeated: false })
     }

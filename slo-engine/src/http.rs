@@ -41,11 +41,13 @@ mod problem;
 mod query;
 mod services;
 mod slos;
+mod tls;
 mod ui;
 #[cfg(test)]
 mod world;
 
 pub use connections::serve;
+pub use tls::{Certificate, TlsError, TlsFiles};
 
 /// What the answers are made from.
 pub struct Shared {

@@ -8,7 +8,9 @@ use crate::output;
 use crate::report::Outcome;
 use crate::world::World;
 
+mod answers;
 mod backfill;
+mod decide;
 mod decisions;
 mod documents;
 mod exporter;
@@ -61,6 +63,8 @@ pub(crate) enum Row {
     SearchKills,
     /// The gate's peek against a trivial route of the same process.
     Peek,
+    /// Recorded decisions over HTTP with many callers at once.
+    Decide,
     /// Recorded decisions while the server is killed again and again.
     Decisions,
     /// Callers that record at once, against a bare group commit of the same bytes.
@@ -89,6 +93,7 @@ impl Row {
             Self::SearchCost => search_cost::run(&world),
             Self::SearchKills => search_kills::run(&world),
             Self::Peek => peek::run(&world),
+            Self::Decide => decide::run(&world),
             Self::Decisions => decisions::run(&world),
             Self::Records => records::run(&world),
         }?;

@@ -21,4 +21,5 @@ mod scenarios;
 mod scrape;
 mod serve;
 mod support;
+mod tls;
 mod truth;

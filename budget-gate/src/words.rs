@@ -45,11 +45,16 @@ pub fn length(seconds: f64) -> String {
 }
 
 fn beside(number: f64, limit: f64, least: usize) -> String {
-    let told_apart = |decimals| {
-        let text = with_decimals(number, decimals);
-        (text != with_decimals(limit, decimals)).then_some(text)
-    };
-    (least..=9).find_map(told_apart).unwrap_or_else(|| with_decimals(number, least))
+    let decimals = (least..=9).find(|decimals| !reads_as(number, limit, *decimals));
+    with_decimals(number, decimals.unwrap_or(least))
+}
+
+/// Whether two numbers have the same text.
+fn reads_as(one: f64, other: f64, decimals: usize) -> bool {
+    match (scaled(one, decimals), scaled(other, decimals)) {
+        (Some(one), Some(other)) => one == other,
+        _ => with_decimals(one, decimals) == with_decimals(other, decimals),
+    }
 }
 
 /// `1,234.5`: so many decimals at most.
@@ -58,7 +63,8 @@ pub fn with_decimals(number: f64, decimals: usize) -> String {
     let text = rounded(number.abs(), decimals);
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let fraction = fraction.trim_end_matches('0');
-    let mut out = String::new();
+    // With room for a unit.
+    let mut out = String::with_capacity(text.len() + 8);
     if number < 0.0 && (whole != "0" || !fraction.is_empty()) {
         out.push('-');
     }
@@ -77,13 +83,18 @@ pub fn with_decimals(number: f64, decimals: usize) -> String {
 
 /// As `{:.1}` writes it, halves up; most numbers are small, and whole numbers are written faster.
 fn rounded(number: f64, decimals: usize) -> String {
-    let scale = 10_u64.pow(decimals as u32);
-    let scaled = (number * scale as f64).round();
-    if scaled.is_nan() || scaled >= 9e15 {
+    let Some(scaled) = scaled(number, decimals) else {
         return format!("{number:.decimals$}");
-    }
+    };
+    let scale = 10_u64.pow(decimals as u32);
     let (whole, fraction) = (scaled as u64 / scale, scaled as u64 % scale);
     format!("{whole}.{fraction:0decimals$}")
+}
+
+/// A number in units of its last decimal, a whole one; `None` where such numbers are not exact.
+fn scaled(number: f64, decimals: usize) -> Option<i64> {
+    let scaled = (number * 10_u64.pow(decimals as u32) as f64).round();
+    (scaled.abs() < 9e15).then_some(scaled as i64)
 }
 
 #[cfg(test)]

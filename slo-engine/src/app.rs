@@ -20,7 +20,7 @@ use crate::evaluate::engine::Engine;
 use crate::evaluate::exclusion::InForce;
 use crate::evaluate::snapshot::Latest;
 use crate::gate::Gate;
-use crate::http;
+use crate::http::{self, Certificate};
 use crate::nightly::Nightly;
 use crate::record::Recorder;
 use crate::schedule::Ticks;
@@ -57,6 +57,7 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let declared = read(&config).map_err(|errors| told(&errors))?;
+    let certificate = Certificate::read(&config.server.tls)?;
     let store = Store::open(&config.store.url).await?;
     let _only = store.lock()?;
     let latest = Latest::default();
@@ -67,13 +68,14 @@ pub async fn run(
     let engine =
         Engine::start(&config, declared, store.clone(), latest.clone(), requested, now).await?;
     let router = http::router(Arc::new(shared));
-    tracing::info!("listening on http://{at}");
+    tracing::info!("listening on {}://{at}", scheme(&config));
     if at.ip().is_unspecified() && config.server.public_url.is_none() {
         tracing::warn!("links to decisions lead nowhere until server.publicUrl is set");
     }
-    let server = tokio::spawn(http::serve(listener, router, stop.clone()));
+    let server = tokio::spawn(http::serve(listener, router, certificate.clone(), stop.clone()));
     let (filling, nightly) = (None, Nightly::default());
-    let mut running = Running { config, clock, store, latest, gate, engine, filling, nightly };
+    let mut running =
+        Running { config, clock, store, latest, gate, engine, filling, nightly, certificate };
     running.work(&mut reload, stop).await?;
     running.stop_filling();
     // Connections that stay open do not hold up the end.
@@ -97,7 +99,8 @@ async fn share(
 ) -> anyhow::Result<(http::Shared, Recorder)> {
     let key = config.signing.key(store)?;
     let recorder = Recorder::start(store.clone(), clock.clone(), key).await?;
-    let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{at}"));
+    let base =
+        config.server.public_url.clone().unwrap_or_else(|| format!("{}://{at}", scheme(config)));
     let gate = Gate::open(
         recorder.clone(),
         store.clone(),
@@ -115,6 +118,10 @@ async fn share(
         tick: config.schedule.tick,
     };
     Ok((shared, recorder))
+}
+
+const fn scheme(config: &Config) -> &'static str {
+    if config.server.tls.cert_file.is_some() { "https" } else { "http" }
 }
 
 /// The exclusions that were asked for and are in force.
@@ -157,6 +164,7 @@ struct Running {
     engine: Engine,
     filling: Option<Filling>,
     nightly: Nightly,
+    certificate: Option<Certificate>,
 }
 
 /// The reading of the past, beside the ticks.
@@ -173,7 +181,7 @@ impl Running {
     ) -> anyhow::Result<()> {
         let mut cut = stop.clone();
         let mut ticks = Ticks::start(self.config.schedule.tick).await?;
-        let mut seen = seen(&paths(&self.config));
+        let mut seen = seen(&self.config);
         loop {
             tokio::select! {
                 biased;
@@ -244,26 +252,38 @@ impl Running {
         if !self.config.specs.watch {
             return;
         }
-        let now = seen(&paths(&self.config));
+        let now = seen(&self.config);
         if now != *before {
             *before = now;
             self.reload().await;
         }
     }
 
-    /// Reads the files again; a set with an error changes nothing.
+    /// Reads the files again: those that declare, and the certificate. What has an error changes
+    /// nothing, and does not hold up the other.
     async fn reload(&mut self) {
-        let declared = match read(&self.config) {
-            Ok(declared) => declared,
-            Err(errors) => {
-                for error in &errors {
-                    tracing::error!("{error}");
-                }
-                let count = errors.len();
-                tracing::error!(count, "the changed files have errors, the old set stays");
-                return self.engine.note_reload(Some(told(&errors).to_string()));
+        let failed = [self.declare().await.err(), self.renew().err()];
+        let failed: Vec<String> = failed.into_iter().flatten().collect();
+        self.engine.note_reload((!failed.is_empty()).then(|| failed.join("\n\n")));
+    }
+
+    fn renew(&self) -> Result<(), String> {
+        let again = self.certificate.as_ref().map_or(Ok(()), Certificate::read_again);
+        again.map_err(|error| {
+            tracing::error!("{error}; the old certificate stays");
+            error.to_string()
+        })
+    }
+
+    async fn declare(&mut self) -> Result<(), String> {
+        let declared = read(&self.config).map_err(|errors| {
+            for error in &errors {
+                tracing::error!("{error}");
             }
-        };
+            let count = errors.len();
+            tracing::error!(count, "the changed files have errors, the old set stays");
+            told(&errors).to_string()
+        })?;
         self.stop_filling();
         let (store, latest) = (self.store.clone(), self.latest.clone());
         let (requested, now) = (excluded(&self.gate), self.clock.now());
@@ -272,10 +292,11 @@ impl Running {
                 self.engine = engine;
                 self.note_exclusions().await;
                 tracing::info!("the files were read again");
+                Ok(())
             }
             Err(error) => {
                 tracing::error!("cannot use the changed files, the old set stays: {error:#}");
-                self.engine.note_reload(Some(format!("{error:#}")));
+                Err(format!("{error:#}"))
             }
         }
     }
@@ -291,9 +312,10 @@ async fn next(filling: &mut Option<Filling>) -> Option<Filled> {
 /// Names, sizes and times of files: when they differ, something changed.
 type Seen = Vec<(PathBuf, u64, Option<SystemTime>)>;
 
-fn seen(paths: &[PathBuf]) -> Seen {
-    let mut all = Vec::new();
-    for file in crate::files::list(paths) {
+fn seen(config: &Config) -> Seen {
+    let (mut all, tls) = (Vec::new(), &config.server.tls);
+    let of_tls = tls.cert_file.iter().chain(&tls.key_file).cloned();
+    for file in crate::files::list(&paths(config)).into_iter().chain(of_tls) {
         if let Ok(data) = std::fs::metadata(&file) {
             all.push((file, data.len(), data.modified().ok()));
         }

@@ -11,6 +11,7 @@ use slo_core::spec::yaml::documents;
 use slo_core::time::Span;
 use thiserror::Error;
 
+use crate::http::TlsFiles;
 use crate::record::signing::Signing;
 use crate::source::config::{SourceConfig, span_text};
 
@@ -53,6 +54,8 @@ pub struct Server {
     pub listen: String,
     /// The address by which people and CI reach the server.
     pub public_url: Option<String>,
+    /// The certificate.
+    pub tls: TlsFiles,
 }
 
 /// The section `store`.
@@ -128,7 +131,7 @@ impl Default for Config {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), public_url: None }
+        Self { listen: "127.0.0.1:8080".to_owned(), public_url: None, tls: TlsFiles::default() }
     }
 }
 
@@ -247,6 +250,7 @@ impl Config {
             let message = format!("two sources are called `{}`; names are unique", twice[0]);
             return Err(ConfigError::Impossible(message));
         }
+        self.server.tls.both().map_err(|half| ConfigError::Impossible(half.to_string()))?;
         if self.schedule.tick < Span::seconds(1) {
             return Err(ConfigError::Impossible("schedule.tick must be at least 1s".to_owned()));
         }
@@ -375,6 +379,18 @@ mod tests {
             let error = Config::load(None, environment(&[("HEADROOM__SCHEDULE__TICK", tick)]));
             assert!(error.unwrap_err().to_string().contains("schedule.tick"), "{tick}");
         }
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_come_together() {
+        let (cert, key) = ("HEADROOM__SERVER__TLS__CERTFILE", "HEADROOM__SERVER__TLS__KEYFILE");
+        let error = Config::load(None, environment(&[(cert, "a.pem")])).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "server.tls.certFile is set and server.tls.keyFile is not; set both, or none"
+        );
+        let both = Config::load(None, environment(&[(cert, "a.pem"), (key, "b.pem")])).unwrap();
+        assert_eq!(both.server.tls.key_file, Some(PathBuf::from("b.pem")));
     }
 
     #[test]

@@ -41,11 +41,13 @@ mod problem;
 mod query;
 mod services;
 mod slos;
+mod tls;
 mod ui;
 #[cfg(test)]
 mod world;
 
 pub use connections::serve;
+pub use tls::{Certificate, TlsError, TlsFiles};
 
 /// What the answers are made from.
 pub struct Shared {
@@ -77,6 +79,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(services::show))
         .routes(routes!(slos::list))
         .routes(routes!(slos::show))
+        .routes(routes!(slos::of_groups))
         .routes(routes!(history::show))
         .routes(routes!(attribution::show))
         .routes(routes!(gate::peek))

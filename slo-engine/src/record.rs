@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod audit;
 pub mod chain;
+mod failing;
 mod heads;
 mod read;
 mod recorder;

@@ -1,5 +1,7 @@
 //! The budget rule: what remains of a window's budget.
 
+use std::fmt::{self, Display};
+
 use chrono::{DateTime, Duration, Utc};
 use slo_core::time::Span;
 use slo_core::view::{Unit, WindowView};
@@ -73,37 +75,33 @@ fn level(rule: &BudgetRule, remaining: Remaining) -> Level {
     Level { verdict, threshold }
 }
 
-fn reason(window: &WindowView, remaining: Remaining, level: Level) -> String {
+fn reason(window: &WindowView, remaining: Remaining, level: Level) -> impl Display {
     let (name, left) = (&window.window, remaining.share());
-    let share = words::percent_beside(left, level.threshold.share());
-    let forecast = match &window.estimate {
-        Some(estimate) => format!(" at its end, forecast by {}", estimate.method),
-        None => String::new(),
-    };
-    let limit = || words::percent(level.threshold.share());
-    match level.verdict {
-        Verdict::Deny if remaining.is_spent() => {
+    let limit = level.threshold.share();
+    fmt::from_fn(move |f| {
+        let forecast = match &window.estimate {
+            Some(estimate) => format!(" at its end, forecast by {}", estimate.method),
+            None => String::new(),
+        };
+        if level.verdict == Verdict::Deny && remaining.is_spent() {
             let denies = match level.threshold.ppb() {
                 0 => "at 100 %".to_owned(),
-                _ => format!("above {}", words::percent(1.0 - level.threshold.share())),
+                _ => format!("above {}", words::percent(1.0 - limit)),
             };
             let spent = words::percent(1.0 - left);
-            format!("the {name} budget is spent ({spent}{forecast}); the policy denies {denies}")
+            return write!(
+                f,
+                "the {name} budget is spent ({spent}{forecast}); the policy denies {denies}"
+            );
         }
-        Verdict::Deny => {
-            format!(
-                "{share} of the {name} budget remains{forecast}; the policy denies below {}",
-                limit()
-            )
+        let share = words::percent_beside(left, limit);
+        write!(f, "{share} of the {name} budget remains{forecast}")?;
+        match level.verdict {
+            Verdict::Deny => write!(f, "; the policy denies below {}", words::percent(limit)),
+            Verdict::Warn => write!(f, "; the policy warns below {}", words::percent(limit)),
+            Verdict::Allow | Verdict::Unknown => Ok(()),
         }
-        Verdict::Warn => {
-            format!(
-                "{share} of the {name} budget remains{forecast}; the policy warns below {}",
-                limit()
-            )
-        }
-        _ => format!("{share} of the {name} budget remains{forecast}"),
-    }
+    })
 }
 
 /// When the rule will no longer deny: the forecast's answer, else (for `denyBelow: 0%`) the window's

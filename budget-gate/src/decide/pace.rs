@@ -1,5 +1,6 @@
 //! The burn and exhaustion rules: how fast a budget is spent, and how soon it is gone.
 
+use std::fmt::{self, Display};
 use std::sync::Arc;
 
 use slo_core::time::Span;
@@ -16,11 +17,12 @@ use crate::words;
 /// life, so a rate is null only where less than half was measured or where a lump of events came over
 /// a gap longer than the window.
 pub(super) fn burn<'a>(asked: &Asked<'_>, rule: &BurnRule) -> Row<'a> {
-    let name: Arc<str> = rule.window.to_string().into();
+    let (text, all) = (rule.window.to_string(), &asked.view.burn);
+    let is_meant = |b: &&BurnView| Span::parse(&b.window) == Ok(rule.window.span());
+    let same = all.iter().find(|b| *b.window == *text);
+    let name = same.map_or_else(|| text.into(), |view| Arc::clone(&view.window));
+    let view = same.or_else(|| all.iter().find(is_meant));
     let row = asked.row("burn").over(&name);
-    let is_meant =
-        |b: &&BurnView| b.window == name || Span::parse(&b.window) == Ok(rule.window.span());
-    let view = asked.view.burn.iter().find(is_meant);
     let known = view.and_then(|view| view.rate.filter(|r| !r.is_nan()).map(|rate| (view, rate)));
     let Some((view, rate)) = known else {
         let reason = match view {
@@ -54,19 +56,21 @@ fn burn_reason(
     rate: f64,
     verdict: Verdict,
     limit: Option<Factor>,
-) -> String {
+) -> impl Display {
     let limit = limit.map_or(0.0, Factor::get);
-    let (seen, name) = (words::number_beside(rate, limit), rule.window);
-    let burns = format!("the budget burns {seen} times as fast as it may over {name}");
-    match verdict {
-        Verdict::Deny => format!("{burns}; the policy denies above {limit}"),
-        Verdict::Warn => format!("{burns}; the policy warns above {limit}"),
-        _ if rate > limit => {
-            let (bad, least) = (view.bad, rule.min_bad);
-            format!("{burns}, by {bad} bad events only; the policy looks from {least} on")
+    fmt::from_fn(move |f| {
+        let seen = words::number_beside(rate, limit);
+        write!(f, "the budget burns {seen} times as fast as it may over {}", rule.window)?;
+        match verdict {
+            Verdict::Deny => write!(f, "; the policy denies above {limit}"),
+            Verdict::Warn => write!(f, "; the policy warns above {limit}"),
+            _ if rate > limit => {
+                let (bad, least) = (view.bad, rule.min_bad);
+                write!(f, ", by {bad} bad events only; the policy looks from {least} on")
+            }
+            _ => Ok(()),
         }
-        _ => burns,
-    }
+    })
 }
 
 /// Warns when the forecast sees the budget gone within the rule's length, or when it is gone.

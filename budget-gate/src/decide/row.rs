@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -30,6 +30,8 @@ pub(super) struct Row<'a> {
     /// What a person can do about it.
     pub(super) act: Option<String>,
     pub(super) later: Later<'a>,
+    /// Where its rule stands among those of equal verdict.
+    rank: usize,
 }
 
 /// What a rule will say later, as far as anybody knows.
@@ -63,7 +65,15 @@ impl Asked<'_> {
 /// Where a person can read what an SLO was at an instant.
 pub(super) fn evidence(view: &BudgetView, now: DateTime<Utc>) -> String {
     let at = now.to_rfc3339_opts(SecondsFormat::Secs, true);
-    format!("/slos/{}/{}?at={at}&environment={}", view.service, view.slo, view.environment)
+    let path =
+        format!("/slos/{}/{}?at={at}&environment={}", view.service, view.slo, view.environment);
+    // The values of labels are anybody's, and names are not.
+    let group =
+        view.group.as_ref().map(|group| serde_urlencoded::to_string([("group", group.key())]));
+    match group {
+        Some(Ok(group)) => format!("{path}&{group}"),
+        _ => path,
+    }
 }
 
 impl Row<'_> {
@@ -81,7 +91,8 @@ impl Row<'_> {
             unblocks: None,
             evidence: None,
         };
-        Self { result, opening: String::new(), act: None, later: Later::Same }
+        let rank = ORDER.iter().position(|other| *other == rule).unwrap_or(ORDER.len());
+        Self { result, opening: String::new(), act: None, later: Later::Same, rank }
     }
 
     pub(super) fn over(mut self, window: &Arc<str>) -> Self {
@@ -136,12 +147,19 @@ impl Row<'_> {
     }
 
     fn named(&self, text: impl Display) -> String {
-        match &self.result.slo {
-            Some(slo) => format!("{slo}: {text}"),
-            None => text.to_string(),
-        }
+        let mut named = String::with_capacity(SENTENCE);
+        let written = match (&self.result.slo, &self.result.group) {
+            (Some(slo), Some(group)) => write!(named, "{slo} {group}: {text}"),
+            (Some(slo), None) => write!(named, "{slo}: {text}"),
+            (None, _) => write!(named, "{text}"),
+        };
+        written.expect("a text takes whatever is written");
+        named
     }
 }
+
+/// Most sentences are shorter.
+const SENTENCE: usize = 96;
 
 /// The order of rules of equal verdict.
 const ORDER: [&str; 9] = [
@@ -158,15 +176,14 @@ const ORDER: [&str; 9] = [
 
 /// Worst first, in an order that does not depend on how SLOs, rules or policies were listed.
 pub(super) fn sort(rows: &mut [Row<'_>]) {
-    rows.sort_by(|a, b| key(&a.result).cmp(&key(&b.result)));
+    rows.sort_by(|a, b| key(a).cmp(&key(b)));
 }
 
-fn key(row: &RuleResult) -> impl Ord {
-    let rule = ORDER.iter().position(|rule| *rule == row.rule);
+fn key(Row { result: row, rank, .. }: &Row<'_>) -> impl Ord {
     let limit = row.threshold.map(f64::to_bits);
     (
         Reverse(row.verdict),
-        rule,
+        *rank,
         row.slo.as_deref(),
         row.window.as_deref(),
         row.reason.as_str(),

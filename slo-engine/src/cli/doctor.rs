@@ -95,6 +95,7 @@ async fn checks(config: &Config, file: Option<&Path>) -> Vec<Check> {
     checks.extend(database::checks(config).await);
     checks.extend(records::checks(config).await);
     checks.push(listener::check(config));
+    checks.extend(listener::certificate(config));
     checks.extend(sources::checks(config).await);
     checks
 }

@@ -1,14 +1,19 @@
-//! Takes connections: nobody keeps one without asking anything, and all are ended in order.
+//! Takes connections, with TLS where there is a certificate: nobody keeps one without asking anything,
+//! and all are ended in order.
 
 use std::time::Duration;
 
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use super::tls::Certificate;
 
 /// Who has a connection asks within this. Without a limit, a thousand that say nothing would keep
 /// everybody else out.
@@ -18,13 +23,19 @@ const ASKS_WITHIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves until `stop` is set, and then until the last answer is given.
-pub async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
-    serving(listener, router, stop, ASKS_WITHIN).await;
-}
-
-async fn serving(
+pub async fn serve(
     listener: TcpListener,
     router: Router,
+    certificate: Option<Certificate>,
+    stop: watch::Receiver<bool>,
+) {
+    serving(listener, router, certificate, stop, ASKS_WITHIN).await;
+}
+
+pub(super) async fn serving(
+    listener: TcpListener,
+    router: Router,
+    certificate: Option<Certificate>,
     mut stop: watch::Receiver<bool>,
     asks_within: Duration,
 ) {
@@ -34,19 +45,46 @@ async fn serving(
     let all = GracefulShutdown::new();
     loop {
         let stream = tokio::select! {
-            stream = taken(&listener) => TokioIo::new(stream),
+            stream = taken(&listener) => stream,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(stream, service).into_owned();
-        let connection = all.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection broke off");
+        let talk = Talk { builder: builder.clone(), router: router.clone(), ends: all.watcher() };
+        match &certificate {
+            None => drop(tokio::spawn(talk.over(stream))),
+            Some(certificate) => {
+                let acceptor = TlsAcceptor::from(certificate.current());
+                tokio::spawn(talk.greeted(acceptor, stream, asks_within));
             }
-        });
+        }
     }
     all.shutdown().await;
+}
+
+/// What a connection needs.
+struct Talk {
+    builder: Builder<TokioExecutor>,
+    router: Router,
+    /// Tells it to end.
+    ends: Watcher,
+}
+
+impl Talk {
+    /// After a handshake, which may take no longer than a question.
+    async fn greeted(self, acceptor: TlsAcceptor, stream: TcpStream, within: Duration) {
+        match tokio::time::timeout(within, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.over(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a connection did not become one of TLS"),
+            Err(_) => tracing::debug!("a connection did not become one of TLS in time"),
+        }
+    }
+
+    async fn over(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        let service = TowerToHyperService::new(self.router);
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        if let Err(error) = self.ends.watch(connection).await {
+            tracing::debug!(error, "a connection broke off");
+        }
+    }
 }
 
 async fn taken(listener: &TcpListener) -> TcpStream {
@@ -80,7 +118,7 @@ mod tests {
             "done"
         };
         let router = Router::new().route("/slow", get(slow));
-        tokio::spawn(serving(listener, router, stopped, asks_within));
+        tokio::spawn(serving(listener, router, None, stopped, asks_within));
         (address, stop)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use slo_core::time::Span;
@@ -38,6 +38,9 @@ pub(super) struct Ready {
     age_seconds: f64,
     /// Why the database cannot be written; null when it can. The server then answers from memory.
     store: Option<String>,
+    /// Since when nothing can be recorded; null when it can. Peeks go on; of a decision that is to be
+    /// recorded the policy's `onUnrecorded` decides, and other writes are refused.
+    record: Option<String>,
     /// Why the changed files were not taken over; null when the newest ones are in force.
     files: Option<String>,
     /// Sources that cannot be read, and why; their SLOs keep their last numbers and grow stale.
@@ -55,8 +58,8 @@ pub(super) async fn alive(_: Asked<Nothing>) -> Result<Response, Problem> {
 /// Whether budgets and verdicts can be used
 ///
 /// Ready while the newest evaluation is younger than ten ticks (at least a minute). Sources that
-/// fail, a database that cannot be written and changed files with errors are named and change nothing about that: answers come
-/// from memory.
+/// fail, a database or a record that cannot be written and changed files with errors are named and change nothing about
+/// that: answers come from memory.
 #[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "ready", responses(
     (status = 200, description = "Budgets and verdicts can be used", body = ref("#/components/schemas/Ready")),
 ))]
@@ -72,13 +75,14 @@ pub(super) async fn ready(
             "the newest evaluation is {} old, more than {limit}: evaluating has stopped",
             Span::seconds(age / 1_000)
         );
-        return Err(failures(&snapshot, Problem::unavailable(said)));
+        return Err(failures(&app, &snapshot, Problem::unavailable(said)));
     }
     json(&Ready {
         status: "ready",
         evaluated_at: snapshot.at,
         age_seconds: age as f64 / 1e3,
         store: snapshot.store_error.clone(),
+        record: unrecorded(&app),
         files: snapshot.reload_error.clone(),
         sources: snapshot.source_errors.clone(),
     })
@@ -89,9 +93,19 @@ fn patience(tick: Span) -> Span {
     Span::millis(10 * tick.as_millis()).max(Span::minutes(1))
 }
 
-fn failures(snapshot: &Snapshot, mut problem: Problem) -> Problem {
+/// Whoever asks here need not be known: the cause is for the log.
+fn unrecorded(app: &App) -> Option<String> {
+    let since = app.shared.gate.recorder().failing_since()?;
+    let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Some(format!("nothing can be recorded since {since}; the log says why"))
+}
+
+fn failures(app: &App, snapshot: &Snapshot, mut problem: Problem) -> Problem {
     if let Some(error) = &snapshot.store_error {
         problem = problem.and("store", error);
+    }
+    if let Some(said) = unrecorded(app) {
+        problem = problem.and("record", said);
     }
     if let Some(error) = &snapshot.reload_error {
         problem = problem.and("files", error);

@@ -105,20 +105,11 @@ impl Records {
         after: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Record>, StoreError> {
-        // Left alone, the planner would rather read and sort all rows.
-        let mut query = QueryBuilder::<Sqlite>::new(select!("INDEXED BY records_by_at WHERE true"));
-        filter.narrow(&mut query);
-        if let Some(after) = after {
-            query.push(" AND (at, seq) < ((SELECT at FROM records WHERE seq = ").push_bind(after);
-            query.push("), ").push_bind(after).push(")");
-        }
-        query.push(" ORDER BY at DESC, seq DESC LIMIT ").push_bind(limit);
+        let mut query = newest_first(filter, after, limit);
         let rows = query.build().fetch_all(self.0.pool()).await.map_err(failed("list records"))?;
         rows.iter().map(record).collect()
     }
-}
 
-impl Records {
     /// Records oldest first; `after` is the last one of the page before.
     ///
     /// # Errors
@@ -129,20 +120,46 @@ impl Records {
         after: Option<(DateTime<Utc>, i64)>,
         limit: u32,
     ) -> Result<Vec<Record>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(select!("WHERE true"));
-        filter.narrow(&mut query);
-        if let Some((at, seq)) = after {
-            query.push(" AND (at, seq) > (").push_bind(at.timestamp_millis());
-            query.push(", ").push_bind(seq).push(")");
-        }
-        query.push(" ORDER BY at, seq LIMIT ").push_bind(limit);
+        let mut query = oldest_first(filter, after, limit);
         let rows = query.build().fetch_all(self.0.pool()).await.map_err(failed("list records"))?;
         rows.iter().map(record).collect()
     }
 }
 
+fn newest_first(filter: &Filter, after: Option<i64>, limit: u32) -> QueryBuilder<Sqlite> {
+    let mut query = filter.listed("at", searched(after.is_none()));
+    if let Some(after) = after {
+        query.push(" AND (at, seq) < ((SELECT at FROM records WHERE seq = ").push_bind(after);
+        query.push("), ").push_bind(after).push(")");
+    }
+    query.push(" ORDER BY at DESC, seq DESC LIMIT ").push_bind(limit);
+    query
+}
+
+fn oldest_first(
+    filter: &Filter,
+    after: Option<(DateTime<Utc>, i64)>,
+    limit: u32,
+) -> QueryBuilder<Sqlite> {
+    let mut query = filter.listed(searched(after.is_none()), "at");
+    if let Some((at, seq)) = after {
+        query.push(" AND (at, seq) > (").push_bind(at.timestamp_millis());
+        query.push(", ").push_bind(seq).push(")");
+    }
+    query.push(" ORDER BY at, seq LIMIT ").push_bind(limit);
+    query
+}
+
+/// The column in a bound of the filter. Where the page before is a narrower one the index must be
+/// searched by that, else each page would read all pages before it once more; a `+` says so.
+const fn searched(by_filter: bool) -> &'static str {
+    if by_filter { "at" } else { "+at" }
+}
+
 impl Filter {
-    fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
+    /// The records that it shows. Left alone, the planner would rather read and sort all rows.
+    fn listed(&self, since: &str, before: &str) -> QueryBuilder<Sqlite> {
+        let mut query = QueryBuilder::new(select!("INDEXED BY records_by_at WHERE true"));
         let texts = [
             (" AND kind = ", self.kind.map(RecordKind::as_str)),
             (" AND service = ", self.service.as_deref()),
@@ -154,11 +171,12 @@ impl Filter {
                 query.push(sql).push_bind(text);
             }
         }
-        for (sql, instant) in [(" AND at >= ", self.from), (" AND at < ", self.to)] {
+        for (column, bound, instant) in [(since, " >= ", self.from), (before, " < ", self.to)] {
             if let Some(instant) = instant {
-                query.push(sql).push_bind(instant.timestamp_millis());
+                query.push(" AND ").push(column).push(bound).push_bind(instant.timestamp_millis());
             }
         }
+        query
     }
 }
 

@@ -7,34 +7,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use budget_gate::decision::Recorded;
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::failing::Failing;
 use super::signing::SigningKey;
 use super::writer::{QUEUE, Writer};
 use super::{Entry, Records};
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 
-/// How often it is checked whether a head is due.
+/// How often it is checked whether a head is due, and whether what failed works again.
 const CHECK: Duration = Duration::from_secs(60);
 
 /// The one that writes records; clones write to the same chain.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<Waiting>,
     records: Records,
+    clock: Arc<dyn Clock>,
+    failing: Arc<Failing>,
     running: Arc<Running>,
 }
 
-#[derive(Debug)]
 struct Running {
     stop: watch::Sender<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Why something was not recorded.
+/// Why something was not recorded, as callers may read it.
 #[derive(Debug, Clone, Error)]
 pub enum Unrecorded {
     /// Too many wait already.
@@ -48,9 +51,9 @@ pub enum Unrecorded {
         /// Whether its transaction had begun: then it may be recorded all the same. Else it is not.
         under_way: bool,
     },
-    /// The transaction failed.
-    #[error("it could not be recorded: {0}")]
-    Failed(Arc<StoreError>),
+    /// The transaction failed. What the database said is for those who run the engine.
+    #[error("the database could not be written; whoever runs the engine finds why in its log")]
+    Failed(#[source] Arc<StoreError>),
     /// The server ends.
     #[error("the recorder has stopped")]
     Stopped,
@@ -127,9 +130,11 @@ impl Recorder {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (stop, stopped) = watch::channel(false);
         let records = Records::of(store.clone());
-        let writer = Writer::start(store, clock, key, waiting).await?;
+        let failing = Arc::<Failing>::default();
+        let writer = Writer::start(store, clock.clone(), key, waiting, failing.clone()).await?;
         let task = Mutex::new(Some(tokio::spawn(writer.run(stopped, check))));
-        Ok(Self { queue, records, running: Arc::new(Running { stop, task }) })
+        let running = Arc::new(Running { stop, task });
+        Ok(Self { queue, records, clock, failing, running })
     }
 
     /// Records an entry; the answer comes when it is on the disk, or when the time is over.
@@ -153,9 +158,21 @@ impl Recorder {
         within: Duration,
         then: impl FnOnce(&Recorded) + Send + Sync + 'static,
     ) -> Result<Recorded, Unrecorded> {
+        let recorded = self.wait(entry, within, Then(Box::new(then))).await;
+        if let Err(why @ (Unrecorded::Full | Unrecorded::Slow { .. })) = &recorded {
+            self.failing.in_vain(why, self.clock.now());
+        }
+        recorded
+    }
+
+    async fn wait(
+        &self,
+        entry: Entry,
+        within: Duration,
+        then: Then,
+    ) -> Result<Recorded, Unrecorded> {
         let (reply, answer) = oneshot::channel();
         let asking = Asking(Claim::default());
-        let then = Then(Box::new(then));
         let waiting = Waiting { entry, claim: asking.0.clone(), then, reply };
         self.queue.try_send(waiting).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Unrecorded::Full,
@@ -165,6 +182,13 @@ impl Recorder {
             Ok(answered) => answered.unwrap_or(Err(Unrecorded::Stopped)),
             Err(_) => Err(Unrecorded::Slow { within, under_way: !asking.0.take() }),
         }
+    }
+
+    /// Since when nothing can be recorded; `None` while all goes well. Without callers it is tried
+    /// again once a minute.
+    #[must_use]
+    pub fn failing_since(&self) -> Option<DateTime<Utc>> {
+        self.failing.since()
     }
 
     /// What was recorded.

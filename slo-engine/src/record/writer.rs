@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::chain::Head;
+use super::failing::Failing;
 use super::heads;
 use super::recorder::{Unrecorded, Waiting};
 use super::signing::SigningKey;
@@ -37,7 +38,7 @@ pub(super) struct Writer {
     head: Head,
     /// Number and instant of the newest signed head.
     signed: Option<(i64, DateTime<Utc>)>,
-    is_failing: bool,
+    failing: Arc<Failing>,
 }
 
 impl Writer {
@@ -46,13 +47,14 @@ impl Writer {
         clock: Arc<dyn Clock>,
         key: SigningKey,
         queue: mpsc::Receiver<Waiting>,
+        failing: Arc<Failing>,
     ) -> Result<Self, StoreError> {
         let mut durable = store.durable().await?;
         let head = heads::end(durable.connection()).await?;
         let newest = heads::newest_head(&store).await?;
         let signed = newest.map(|signed| (signed.head.seq, signed.at));
         let connection = Some(durable);
-        Ok(Self { store, clock, key, queue, connection, head, signed, is_failing: false })
+        Ok(Self { store, clock, key, queue, connection, head, signed, failing })
     }
 
     /// Works until a stop, and then until nobody waits any more.
@@ -66,7 +68,10 @@ impl Writer {
                     Some(first) => self.write(first).await,
                     None => break,
                 },
-                _ = checks.tick() => self.sign_when_due().await,
+                _ = checks.tick() => {
+                    self.try_again().await;
+                    self.sign_when_due().await;
+                }
                 () = stopped(&mut stop), if is_open => self.queue.close(),
             }
         }
@@ -83,7 +88,10 @@ impl Writer {
         let mut batch = vec![first];
         match self.commit(&mut batch).await {
             Ok(heads) => {
-                self.note(None);
+                // Where all had given up nothing was written.
+                if !heads.is_empty() {
+                    self.failing.works();
+                }
                 for (waiting, head) in batch.into_iter().zip(heads) {
                     let (seq, hash) = (head.seq.unsigned_abs(), head.hash.to_string());
                     let recorded = Recorded { seq, hash };
@@ -93,7 +101,7 @@ impl Writer {
                 }
             }
             Err(error) => {
-                self.note(Some(&error));
+                self.failing.broke(&error, self.clock.now());
                 let error = Arc::new(error);
                 for waiting in batch {
                     let _ = waiting.reply.send(Err(Unrecorded::Failed(error.clone())));
@@ -105,7 +113,11 @@ impl Writer {
     /// Writes all that wait in one transaction; where the chain ended after each.
     async fn commit(&mut self, batch: &mut Vec<Waiting>) -> Result<Vec<Head>, StoreError> {
         let mut durable = self.connected().await?;
-        let mut transaction = durable.begin().await?;
+        let connection = durable.connection();
+        // All callers wait for each trip to SQLite's thread: the records and the end of the transaction go
+        // together.
+        let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await;
+        begun.map_err(failed("begin"))?;
         while batch.len() < TOGETHER
             && let Ok(next) = self.queue.try_recv()
         {
@@ -118,8 +130,7 @@ impl Writer {
             head
         };
         let heads: Vec<Head> = batch.iter().map(link).collect();
-        insert(&mut transaction, batch, &heads).await?;
-        transaction.commit().await.map_err(failed("commit records"))?;
+        insert(connection, batch, &heads).await?;
         self.connection = Some(durable);
         self.head = head;
         Ok(heads)
@@ -143,14 +154,26 @@ impl Writer {
         Ok(durable)
     }
 
-    /// Logs a change between working and failing.
-    fn note(&mut self, error: Option<&StoreError>) {
-        match error {
-            Some(error) if !self.is_failing => tracing::error!(%error, "nothing can be recorded"),
-            None if self.is_failing => tracing::info!("records are written again"),
-            _ => {}
+    /// Looks whether what failed works again, also when nobody asks.
+    async fn try_again(&mut self) {
+        if self.failing.since().is_none() {
+            return;
         }
-        self.is_failing = error.is_some();
+        match self.rewrite().await {
+            Ok(()) => self.failing.works(),
+            Err(error) => self.failing.broke(&error, self.clock.now()),
+        }
+    }
+
+    /// Commits a page that says what it said: records are written only when there is one.
+    async fn rewrite(&mut self) -> Result<(), StoreError> {
+        let mut durable = self.connected().await?;
+        let mut transaction = durable.begin().await?;
+        let same = sqlx::query("PRAGMA user_version = 0").execute(&mut *transaction).await;
+        same.map_err(failed("write a page"))?;
+        transaction.commit().await.map_err(failed("commit a page"))?;
+        self.connection = Some(durable);
+        Ok(())
     }
 
     async fn sign_when_due(&mut self) {
@@ -167,7 +190,7 @@ impl Writer {
             return;
         }
         if let Err(error) = self.keep_signed(now).await {
-            self.note(Some(&error));
+            self.failing.broke(&error, now);
         }
     }
 
@@ -186,13 +209,15 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
+/// Writes the records and ends the transaction.
 async fn insert(
     connection: &mut SqliteConnection,
     batch: &[Waiting],
     heads: &[Head],
 ) -> Result<(), StoreError> {
     if batch.is_empty() {
-        return Ok(());
+        let ended = sqlx::query("COMMIT").execute(connection).await;
+        return ended.map(drop).map_err(failed("commit records"));
     }
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO records (seq, kind, id, at, service, environment, verdict, idempotency, \
@@ -212,6 +237,7 @@ async fn insert(
             .push_bind(head.hash.0.to_vec())
             .push_bind(&entry.json);
     });
+    query.push("; COMMIT");
     // The number of rows differs each time: such a statement is not kept prepared.
     let written = query.build().persistent(false).execute(connection).await;
     written.map_err(failed("write records"))?;

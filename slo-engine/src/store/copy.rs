@@ -102,15 +102,15 @@ impl Store {
         held
     }
 
-    /// Copies to a file; what a copy that was cut off left there is overwritten.
+    /// Copies to a file that nobody else can read, from its first byte on; what a copy that was cut off
+    /// left there is overwritten.
     async fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
         if file.exists() {
             fs::remove_file(file).map_err(at("replace", file))?;
         }
+        super::make_file(file)?;
         let copy = sqlx::query("VACUUM INTO ?").bind(file.display().to_string());
         copy.execute(&self.pool).await.map_err(failed("write a copy"))?;
-        let like = fs::metadata(&self.path).map_err(at("look at", &self.path))?;
-        fs::set_permissions(file, like.permissions()).map_err(at("protect", file))?;
         File::open(file).and_then(|f| f.sync_all()).map_err(at("write", file))
     }
 

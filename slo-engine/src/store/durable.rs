@@ -14,6 +14,11 @@ use super::{Store, StoreError, failed};
 #[derive(Debug)]
 pub(crate) struct Durable(SqliteConnection);
 
+/// Somebody waits for each commit of such a connection, and moving the log into the database takes many
+/// times as long as one. The ledger's commits do it each tick; only a log that grows beyond 64 MiB
+/// between two ticks is moved here.
+const CHECKPOINT_PAGES: &str = "16384";
+
 /// Which file it is: another one may lie at its path one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
@@ -38,6 +43,7 @@ impl Store {
             .filename(&self.path)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .foreign_keys(true);
         Ok(Durable(options.connect().await.map_err(failed("connect"))?))
     }

@@ -60,7 +60,7 @@ async fn a_commit_is_read_back_and_joins_what_other_ledgers_have_in_the_same_row
     assert_eq!(folds[&ids[0]].hours().filter(kept).count(), 2);
     assert_eq!(store.folded_to().await.unwrap(), Some(102));
     let again = store.register(&[key("b")]).await.unwrap();
-    assert_eq!((again[0].first, again[0].stretches.len()), (Some(Minute(6_005)), 1));
+    assert_eq!((again[0].first, again[0].stretches.runs().len()), (Some(Minute(6_005)), 1));
 }
 
 #[tokio::test]
@@ -188,6 +188,7 @@ async fn a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_
         "DROP TABLE tokens",
         "DROP TABLE incidents",
         "DROP TABLE positions",
+        "DROP TABLE subsets",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {
         sqlx::query(sql).execute(&store.pool).await.unwrap();
@@ -198,4 +199,20 @@ async fn a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_
     let records: i64 =
         sqlx::query_scalar("SELECT count(*) FROM records").fetch_one(&store.pool).await.unwrap();
     assert_eq!(records, 0);
+}
+
+#[tokio::test]
+async fn the_log_is_moved_into_the_database_by_the_ledger_and_not_by_who_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&format!("sqlite://{}/h.db", folder.path().display())).await.unwrap();
+    sqlx::query("CREATE TABLE some (bytes BLOB)").execute(store.pool()).await.unwrap();
+    let size = || std::fs::metadata(store.path()).unwrap().len();
+    let mut durable = store.durable().await.unwrap();
+    for _ in 0..8 {
+        let fill = sqlx::query("INSERT INTO some VALUES (zeroblob(1048576))");
+        fill.execute(durable.connection()).await.unwrap();
+    }
+    assert!(size() < 1_048_576, "{}", size());
+    sqlx::query("INSERT INTO some VALUES (NULL)").execute(store.pool()).await.unwrap();
+    assert!(size() > 8 * 1_048_576, "{}", size());
 }

@@ -99,6 +99,7 @@ fn queries() -> anyhow::Result<Vec<Query>> {
                 index: Some(Index::parse("*").map_err(anyhow::Error::msg)?),
                 what,
                 heartbeat: None,
+                cuts: None,
             });
         }
     }

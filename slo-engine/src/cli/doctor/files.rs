@@ -58,11 +58,11 @@ pub(super) fn declared(config: &Config) -> Check {
 
 /// Files with secrets that everybody on the machine can read.
 pub(super) fn secrets(config: &Config) -> Vec<Check> {
-    let files = config.sources.iter().flat_map(secrets_of).filter_map(|secret| match secret {
+    let of_sources = config.sources.iter().flat_map(secrets_of).filter_map(|secret| match secret {
         Secret::File { file } => Some(file),
         _ => None,
     });
-    let open = files.filter(|file| is_open(file));
+    let open = of_sources.chain(&config.server.tls.key_file).filter(|file| is_open(file));
     let warn = |file: &std::path::PathBuf| {
         let message = format!("everybody can read the secret in {}", file.display());
         Check::warn("permissions", message, &format!("chmod 600 {}", file.display()))

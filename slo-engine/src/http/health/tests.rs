@@ -1,6 +1,8 @@
+use axum::http::Method;
 use serde_json::json;
 
 use crate::http::world::{World, snapshot};
+use crate::token::Scope;
 
 #[tokio::test]
 async fn the_process_is_alive_before_anything_was_evaluated_and_not_ready() {
@@ -49,6 +51,30 @@ async fn a_database_that_cannot_be_written_is_said_and_answers_go_on() {
         {"field": "sources.prometheus", "detail": "connection refused"},
     ]);
     assert_eq!(problem["errors"], errors);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_written_is_said_without_its_cause_and_peeks_go_on() {
+    let world = World::new().await;
+    let token = world.token("ci", &[Scope::Decide]).await;
+    let body = json!({"service": "catalog", "version": "3"});
+    let ask = || world.send(Method::POST, "/v1/gate/decisions", &token, &body);
+    assert_eq!(world.json("/readyz").await["record"], json!(null));
+    let path = world.shared.store.path().to_owned();
+    let away = path.with_extension("away");
+    std::fs::rename(&path, &away).unwrap();
+    assert_eq!(ask().await.json()["recorded"], json!(null));
+    let said = "nothing can be recorded since 2026-11-21T10:00:00Z; the log says why";
+    let ready = world.json("/readyz").await;
+    assert_eq!((&ready["status"], &ready["record"]), (&json!("ready"), &json!(said)));
+    assert!(world.get("/metrics").await.text().contains("\nheadroom_record_error 1\n"));
+    assert_eq!(world.json("/v1/gate/catalog").await["allow"], true);
+    world.wait(3_600);
+    let problem = world.get("/readyz").await.problem(503);
+    assert_eq!(problem["errors"], json!([{"field": "record", "detail": said}]));
+    std::fs::rename(&away, &path).unwrap();
+    assert!(ask().await.json()["recorded"].is_object());
+    assert!(world.get("/metrics").await.text().contains("\nheadroom_record_error 0\n"));
 }
 
 #[tokio::test]

@@ -40,6 +40,11 @@ impl Collector for Watched {
         let metric =
             encoder.encode_descriptor("headroom_snapshot_loaded", said, None, MetricType::Gauge)?;
         loaded.encode(metric)?;
+        let unrecorded = self.0.gate.recorder().failing_since().is_some();
+        let said = "Whether the last attempt to record something failed";
+        let metric =
+            encoder.encode_descriptor("headroom_record_error", said, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::from(unrecorded)).encode(metric)?;
         match snapshot {
             None => Ok(()),
             Some(snapshot) => {

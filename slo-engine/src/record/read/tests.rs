@@ -1,3 +1,5 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -136,16 +138,20 @@ async fn no_list_sorts_everything_or_reads_rows_that_it_does_not_show() {
             sqlx::query_as(sql).fetch_all(records.0.pool()).await.unwrap();
         rows.into_iter().map(|row| row.3).collect::<Vec<_>>().join("; ")
     };
-    let lists = [
-        "true",
-        "at >= 1 AND at < 9 AND (at, seq) < (8, 7)",
-        "service = 'a' AND environment = 'b' AND at < 9",
-    ];
-    for filter in lists {
-        let by_at = "INDEXED BY records_by_at WHERE";
-        let plan = plan(&format!("{by_at} {filter} ORDER BY at DESC, seq DESC LIMIT 5")).await;
-        // Records of the same instant are sorted, nothing else.
-        assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{filter}: {plan}");
+    for filter in filters() {
+        for query in [
+            newest_first(&filter, None, 5),
+            newest_first(&filter, Some(3), 5),
+            oldest_first(&filter, None, 5),
+            oldest_first(&filter, Some((minute(2), 3)), 5),
+        ] {
+            let sql = query.sql();
+            let (_, rest) = sql.as_str().split_once("FROM records").unwrap();
+            let plan = plan(rest).await;
+            assert!(plan.contains("USING INDEX records_by_at"), "{rest}: {plan}");
+            // Records of the same instant are sorted, nothing else.
+            assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{rest}: {plan}");
+        }
     }
     for (query, index) in [
         ("WHERE idempotency = 'a' ORDER BY seq DESC LIMIT 1", "records_by_key"),
@@ -154,5 +160,57 @@ async fn no_list_sorts_everything_or_reads_rows_that_it_does_not_show() {
     ] {
         let plan = plan(query).await;
         assert!(plan.contains(index), "{query}: {plan}");
+    }
+}
+
+/// Some of each kind of filter, all of which let some records of any database through.
+fn filters() -> [Filter; 4] {
+    let (kind, service) = (Some(RecordKind::Decision), Some("orders".to_owned()));
+    let (from, to) = (Some(minute(0)), Some(minute(1_000_000)));
+    [
+        Filter::default(),
+        Filter { kind, from, to, ..Filter::default() },
+        Filter { kind, service: service.clone(), from, ..Filter::default() },
+        Filter { service, environment: Some("production".to_owned()), to, ..Filter::default() },
+    ]
+}
+
+/// Fifty thousand decisions, a second apart.
+async fn many(folder: &std::path::Path) -> Records {
+    let (_, recorder) = started(folder).await;
+    let sql = "WITH RECURSIVE up (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 50000) \
+        INSERT INTO records SELECT n, 'decision', 'd' || n, ? + n * 1000, 'orders', 'production', \
+        'allow', NULL, NULL, zeroblob(32), x'7b7d' FROM up";
+    let insert = sqlx::query(sql).bind(minute(0).timestamp_millis());
+    insert.execute(recorder.records().0.pool()).await.unwrap();
+    recorder.records().clone()
+}
+
+/// How many steps SQLite's machine took for a query.
+async fn steps(records: &Records, mut query: QueryBuilder<Sqlite>) -> usize {
+    let mut connection = records.0.pool().acquire().await.unwrap();
+    let steps = Arc::new(AtomicUsize::new(0));
+    let counted = steps.clone();
+    let count = move || counted.fetch_add(1, Ordering::Relaxed) < usize::MAX;
+    connection.lock_handle().await.unwrap().set_progress_handler(1, count);
+    assert_eq!(query.build().fetch_all(&mut *connection).await.unwrap().len(), 50);
+    connection.lock_handle().await.unwrap().remove_progress_handler();
+    steps.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn the_hundredth_page_costs_no_more_than_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = many(folder.path()).await;
+    let seq = 25_000;
+    let at = minute(0) + TimeDelta::seconds(seq);
+    for filter in filters() {
+        for (first, later) in [
+            (newest_first(&filter, None, 50), newest_first(&filter, Some(seq), 50)),
+            (oldest_first(&filter, None, 50), oldest_first(&filter, Some((at, seq)), 50)),
+        ] {
+            let (first, later) = (steps(&records, first).await, steps(&records, later).await);
+            assert!(later < 2 * first + 200, "{filter:?}: {first} and {later} steps");
+        }
     }
 }

@@ -164,8 +164,11 @@ async fn a_transaction_that_fails_is_told_to_all_in_it_and_leaves_no_gap() {
     };
     let (answers, ()) = tokio::join!(join_all(asked), release);
     for answer in answers {
-        let said = answer.unwrap_err().to_string();
-        assert!(said.contains("disk I/O error"), "{said}");
+        let why = answer.unwrap_err();
+        let cause = std::error::Error::source(&why).unwrap().to_string();
+        assert!(cause.contains("disk I/O error"), "{cause}");
+        // A caller learns nothing of the database.
+        assert!(!why.to_string().contains("disk I/O error"), "{why}");
     }
     run(&store, "DROP TRIGGER broken").await;
     assert_eq!(recorder.record(entry("b"), LONG).await.unwrap().seq, 2);
@@ -196,6 +199,60 @@ async fn callers_wait_no_longer_than_they_said_and_what_they_gave_up_is_not_writ
     other.rollback().await.unwrap();
     assert_eq!(patient.await.unwrap().unwrap().seq, 1);
     assert_eq!(chained(&store).await, ["patient"]);
+}
+
+#[tokio::test]
+async fn what_fails_is_said_from_its_first_failure_to_the_next_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = (opened(folder.path()).await, Arc::new(FixedClock::at(now())));
+    let recorder = Recorder::start(store.clone(), clock.clone(), key(folder.path())).await.unwrap();
+    recorder.record(entry("a"), LONG).await.unwrap();
+    assert_eq!(recorder.failing_since(), None);
+    let away = folder.path().join("away.db");
+    std::fs::rename(store.path(), &away).unwrap();
+    for minute in [0, 5] {
+        clock.set(now() + TimeDelta::minutes(minute));
+        recorder.record(entry("lost"), LONG).await.unwrap_err();
+        assert_eq!(recorder.failing_since(), Some(now()), "minute {minute}");
+    }
+    std::fs::rename(&away, store.path()).unwrap();
+    recorder.record(entry("b"), LONG).await.unwrap();
+    assert_eq!(recorder.failing_since(), None);
+}
+
+#[tokio::test]
+async fn a_caller_that_waits_in_vain_is_a_failure_until_something_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, recorder) = started(folder.path()).await;
+    let other = store.pool().begin_with("BEGIN IMMEDIATE").await.unwrap();
+    recorder.record(entry("a"), Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(recorder.failing_since(), Some(now()));
+    other.rollback().await.unwrap();
+    recorder.record(entry("b"), LONG).await.unwrap();
+    assert_eq!(recorder.failing_since(), None);
+}
+
+#[tokio::test]
+async fn what_works_again_is_noticed_without_a_caller_and_changes_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = (opened(folder.path()).await, Arc::new(FixedClock::at(now())));
+    let check = Duration::from_millis(20);
+    let recorder = Recorder::checking(store.clone(), clock, key(folder.path()), check).await;
+    let recorder = recorder.unwrap();
+    recorder.record(entry("a"), LONG).await.unwrap();
+    let away = folder.path().join("away.db");
+    std::fs::rename(store.path(), &away).unwrap();
+    recorder.record(entry("lost"), LONG).await.unwrap_err();
+    tokio::time::sleep(5 * check).await;
+    assert_eq!(recorder.failing_since(), Some(now()), "it was tried again and fails");
+    std::fs::rename(&away, store.path()).unwrap();
+    let works = async {
+        while recorder.failing_since().is_some() {
+            tokio::time::sleep(check).await;
+        }
+    };
+    tokio::time::timeout(LONG, works).await.expect("it is noticed");
+    assert_eq!(chained(&store).await, ["a"]);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::file::Opened;
 use super::position::Position;
 use super::questions::Questions;
 use super::tally::{Refusal, Tally};
-use super::{Index, Polled, Query};
+use super::{Index, OfSubsets, Polled, Query};
 
 /// Longer lines are refused.
 const LONGEST: u64 = 1_000_000;
@@ -33,6 +33,8 @@ struct Asked {
     index: Option<Index>,
     what: usize,
     heartbeat: Option<usize>,
+    /// By what its lines are told apart, by number.
+    cut: Option<usize>,
 }
 
 impl Asked {
@@ -44,13 +46,15 @@ impl Asked {
 impl Asking {
     pub(super) fn new(time_field: &str, queries: &[Query], limit: u64, now: i64) -> Self {
         let mut questions = Questions::new(time_field);
-        let asked = queries.iter().map(|query| Asked {
-            index: query.index.clone(),
-            what: questions.add(&query.what),
-            heartbeat: query.heartbeat.as_ref().map(|filter| questions.add(filter)),
+        let asked = queries.iter().map(|query| {
+            let what = questions.add(&query.what);
+            let heartbeat = query.heartbeat.as_ref().map(|filter| questions.add(filter));
+            let cut = query.cuts.as_ref().map(|cuts| questions.tell_apart(what, cuts));
+            Asked { index: query.index.clone(), what, heartbeat, cut }
         });
         let asked = asked.collect();
-        let polled = Polled { newest: vec![None; queries.len()], ..Polled::default() };
+        let (newest, subsets) = (vec![None; queries.len()], vec![OfSubsets::new(); queries.len()]);
+        let polled = Polled { newest, subsets, ..Polled::default() };
         let counts = vec![BTreeMap::new(); queries.len()];
         Self { questions: questions.connect(), asked, counts, left: limit, now, polled }
     }
@@ -103,6 +107,9 @@ impl Asking {
             }
             for (minute, lines) in tally.counts(asked.what) {
                 *self.counts[at].entry(minute).or_default() += lines;
+            }
+            if let Some(found) = asked.cut.and_then(|cut| tally.subsets(asked.what, cut)) {
+                super::add(&mut self.polled.subsets[at], found.clone());
             }
             let newest = &mut self.polled.newest[at];
             *newest = (*newest).max(tally.newest(asked.heartbeat));

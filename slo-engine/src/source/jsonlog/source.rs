@@ -1,16 +1,18 @@
 //! Files of JSON lines as a source: each line is handed out once, and where reading stands is
 //! committed with what was counted.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Index, Jsonlog, Polled, Positions, Query};
+use super::{Index, Jsonlog, OfSubsets, Polled, Positions, Query};
 use crate::source::config::SourceConfig;
 use crate::source::error::SourceError;
 use crate::source::intake::Intake;
-use crate::source::intake::logs::{Found, LogFeed};
+use crate::source::intake::logs::{Found, LogFeed, OfCounts};
 use crate::source::reader::{Later, MetricSource, Read};
 use slo_core::counter::Outcome;
 use slo_core::plan::{Feeds, LogCount};
+use slo_core::subset::{Cuts, Subset};
 
 /// About so many bytes are read at once: one or two seconds of work.
 const AT_ONCE: u64 = 256 * 1024 * 1024;
@@ -50,7 +52,8 @@ impl Files {
         for feed in intake.logs() {
             let is_new = was_resumed && intake.knows_nothing_of(feed.slo);
             let asked = if is_new { &mut new } else { &mut known };
-            match queries(feed.counts()) {
+            let cuts = feed.apart.as_ref().map(|apart| &apart.cuts);
+            match queries(feed.counts(), cuts) {
                 Err(reason) => read.failed.push((feed.slo, reason)),
                 Ok(queries) => asked.add(feed, queries),
             }
@@ -138,12 +141,15 @@ impl Asked {
         is_behind: bool,
     ) -> Vec<(usize, Outcome)> {
         let mut answers = polled.counts.into_iter().zip(polled.newest);
+        let mut apart = polled.subsets.into_iter();
         let mut outcome = |feed: &LogFeed| {
+            let queries = feed.counts().len();
             let (counts, newest): (Vec<_>, Vec<Option<i64>>) =
-                answers.by_ref().take(feed.counts().len()).unzip();
+                answers.by_ref().take(queries).unzip();
+            let subsets = of_subsets(apart.by_ref().take(queries).collect());
             let newest: Option<Vec<i64>> = newest.into_iter().collect();
             let newest = newest.and_then(|all| all.into_iter().min()).filter(|_| !is_behind);
-            (feed.slo, intake.add_logs(feed, &Found { counts, newest }))
+            (feed.slo, intake.add_logs(feed, &Found { counts, newest, subsets }))
         };
         self.feeds.iter().map(&mut outcome).collect()
     }
@@ -153,16 +159,30 @@ impl Asked {
 ///
 /// # Errors
 /// Why files cannot be asked so.
-pub fn queries(counts: &[LogCount]) -> Result<Vec<Query>, String> {
+pub fn queries(counts: &[LogCount], cuts: Option<&Arc<Cuts>>) -> Result<Vec<Query>, String> {
     let query = |count: &LogCount| match (&count.kql, &count.dsl[..]) {
         (Some(what), []) => Ok(Query {
             index: count.index.as_deref().map(Index::parse).transpose()?,
             what: what.clone(),
             heartbeat: count.heartbeat.clone(),
+            cuts: cuts.cloned(),
         }),
         _ => Err("`dsl` is a language of Elasticsearch; files are asked in KQL".to_owned()),
     };
     counts.iter().map(query).collect()
+}
+
+/// What each query found of each subset.
+fn of_subsets(queries: Vec<OfSubsets>) -> Vec<(Subset, OfCounts)> {
+    let mut all: BTreeMap<Subset, OfCounts> = BTreeMap::new();
+    let count = queries.len();
+    for (place, found) in queries.into_iter().enumerate() {
+        for (subset, minutes) in found {
+            let counts = all.entry(subset).or_insert_with(|| vec![Vec::new(); count]);
+            counts[place] = minutes.into_iter().collect();
+        }
+    }
+    all.into_iter().collect()
 }
 
 fn problem(polled: &Polled) -> Option<String> {

@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::store::LedgerKey;
 use slo_core::slo::{Name, SloId};
@@ -47,6 +49,50 @@ async fn a_backup_of_a_database_in_use_is_restored_and_the_old_one_is_kept() {
         assert_eq!(store.held().await.unwrap().ledgers, ledgers);
         store.close().await;
     }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn nobody_else_can_read_a_backup_or_what_is_restored_from_one_whatever_the_database_is_like()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let (database, backup) = (folder.path().join("a.db"), folder.path().join("b.db"));
+    let running = store(&database, &["one"]).await;
+    fs::set_permissions(&database, fs::Permissions::from_mode(0o644)).unwrap();
+    // What a copy that was cut off left is no way in either.
+    let partial = beside(&backup, ".partial");
+    fs::write(&partial, b"half").unwrap();
+    fs::set_permissions(&partial, fs::Permissions::from_mode(0o644)).unwrap();
+    running.backup(&backup).await.unwrap();
+    running.close().await;
+    assert_eq!(mode(&backup), 0o600);
+    fs::set_permissions(&backup, fs::Permissions::from_mode(0o644)).unwrap();
+    restore(&backup, &database, now()).await.unwrap();
+    assert_eq!(mode(&database), 0o600);
+}
+
+#[tokio::test]
+async fn nobody_else_can_read_a_backup_while_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, partial) = (folder.path().join("a.db"), folder.path().join("b.db.partial"));
+    let running = store(&database, &["one"]).await;
+    let fill = "WITH RECURSIVE up (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 20000) \
+        INSERT INTO heads SELECT n, zeroblob(32), 0, zeroblob(32), randomblob(1000) FROM up";
+    sqlx::query(fill).execute(&running.pool).await.unwrap();
+    let file = partial.with_extension("");
+    let written = tokio::spawn(async move { running.backup(&file).await });
+    let mut seen = Vec::new();
+    while !written.is_finished() {
+        if let Ok(data) = fs::metadata(&partial) {
+            seen.push(data.permissions().mode() & 0o777);
+        }
+        tokio::task::yield_now().await;
+    }
+    written.await.unwrap().unwrap();
+    assert!(!seen.is_empty() && seen.iter().all(|mode| *mode == 0o600), "{seen:?}");
 }
 
 #[tokio::test]

@@ -62,3 +62,14 @@ fn a_secret_that_everybody_can_read_is_a_warning() {
     assert!(said.out.contains(expected), "{}", said.out);
     assert!(!said.out.contains("hush"), "{}", said.out);
 }
+
+#[test]
+fn a_certificate_that_cannot_be_used_fails() {
+    let desk = Desk::with(&[("slos/orders.yaml", ORDERS), ("cert.pem", ""), ("key.pem", "")]);
+    let config = "server:\n  tls: {certFile: cert.pem, keyFile: key.pem}\n";
+    desk.write("headroom.yaml", config);
+    let said = desk.run(&["doctor", "--config", "headroom.yaml"]);
+    assert!(checks(&said, "FAIL").contains(&"tls".to_owned()), "{}", said.out);
+    let expected = "everybody can read the secret in key.pem; remedy: chmod 600 key.pem";
+    assert!(said.out.contains(expected), "{}", said.out);
+}

@@ -185,6 +185,28 @@ async fn with_the_database_blocked_the_verdict_comes_in_time_and_on_unrecorded_d
 }
 
 #[tokio::test]
+async fn a_caller_whose_decision_cannot_be_written_learns_that_and_nothing_of_the_database() {
+    let world = World::new().await;
+    let token = ci(&world).await;
+    let path = world.shared.store.path().to_owned();
+    let away = path.with_extension("away");
+    std::fs::rename(&path, &away).unwrap();
+    let answer = decide(&world, &token, json!({"service": "catalog", "version": "3"})).await;
+    let (text, decision) = (answer.text(), answer.json());
+    assert_eq!((answer.status, &decision["verdict"]), (201, &json!("deny")));
+    let because = decision["because"][0].as_str().unwrap();
+    let said = "onUnrecorded: it cannot be recorded (the database could not be written; whoever runs \
+        the engine finds why in its log), and for that the policy says deny";
+    assert_eq!(because, said);
+    for inside in [path.to_str().unwrap(), "sqlite", "there is no"] {
+        assert!(!text.contains(inside), "{inside}: {text}");
+    }
+    std::fs::rename(&away, &path).unwrap();
+    let again = decide(&world, &token, json!({"service": "catalog", "version": "3"})).await;
+    assert_eq!(again.json()["allow"], true, "{}", again.text());
+}
+
+#[tokio::test]
 async fn all_who_ask_the_same_while_the_database_is_blocked_get_the_verdict_in_time() {
     let world = World::new().await;
     let token = ci(&world).await;

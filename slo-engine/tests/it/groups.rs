@@ -128,6 +128,9 @@ async fn groups_count_what_slos_of_their_own_count() {
         let now = at(begin + minute * 60);
         run.engine.as_mut().unwrap().tick(now).await;
         compare(&run, &format!("minute {minute}"));
+        if minute % 20 == 0 {
+            run.compare_groups(now).await;
+        }
         if dice.below(4) == 0 {
             run.kill().await;
             run.start(now).await;

@@ -107,6 +107,12 @@ impl Account {
         &self.slo
     }
 
+    /// The burn windows that are kept.
+    #[must_use]
+    pub fn burns(&self) -> &[Span] {
+        &self.burns
+    }
+
     /// The minutes and hours of events, excluded ones too.
     #[must_use]
     pub const fn events(&self) -> &Ledger {

@@ -185,7 +185,8 @@ impl Intake {
 }
 
 /// The last millisecond of the newest minute with events.
-fn newest_of(buckets: &BTreeMap<Minute, Bucket>) -> Option<i64> {
+#[must_use]
+pub fn newest_of(buckets: &BTreeMap<Minute, Bucket>) -> Option<i64> {
     let newest = buckets.iter().rev().find(|(_, bucket)| !bucket.is_empty());
     newest.map(|(minute, _)| (*minute + 1).start_millis() - 1)
 }

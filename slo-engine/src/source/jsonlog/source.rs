@@ -173,7 +173,8 @@ pub fn queries(counts: &[LogCount], cuts: Option<&Arc<Cuts>>) -> Result<Vec<Quer
 }
 
 /// What each query found of each subset.
-fn of_subsets(queries: Vec<OfSubsets>) -> Vec<(Subset, OfCounts)> {
+#[must_use]
+pub fn of_subsets(queries: Vec<OfSubsets>) -> Vec<(Subset, OfCounts)> {
     let mut all: BTreeMap<Subset, OfCounts> = BTreeMap::new();
     let count = queries.len();
     for (place, found) in queries.into_iter().enumerate() {

@@ -38,6 +38,8 @@ pub struct Facts<'a, V> {
     pub service: Option<&'a Service>,
     /// Its views; those of other services are left out.
     pub views: &'a [V],
+    /// Views of the groups of its SLOs, where groups decide.
+    pub groups: &'a [V],
     /// The views of another service in the same environment; `None` when it is not declared there.
     pub dependencies: &'a dyn Fn(&str) -> Option<&'a [V]>,
     /// All calendars.
@@ -71,6 +73,7 @@ impl<'a, V> Facts<'a, V> {
         Self {
             service,
             views,
+            groups: &[],
             dependencies: &|_| None,
             calendars: &[],
             incidents: &[],
@@ -83,7 +86,7 @@ impl<'a, V> Facts<'a, V> {
 /// Decides on a request at `now`.
 ///
 /// Only SLOs that gate take part: those that inform only are not listed either, and a grouped SLO is
-/// read as its parent. A declared SLO that gates and has no view is unknown. All ages are taken at
+/// read as its parent, unless its groups decide and there are some. A declared SLO that gates and has no view is unknown. All ages are taken at
 /// `now`.
 #[must_use]
 pub fn decide<V: Borrow<BudgetView>>(
@@ -98,7 +101,7 @@ pub fn decide<V: Borrow<BudgetView>>(
         declared: None,
     };
     let subject = facts.service.map_or(undeclared, Subject::from);
-    let case = Case { facts, subject, views: gating(&subject, facts.views), now };
+    let case = Case { facts, subject, views: gating(&subject, facts), now };
     let mut decision = blank(request, &case);
     for policy in on_trial(policies, &subject) {
         let computed = worst(&case.rows(policy, request));
@@ -150,14 +153,28 @@ fn named(subject: &Subject<'_>) -> String {
 }
 
 /// The views that decide.
-fn gating<'a, V: Borrow<BudgetView>>(subject: &Subject<'_>, views: &'a [V]) -> Vec<&'a BudgetView> {
+fn gating<'a, V: Borrow<BudgetView>>(
+    subject: &Subject<'_>,
+    facts: &Facts<'a, V>,
+) -> Vec<&'a BudgetView> {
     let ours = |view: &&BudgetView| {
         *view.service == *subject.service
             && subject.environment.is_none_or(|e| *e == *view.environment)
-            && view.group.is_none()
             && view.gate != Gate::Informs
     };
-    views.iter().map(Borrow::borrow).filter(ours).collect()
+    let all = |views: &'a [V]| views.iter().map(Borrow::borrow).filter(ours);
+    let groups = || all(facts.groups).filter(|view| view.group.is_some());
+    let mut gating = Vec::new();
+    for view in all(facts.views).filter(|view| view.group.is_none()) {
+        let before = gating.len();
+        if view.gate == Gate::Groups {
+            gating.extend(groups().filter(|group| group.slo == view.slo));
+        }
+        if gating.len() == before {
+            gating.push(view);
+        }
+    }
+    gating
 }
 
 /// What the rules are asked about.

@@ -4,7 +4,6 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
-use slo_core::view::Group;
 
 use crate::decision::{Decision, Kind, RuleResult, Unblocks, Verdict};
 use crate::overriding::Overridden;
@@ -35,13 +34,7 @@ pub(crate) fn worst_first(decision: &Decision) -> Vec<&RuleResult> {
 /// What was looked at: `availability route=/cart 30d`; empty for a rule of the whole service.
 pub(crate) fn looked_at(rule: &RuleResult) -> String {
     let mut parts: Vec<String> = rule.slo.iter().map(ToString::to_string).collect();
-    match &rule.group {
-        Some(Group::Labels { labels }) => {
-            parts.extend(labels.iter().map(|(k, v)| format!("{k}={v}")));
-        }
-        Some(Group::Other { .. }) => parts.push("(other)".to_owned()),
-        None => {}
-    }
+    parts.extend(rule.group.iter().map(ToString::to_string));
     parts.extend(rule.window.iter().map(ToString::to_string));
     parts.join(" ")
 }

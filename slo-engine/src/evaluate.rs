@@ -10,3 +10,4 @@ pub mod past;
 pub mod reading;
 pub mod recount;
 pub mod snapshot;
+mod subset;

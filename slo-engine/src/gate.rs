@@ -160,14 +160,15 @@ impl Gate {
         let environment = environment.or(request.environment.as_deref());
         let place = state.place(&request.service, environment.unwrap_or_default());
         let others = |name: &str| others(snapshot, name, environment);
-        let (service, views) =
-            found.map_or((None, &[][..]), |f| (Some(f.service.as_ref()), f.views));
+        let service = found.map(|found| found.service.as_ref());
+        let (views, groups) = found.map_or_else(Default::default, |f| (f.views, f.groups));
         let facts = Facts {
             dependencies: &others,
             calendars: &snapshot.declared.calendars,
             incidents: state.incidents(&request.service),
             incidents_close_after: self.incidents_close_after,
             known: place.map_or_else(Known::default, |place| place.known(asked_before)),
+            groups,
             ..Facts::of(service, views)
         };
         decide(request, &facts, &snapshot.declared.policies, now)

@@ -79,6 +79,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(services::show))
         .routes(routes!(slos::list))
         .routes(routes!(slos::show))
+        .routes(routes!(slos::of_groups))
         .routes(routes!(history::show))
         .routes(routes!(attribution::show))
         .routes(routes!(gate::peek))

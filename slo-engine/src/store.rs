@@ -25,6 +25,7 @@ mod incidents;
 mod load;
 mod past;
 mod positions;
+mod subsets;
 mod version;
 
 pub(crate) use commit::damaged;
@@ -33,6 +34,7 @@ pub use copy::{Held, Restored, holders, restore};
 pub(crate) use durable::Durable;
 use durable::Identity;
 pub use load::Registered;
+pub use subsets::{Kept, PartOf};
 
 /// The migrations that this version knows.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
@@ -308,7 +310,7 @@ const fn ledger(shard: i64, slot: u32) -> u32 {
 pub(crate) const NEIGHBOURS: u32 = chunk::SLOTS;
 
 /// The hours of one ledger, as [`Hour`]s or as sums.
-type ByLedger<T> = BTreeMap<u32, Vec<(i64, T)>>;
+pub(crate) type ByLedger<T> = BTreeMap<u32, Vec<(i64, T)>>;
 
 /// What identifies a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

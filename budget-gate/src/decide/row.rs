@@ -65,7 +65,15 @@ impl Asked<'_> {
 /// Where a person can read what an SLO was at an instant.
 pub(super) fn evidence(view: &BudgetView, now: DateTime<Utc>) -> String {
     let at = now.to_rfc3339_opts(SecondsFormat::Secs, true);
-    format!("/slos/{}/{}?at={at}&environment={}", view.service, view.slo, view.environment)
+    let path =
+        format!("/slos/{}/{}?at={at}&environment={}", view.service, view.slo, view.environment);
+    // The values of labels are anybody's, and names are not.
+    let group =
+        view.group.as_ref().map(|group| serde_urlencoded::to_string([("group", group.key())]));
+    match group {
+        Some(Ok(group)) => format!("{path}&{group}"),
+        _ => path,
+    }
 }
 
 impl Row<'_> {
@@ -140,9 +148,10 @@ impl Row<'_> {
 
     fn named(&self, text: impl Display) -> String {
         let mut named = String::with_capacity(SENTENCE);
-        let written = match &self.result.slo {
-            Some(slo) => write!(named, "{slo}: {text}"),
-            None => write!(named, "{text}"),
+        let written = match (&self.result.slo, &self.result.group) {
+            (Some(slo), Some(group)) => write!(named, "{slo} {group}: {text}"),
+            (Some(slo), None) => write!(named, "{slo}: {text}"),
+            (None, _) => write!(named, "{text}"),
         };
         written.expect("a text takes whatever is written");
         named

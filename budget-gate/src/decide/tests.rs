@@ -377,18 +377,34 @@ fn a_declared_slo_that_was_never_evaluated_is_unknown() {
 }
 
 #[test]
-fn groups_and_other_services_do_not_decide() {
-    let mut group = view("availability", 5_000.0, 1e6);
-    group.group = Some(Group::Other { other: true });
+fn other_services_do_not_decide() {
     let mut payment = view("availability", 5_000.0, 1e6);
     payment.service = "payment".into();
     let mut staging = view("availability", 5_000.0, 1e6);
     staging.environment = "staging".into();
-    let mut parent = healthy();
-    parent.gate = Gate::Groups;
-    let decision = ask(&rules(&[BUDGET]), &[group, payment, staging, parent]);
+    let decision = ask(&rules(&[BUDGET]), &[payment, staging, healthy()]);
     assert_eq!(decision.verdict, Verdict::Allow);
     assert_eq!(decision.rules.len(), 2);
+}
+
+#[test]
+fn the_evidence_of_a_group_names_it_whatever_its_value_is() {
+    let mut group = view("availability", 5_000.0, 1e6);
+    group.gate = Gate::Groups;
+    let labels = [("route".to_owned(), "/a?b=c&d".to_owned())].into();
+    let parent = BudgetView { gate: Gate::Groups, ..healthy() };
+    group.group = Some(Group::Labels { labels });
+    let (views, groups) = ([parent], [group]);
+    let facts = Facts { groups: &groups, ..Facts::of(None, &views) };
+    let decision = decide(&Request::of("orders"), &facts, &[rules(&[BUDGET])], now());
+    assert_eq!((decision.verdict, decision.rules.len()), (Verdict::Deny, 2));
+    assert!(
+        decision.reasons[0].starts_with("availability route=/a?b=c&d: "),
+        "{:?}",
+        decision.reasons
+    );
+    let evidence = decision.rules[0].evidence.as_deref().unwrap();
+    assert!(evidence.ends_with("&group=%7B%22route%22%3A%22%2Fa%3Fb%3Dc%26d%22%7D"), "{evidence}");
 }
 
 #[test]

@@ -18,5 +18,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // The first line: the HTTP client needs the provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // What the engine warns of while a row drives it.
+    let log =
+        tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN);
+    log.with_writer(std::io::stderr).init();
     cli::main()
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use anyhow::Context;
+use headroom_bench::engine::Engine;
 use headroom_bench::server::Server;
 
 use crate::http::Http;
@@ -35,6 +36,12 @@ impl Node {
 
     pub(crate) fn url(&self) -> &str {
         self.server.url()
+    }
+
+    /// An engine that reads it, as the source `logs`.
+    pub(crate) fn read_by(&self, engine: &Engine) -> Engine {
+        let engine = engine.reading(self.url()).with("HEADROOM__SOURCES__0__NAME", "logs");
+        engine.with("HEADROOM__SOURCES__0__KIND", "elasticsearch")
     }
 
     /// CPU seconds that it has used.

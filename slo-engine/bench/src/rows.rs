@@ -14,6 +14,7 @@ mod decide;
 mod decisions;
 mod documents;
 mod exporter;
+mod groups;
 mod jsonlog;
 mod kills;
 mod operate;
@@ -25,9 +26,11 @@ mod restart;
 mod scenarios;
 mod search;
 mod search_cost;
+mod search_kills;
 mod ticks;
 mod truth1;
 mod truth2;
+mod victim;
 
 /// A row of the table of what must be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,6 +45,8 @@ pub(crate) enum Row {
     Backfill,
     /// Ticks of 10,000 and 100,000 SLOs over a synthetic source.
     Ticks,
+    /// Ticks of 1,000 SLOs of 50 groups each against the same without groups.
+    Groups,
     /// JSON lines counted, against a bare parse of the same fields, and memory by size of file.
     Jsonlog,
     /// Servers killed again and again at random instants: no event is lost or counted twice.
@@ -54,6 +59,8 @@ pub(crate) enum Row {
     Search,
     /// CPU of a tick over a search node against slo-generator.
     SearchCost,
+    /// A server over a search node killed again and again: no event is lost or counted twice.
+    SearchKills,
     /// The gate's peek against a trivial route of the same process.
     Peek,
     /// Recorded decisions over HTTP with many callers at once.
@@ -77,12 +84,14 @@ impl Row {
             Self::Scenarios => scenarios::run(&world),
             Self::Backfill => backfill::run(&world),
             Self::Ticks => ticks::run(&world),
+            Self::Groups => groups::run(&world),
             Self::Jsonlog => jsonlog::run(&world),
             Self::Kills => kills::run(&world),
             Self::Restart => restart::run(&world),
             Self::Operate => operate::run(&world),
             Self::Search => search::run(&world),
             Self::SearchCost => search_cost::run(&world),
+            Self::SearchKills => search_kills::run(&world),
             Self::Peek => peek::run(&world),
             Self::Decide => decide::run(&world),
             Self::Decisions => decisions::run(&world),

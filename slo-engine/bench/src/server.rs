@@ -36,6 +36,9 @@ const PROMETHEUS: &str = "prometheus.sh";
 const VICTORIA: &str = "victoria.sh";
 const SEARCH: &str = "search-node.sh";
 
+/// A node with less refuses requests while millions of documents are written.
+const SEARCH_HEAP: &str = "4g";
+
 /// The log of a server's queries.
 const QUERIES: &str = "queries.log";
 
@@ -150,9 +153,10 @@ impl Tools {
     /// What the script says, for example that the server is not installed.
     pub fn search_node(&self, kind: SearchKind, dir: &Path) -> anyhow::Result<Server> {
         let own = std::process::id().to_string();
-        let words = ["start".as_ref(), kind.name().as_ref(), dir.as_os_str(), "--for".as_ref()];
-        let url = self.ask(SEARCH, &[&words[..], &[own.as_ref()]].concat())?;
-        Ok(self.server(SEARCH, dir, &url))
+        let mut command = Command::new("bash");
+        command.arg(self.0.join(SEARCH)).args(["start", kind.name()]).arg(dir);
+        command.args(["--for", &own]).env("HEADROOM_SEARCH_HEAP", SEARCH_HEAP);
+        Ok(self.server(SEARCH, dir, &run(&mut command)?))
     }
 
     /// Installs slo-generator into a folder and gives the program's path.
@@ -232,7 +236,7 @@ fn children(pid: u32) -> anyhow::Result<Vec<u32>> {
     for task in std::fs::read_dir(&tasks).with_context(|| format!("read {tasks}"))? {
         match std::fs::read_to_string(task?.path().join("children")) {
             // The thread has ended since.
-            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             found => {
                 all.extend(found?.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
             }

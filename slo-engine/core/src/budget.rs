@@ -10,6 +10,7 @@ use crate::view::{Bounds, BudgetingName, Unit};
 
 mod account;
 mod exclude;
+mod group;
 mod left_out;
 mod windows;
 

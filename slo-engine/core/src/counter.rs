@@ -4,18 +4,23 @@
 //! One [`Counter`] belongs to one SLO, because births are judged within an SLO. It keeps the tail of
 //! every series and the buckets of the minutes that are still open, and hands out whole buckets.
 
+use std::sync::Arc;
+
 use crate::bucket::{Bucket, Lump};
+use crate::subset::Subset;
 use crate::time::{Minute, Span};
 
 mod birth;
 mod cover;
 mod note;
+mod open;
 mod target;
 
 pub use note::Note;
 pub use target::TargetKey;
 
 use cover::Runs;
+use open::{Open, OpenOf};
 use target::Target;
 
 /// One sample of a series.
@@ -96,6 +101,22 @@ pub struct Outcome {
     pub dips: Vec<(Minute, i64)>,
     /// Events on top of what is known of their minutes, from sources that hand out each event once.
     pub more: Vec<(Minute, Bucket)>,
+    /// The same of subsets of the events, of those that were seen. Their buckets only count: what all
+    /// events say is measured is so for them, too.
+    pub subsets: Vec<OutcomeOf>,
+}
+
+/// What a batch changed of a subset of the events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutcomeOf {
+    /// Which.
+    pub subset: Arc<Subset>,
+    /// Its newest sample or document, Unix milliseconds.
+    pub newest: Option<i64>,
+    /// Whole buckets, replacing what was known.
+    pub buckets: Vec<(Minute, Bucket)>,
+    /// Events on top of what is known.
+    pub more: Vec<(Minute, Bucket)>,
 }
 
 /// A closed minute that turned out to be measured or partial.
@@ -115,10 +136,9 @@ pub struct Counter {
     rules: Rules,
     series: Vec<Track>,
     targets: Vec<Target>,
-    /// Minutes before this one are closed.
-    open_from: Minute,
-    open: Vec<Bucket>,
-    dirty: Vec<bool>,
+    open: Open,
+    /// Of subsets of the events.
+    subsets: Vec<OpenOf>,
     /// Minutes before this one have been judged for missing targets.
     judged_to: Minute,
     /// What was seen of each series, when somebody asked for it.
@@ -133,6 +153,8 @@ struct Track {
     kind: Kind,
     at: i64,
     value: i64,
+    /// The subsets that its events belong to.
+    subsets: Option<Arc<[u32]>>,
 }
 
 const NEVER: i64 = i64::MIN / 2;
@@ -146,9 +168,8 @@ impl Counter {
             rules,
             series: Vec::new(),
             targets: Vec::new(),
-            open_from: from,
-            open: Vec::new(),
-            dirty: Vec::new(),
+            open: Open::new(from),
+            subsets: Vec::new(),
             judged_to: from,
             notes: None,
         }
@@ -167,11 +188,23 @@ impl Counter {
             kind,
             at: NEVER,
             value: 0,
+            subsets: None,
         });
         if let Some(notes) = &mut self.notes {
             notes.push(Note::default());
         }
         u32::try_from(self.series.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Adds a subset; its number is used in [`Self::assign`].
+    pub fn add_subset(&mut self, subset: Arc<Subset>) -> u32 {
+        self.subsets.push(OpenOf::new(subset, self.open.from()));
+        u32::try_from(self.subsets.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Says which subsets the events of a series belong to.
+    pub fn assign(&mut self, series: u32, subsets: Arc<[u32]>) {
+        self.series[series as usize].subsets = Some(subsets);
     }
 
     /// How many series are known.
@@ -202,7 +235,12 @@ impl Counter {
 
     /// Gives an open minute what was counted of it before a restart, for a source without a past.
     pub fn resume(&mut self, minute: Minute, bucket: Bucket) {
-        self.with_open(minute, |b| *b = bucket);
+        self.open.with(minute, |b| *b = bucket);
+    }
+
+    /// The same for a subset, by its number.
+    pub fn resume_subset(&mut self, subset: u32, minute: Minute, bucket: Bucket) {
+        self.subsets[subset as usize].open.with(minute, |b| *b = bucket);
     }
 
     /// Sets the tail of a series, as stored by a source that has no past.
@@ -216,7 +254,7 @@ impl Counter {
     /// Counts a batch that was read up to `read_to` (Unix milliseconds).
     pub fn fold(&mut self, batch: &[SeriesBatch<'_>], starts: Starts<'_>, read_to: i64) -> Outcome {
         let mut outcome = Outcome::default();
-        self.make_room(read_to);
+        self.open.make_room(Minute::of_millis(read_to));
         let births = self.births(batch, starts);
         for part in batch {
             self.fold_series(part, &births, &mut outcome);
@@ -225,21 +263,19 @@ impl Counter {
             self.extend_target(part);
         }
         self.judge(read_to, &mut outcome);
-        self.hand_out(&mut outcome);
+        outcome.buckets = self.open.hand_out();
+        let subsets = self.subsets.iter_mut().map(OpenOf::hand_out);
+        outcome.subsets = subsets.filter(|of| of.newest.is_some()).collect();
         outcome
     }
 
     /// Closes the minutes before `before`: later batches can only mark them.
     pub fn close(&mut self, before: Minute) {
-        let gone = usize::try_from(before - self.open_from).unwrap_or(0).min(self.open.len());
-        self.open.drain(..gone);
-        self.dirty.drain(..gone);
-        // The first read opens many minutes, a tick one or two; new series are rare.
-        self.open.shrink_to(2);
-        self.dirty.shrink_to(2);
+        self.open.close(before);
+        self.subsets.iter_mut().for_each(|of| of.open.close(before));
+        // New series are rare.
         self.series.shrink_to_fit();
         self.targets.shrink_to_fit();
-        self.open_from = self.open_from.max(before);
     }
 
     /// Forgets series and targets without a sample since `before`; says where each remaining series
@@ -294,7 +330,7 @@ impl Counter {
             let minute = Minute::of_millis(sample.at);
             self.note_sample(part.series, sample.at);
             if !self.take(&mut track, sample, part.series, births, outcome) {
-                self.with_open(minute, |b| b.invalid = true);
+                self.with_open(track.subsets.as_deref(), minute, |b| b.invalid = true);
                 continue;
             }
             let previous = std::mem::replace(&mut track.at, sample.at);
@@ -306,7 +342,11 @@ impl Counter {
             let target = &mut self.targets[track.target as usize];
             for (from, to) in runs.finish(track.at) {
                 target.covered.add(from, to);
-                mark(&mut self.open, &mut self.dirty, self.open_from, from, to, outcome);
+                self.open.measure(from, to, outcome);
+            }
+            for subset in track.subsets.iter().flat_map(|all| all.iter()) {
+                let newest = &mut self.subsets[*subset as usize].newest;
+                *newest = (*newest).max(Some(track.at).filter(|at| *at > NEVER));
             }
         }
         self.series[part.series as usize] = track;
@@ -325,7 +365,8 @@ impl Counter {
         if let Kind::Gauge(range) = track.kind {
             if !sample.value.is_nan() {
                 let good = i64::from(range.holds(sample.value));
-                self.with_open(minute, |b| (b.total, b.good) = (b.total + 1, b.good + good));
+                let counted = |b: &mut Bucket| (b.total, b.good) = (b.total + 1, b.good + good);
+                self.with_open(track.subsets.as_deref(), minute, counted);
                 let good = Weights { good: i32::from(good == 1), ..track.weights };
                 self.note_counted(series, minute, 1, good);
             }
@@ -338,7 +379,7 @@ impl Counter {
         let gap = sample.at - track.at;
         if gap > self.rules.max_gap.as_millis() {
             let counts = births.binary_search(&(series, sample.at)).is_ok();
-            self.take_birth((series, track.weights), sample.at, value, counts);
+            self.take_birth(series, track, sample.at, value, counts);
             track.value = value;
             return true;
         }
@@ -353,19 +394,19 @@ impl Counter {
         }
         let gap_from =
             (gap > self.rules.look_back.as_millis()).then(|| Minute::of_millis(track.at));
-        self.count((series, track.weights), minute, events, gap_from);
+        self.count(series, track, minute, events, gap_from);
         true
     }
 
-    fn take_birth(&mut self, of: (u32, Weights), at: i64, value: i64, counts: bool) {
-        let (minute, weights) = (Minute::of_millis(at), of.1);
+    fn take_birth(&mut self, series: u32, track: &Track, at: i64, value: i64, counts: bool) {
+        let (minute, weights) = (Minute::of_millis(at), track.weights);
         if counts {
-            self.count(of, minute, value, None);
+            self.count(series, track, minute, value, None);
         }
         if value == 0 || weights.total == 0 {
             return;
         }
-        self.with_open(minute, |b| {
+        self.with_open(track.subsets.as_deref(), minute, |b| {
             let field = if counts { &mut b.assumed } else { &mut b.dropped };
             *field += value * i64::from(weights.total);
         });
@@ -373,7 +414,8 @@ impl Counter {
 
     fn count(
         &mut self,
-        (series, weights): (u32, Weights),
+        series: u32,
+        track: &Track,
         minute: Minute,
         events: i64,
         gap_from: Option<Minute>,
@@ -381,9 +423,10 @@ impl Counter {
         if events == 0 {
             return;
         }
+        let weights = track.weights;
         self.note_counted(series, minute, events, weights);
         let (total, good) = (events * i64::from(weights.total), events * i64::from(weights.good));
-        self.with_open(minute, |b| {
+        self.with_open(track.subsets.as_deref(), minute, |b| {
             b.total += total;
             b.good += good;
             b.slack += events * i64::from(weights.slack);
@@ -393,21 +436,12 @@ impl Counter {
         });
     }
 
-    /// Room for the open minutes, no more: many counters are folded before one is closed.
-    fn make_room(&mut self, read_to: i64) {
-        let minutes = usize::try_from(Minute::of_millis(read_to) + 1 - self.open_from).unwrap_or(0);
-        self.open.reserve_exact(minutes.saturating_sub(self.open.len()));
-        self.dirty.reserve_exact(minutes.saturating_sub(self.dirty.len()));
-    }
-
-    fn with_open(&mut self, minute: Minute, change: impl FnOnce(&mut Bucket)) {
-        let Ok(ix) = usize::try_from(minute - self.open_from) else { return };
-        if ix >= self.open.len() {
-            self.open.resize(ix + 1, Bucket::default());
-            self.dirty.resize(ix + 1, false);
+    /// Changes a minute of all events and of some subsets.
+    fn with_open(&mut self, subsets: Option<&[u32]>, minute: Minute, change: impl Fn(&mut Bucket)) {
+        for subset in subsets.unwrap_or_default() {
+            self.subsets[*subset as usize].open.with(minute, &change);
         }
-        change(&mut self.open[ix]);
-        self.dirty[ix] = true;
+        self.open.with(minute, change);
     }
 
     fn extend_target(&mut self, part: &SeriesBatch<'_>) {
@@ -429,27 +463,11 @@ impl Counter {
         self.judged_to = from.max(to);
         if self.targets.len() > 1 && from < to {
             for minute in cover::short_of_targets(self.targets.iter().map(Target::runs), from, to) {
-                self.mark_partial(minute, outcome);
+                self.open.mark_partial(minute, outcome);
             }
         }
         for target in &mut self.targets {
             target.forget_before(to);
-        }
-    }
-
-    fn mark_partial(&mut self, minute: Minute, outcome: &mut Outcome) {
-        match usize::try_from(minute - self.open_from).ok().filter(|ix| *ix < self.open.len()) {
-            Some(ix) => (self.open[ix].partial, self.dirty[ix]) = (true, true),
-            None => outcome.marks.push(Mark { minute, measured: false, partial: true }),
-        }
-    }
-
-    fn hand_out(&mut self, outcome: &mut Outcome) {
-        for (ix, dirty) in self.dirty.iter_mut().enumerate() {
-            if std::mem::take(dirty) {
-                let minute = self.open_from + i64::try_from(ix).unwrap_or(i64::MAX);
-                outcome.buckets.push((minute, self.open[ix]));
-            }
         }
     }
 }
@@ -462,28 +480,6 @@ fn is_count(value: f64) -> bool {
 #[must_use]
 pub fn is_dip(previous: f64, value: f64) -> bool {
     value < previous && previous >= 1_000.0 && value * 100.0 >= previous * 95.0
-}
-
-fn mark(
-    open: &mut Vec<Bucket>,
-    dirty: &mut Vec<bool>,
-    open_from: Minute,
-    from: Minute,
-    to: Minute,
-    outcome: &mut Outcome,
-) {
-    for minute in (from.0..=to.0).map(Minute) {
-        let Ok(ix) = usize::try_from(minute - open_from) else {
-            outcome.marks.push(Mark { minute, measured: true, partial: false });
-            continue;
-        };
-        if ix >= open.len() {
-            open.resize(ix + 1, Bucket::default());
-            dirty.resize(ix + 1, false);
-        }
-        dirty[ix] |= !open[ix].measured;
-        open[ix].measured = true;
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub mod selector;
 pub mod sli;
 pub mod slo;
 pub mod spec;
+pub mod stretches;
+pub mod subset;
 pub mod time;
 pub mod timeslice;
 pub mod view;

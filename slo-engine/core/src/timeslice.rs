@@ -6,6 +6,30 @@ use crate::ledger::Ledger;
 use crate::slo::{BILLION, Budgeting, Unmeasured};
 use crate::time::Minute;
 
+/// The events that slices are judged by. Those of a group are measured where all events of its SLO are.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// The events.
+    pub events: &'a Ledger,
+    /// For a group: all events of its SLO.
+    pub whole: Option<&'a Ledger>,
+}
+
+impl Judged<'_> {
+    /// The sums of minutes `from..to`.
+    #[must_use]
+    pub fn sums(&self, from: Minute, to: Minute) -> Sums {
+        let sums = self.events.sums(from, to);
+        let Some(whole) = self.whole else { return sums };
+        let Sums { measured, partial, .. } = whole.sums(from, to);
+        Sums { measured, partial, ..sums }
+    }
+
+    fn lacks(&self, hour: i64) -> bool {
+        self.events.lacks(hour) || self.whole.is_some_and(|whole| whole.lacks(hour))
+    }
+}
+
 /// How the slices of an SLO are judged. Slices begin at whole multiples of their size since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slicing {
@@ -89,7 +113,7 @@ impl Slicing {
     /// them, and the sum of an hour does not tell its slices.
     pub fn whole_between<'a>(
         &self,
-        events: &'a Ledger,
+        events: Judged<'a>,
         (from, to): (Minute, Minute),
         judged: Minute,
     ) -> impl Iterator<Item = (Minute, Minute)> + use<'a> {
@@ -105,7 +129,7 @@ impl Slicing {
     /// Writes the outcome of slices from the events' ledger; see [`Self::whole_between`].
     pub fn judge(
         &self,
-        events: &Ledger,
+        events: Judged<'_>,
         slices: &mut Ledger,
         (from, to): (Minute, Minute),
         judged: Minute,

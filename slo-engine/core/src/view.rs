@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::slo::Gate;
+use crate::subset::Subset;
 use crate::time::Span;
 
 mod asked;
@@ -81,6 +83,45 @@ pub enum Group {
         /// Always true.
         other: bool,
     },
+}
+
+/// `route=/cart, method=GET`, or `(other)`.
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Subset::from(self).fmt(f)
+    }
+}
+
+impl From<&Group> for Subset {
+    fn from(group: &Group) -> Self {
+        match group {
+            Group::Labels { labels } => Self::Group(Some(labels.clone())),
+            Group::Other { .. } => Self::Group(None),
+        }
+    }
+}
+
+impl Group {
+    /// How a group is named in a request: its labels as JSON, or `(other)`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Labels { labels } => serde_json::to_string(labels).unwrap_or_default(),
+            Self::Other { .. } => "(other)".to_owned(),
+        }
+    }
+
+    /// Whether a request names it: by its key, by `label=value`, or by the value of its only label.
+    #[must_use]
+    pub fn is_named(&self, text: &str) -> bool {
+        let only = match self {
+            Self::Labels { labels } if labels.len() == 1 => labels.values().next(),
+            _ => None,
+        };
+        self.to_string() == text
+            || only.is_some_and(|value| value == text)
+            || matches!(self, Self::Labels { labels } if serde_json::from_str(text).is_ok_and(|named: BTreeMap<String, String>| named == *labels))
+    }
 }
 
 /// How an SLO is; the order is the order of conditions.
@@ -334,6 +375,24 @@ pub enum Ask {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_named_by_its_labels_in_any_way() {
+        let group = |labels: &[(&str, &str)]| Group::Labels {
+            labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        };
+        let (one, two) =
+            (group(&[("route", "/a b")]), group(&[("route", "/a"), ("method", "GET")]));
+        assert_eq!(one.key(), r#"{"route":"/a b"}"#);
+        for name in ["/a b", "route=/a b", r#"{ "route": "/a b" }"#] {
+            assert!(one.is_named(name) && !two.is_named(name), "{name}");
+        }
+        for name in ["method=GET, route=/a", r#"{"route":"/a","method":"GET"}"#] {
+            assert!(two.is_named(name) && !one.is_named(name), "{name}");
+        }
+        let other = Group::Other { other: true };
+        assert!(other.is_named(&other.key()) && !other.is_named("/a"));
+    }
 
     #[test]
     fn a_window_says_229_bad_events_and_reads_them_back_also_from_229_0() {

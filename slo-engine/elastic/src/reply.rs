@@ -10,6 +10,10 @@ use slo_core::time::Minute;
 
 use crate::{Fault, Kind};
 
+/// What OpenSearch trips over when only shards without a copy can hold documents of the minutes: it skipped the others,
+/// and has nothing to add up.
+const NOTHING_LEFT: &str = "\"reducePhase.aggregations\" is null";
+
 /// The answer to `_msearch`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reply {
@@ -183,6 +187,11 @@ impl RawBucket {
 /// The fault of a search that has no answer at all.
 fn refused(index: &str, exception: &Exception) -> Fault {
     let error = exception.error();
+    let said = reason_of(error);
+    if said.contains(NOTHING_LEFT) {
+        let reason = "no shard answered that can hold documents of these minutes";
+        return Fault::new(index, Kind::Partial, reason);
+    }
     let mut types: Vec<&str> = error.ty().into_iter().collect();
     types.extend(error.root_cause().iter().flat_map(types_of));
     types.extend(error.caused_by().into_iter().flat_map(types_of));
@@ -194,7 +203,7 @@ fn refused(index: &str, exception: &Exception) -> Fault {
         Some(503) => Kind::Partial,
         _ => Kind::Failed,
     });
-    let reason = if kind == Kind::TimedOut { String::new() } else { reason_of(error) };
+    let reason = if kind == Kind::TimedOut { String::new() } else { said };
     Fault::new(index, kind, reason)
 }
 

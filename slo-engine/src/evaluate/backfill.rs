@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use slo_core::counter::{Outcome, Rules};
+use slo_core::bucket::Bucket;
+use slo_core::counter::Outcome;
 use slo_core::ledger::Hour;
-use slo_core::plan::Feeds;
+use slo_core::subset::Subset;
 use slo_core::time::Minute;
 use tokio::sync::mpsc::Sender;
 
 use crate::source::Past;
 use crate::source::error::SourceError;
+use crate::source::intake::Fed;
 use crate::source::prometheus::Prometheus;
 use crate::source::prometheus::history::{self, Stretch};
 
@@ -40,10 +42,8 @@ pub struct Job {
 pub struct Member {
     /// Its position.
     pub at: usize,
-    /// What feeds it.
-    pub feeds: Arc<Feeds>,
-    /// How it is counted.
-    pub rules: Rules,
+    /// What feeds it, and how it is counted.
+    pub fed: Fed,
     /// Its newest sample or heartbeat, Unix milliseconds.
     pub newest: Option<i64>,
 }
@@ -55,11 +55,16 @@ pub struct Filled {
     pub hours: Vec<(usize, Vec<(i64, Hour)>)>,
     /// By position of the SLO: its newest sample, Unix milliseconds.
     pub newest: Vec<(usize, i64)>,
+    /// By position of the SLO: the hours of subsets of its events.
+    pub subsets: Vec<(usize, Vec<OfSubset>)>,
     /// First minute.
     pub from: Option<Minute>,
     /// First minute after the slice.
     pub until: Option<Minute>,
 }
+
+/// Hours of a subset.
+pub type OfSubset = (Arc<Subset>, Vec<(i64, Hour)>);
 
 impl Job {
     /// How many minutes of SLOs it is.
@@ -152,8 +157,8 @@ async fn of_documents(
     from: Minute,
     until: Minute,
 ) -> Result<Filled, SourceError> {
-    let slos: Vec<(Arc<Feeds>, Option<i64>)> =
-        members.iter().map(|member| (member.feeds.clone(), member.newest)).collect();
+    let slos: Vec<(&Fed, Option<i64>)> =
+        members.iter().map(|member| (&member.fed, member.newest)).collect();
     let mut filled = Filled { from: Some(from), until: Some(until), ..Filled::default() };
     let histories = elastic.history(&slos, (from, until)).await?;
     for (member, counted) in members.iter().zip(histories) {
@@ -167,6 +172,13 @@ async fn of_documents(
                 let mut hours = BTreeMap::new();
                 collect(&mut hours, &outcome, until);
                 filled.hours.push((member.at, hours.into_iter().collect()));
+                let of = |(subset, buckets): (Subset, BTreeMap<Minute, Bucket>)| {
+                    let mut hours = BTreeMap::new();
+                    set(&mut hours, &buckets.into_iter().collect::<Vec<_>>(), until);
+                    (Arc::new(subset), hours.into_iter().collect())
+                };
+                let subsets = counted.subsets.into_iter().map(of).collect();
+                filled.subsets.push((member.at, subsets));
                 filled.newest.extend(counted.newest.map(|newest| (member.at, newest)));
             }
         }
@@ -180,13 +192,19 @@ async fn of_series(
     from: Minute,
     until: Minute,
 ) -> Result<Filled, SourceError> {
-    let slos: Vec<(Arc<Feeds>, Rules)> =
-        members.iter().map(|member| (member.feeds.clone(), member.rules)).collect();
+    let slos: Vec<Fed> = members.iter().map(|member| member.fed.clone()).collect();
     // The minutes before the end are covered by samples up to a look-back after it.
-    let look_back = slos.iter().map(|(_, r)| r.look_back.as_millis()).max().unwrap_or(0);
+    let look_back = slos.iter().map(|fed| fed.rules.look_back.as_millis()).max().unwrap_or(0);
     let stretch = Stretch { from, to: until.start_millis() + look_back };
     let mut hours: Vec<BTreeMap<i64, Hour>> = vec![BTreeMap::new(); members.len()];
-    let mut each = |slo: usize, outcome: Outcome| collect(&mut hours[slo], &outcome, until);
+    let mut subsets: Vec<BTreeMap<Arc<Subset>, BTreeMap<i64, Hour>>> =
+        vec![BTreeMap::new(); members.len()];
+    let mut each = |slo: usize, outcome: Outcome| {
+        collect(&mut hours[slo], &outcome, until);
+        for of in outcome.subsets {
+            set(subsets[slo].entry(of.subset).or_default(), &of.buckets, until);
+        }
+    };
     let groups = history::replay(prometheus, &slos, stretch, &mut each, &|_| {}).await?;
     let newest = groups.iter().flat_map(|group| {
         let newest = |(place, slo): (usize, &usize)| {
@@ -197,14 +215,28 @@ async fn of_series(
     let newest = newest.collect();
     let hours =
         members.iter().zip(hours).map(|(member, hours)| (member.at, hours.into_iter().collect()));
-    Ok(Filled { hours: hours.collect(), newest, from: Some(from), until: Some(until) })
+    let subsets =
+        members.iter().zip(subsets).filter(|(_, of)| !of.is_empty()).map(|(member, of)| {
+            let hours =
+                |(subset, hours): (_, BTreeMap<i64, Hour>)| (subset, hours.into_iter().collect());
+            (member.at, of.into_iter().map(hours).collect())
+        });
+    let (hours, subsets) = (hours.collect(), subsets.collect());
+    Ok(Filled { hours, newest, subsets, from: Some(from), until: Some(until) })
+}
+
+fn place(minute: Minute) -> usize {
+    usize::try_from(minute.0.rem_euclid(60)).unwrap_or(0)
+}
+
+fn set(hours: &mut BTreeMap<i64, Hour>, buckets: &[(Minute, Bucket)], until: Minute) {
+    for (minute, bucket) in buckets.iter().filter(|(minute, _)| *minute < until) {
+        hours.entry(minute.hour()).or_default().set(place(*minute), bucket);
+    }
 }
 
 fn collect(hours: &mut BTreeMap<i64, Hour>, outcome: &Outcome, until: Minute) {
-    let place = |minute: Minute| usize::try_from(minute.0.rem_euclid(60)).unwrap_or(0);
-    for (minute, bucket) in outcome.buckets.iter().filter(|(minute, _)| *minute < until) {
-        hours.entry(minute.hour()).or_default().set(place(*minute), bucket);
-    }
+    set(hours, &outcome.buckets, until);
     for mark in outcome.marks.iter().filter(|mark| mark.minute < until) {
         let Some(hour) = hours.get_mut(&mark.minute.hour()) else { continue };
         let mut bucket = hour.get(place(mark.minute));

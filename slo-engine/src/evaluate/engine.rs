@@ -16,13 +16,16 @@ use super::live::{Live, LiveSource, Place};
 use super::reading;
 use super::recount::Recount;
 use super::snapshot::{Latest, Snapshot};
+use super::subset::LiveSubset;
 use crate::config::Config;
 use crate::declared::Declared;
 use crate::source::Past;
 use crate::source::agreement::Now;
+use crate::source::intake::Fed;
 use crate::source::reader::MetricSource;
 use crate::store::Store;
 
+mod apart;
 mod commit;
 mod exclude;
 mod members;
@@ -37,6 +40,8 @@ pub struct Engine {
     store: Store,
     latest: Latest,
     slos: Vec<Live>,
+    /// Subsets of the SLOs' events that have been seen.
+    subsets: Vec<LiveSubset>,
     sources: Vec<LiveSource>,
     /// For sources with a past, to backfill from.
     pasts: Vec<Option<Past>>,
@@ -63,6 +68,20 @@ const FEW: usize = 500;
 
 /// Recent minutes stay in memory: as long as the longest lump can reach, and the burn windows' edges.
 pub(super) const RECENT: i64 = 400;
+
+/// Does some work on all elements, on all cores.
+fn on_all_cores<T: Send>(all: &mut [T], work: impl Fn(&mut [T]) + Copy + Send) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = all.len().div_ceil(cores).max(FEW);
+    std::thread::scope(|scope| {
+        let mut parts = all.chunks_mut(share);
+        let first = parts.next();
+        for part in parts {
+            scope.spawn(move || work(part));
+        }
+        first.into_iter().for_each(work);
+    });
+}
 
 impl Engine {
     /// Opens the ledgers of what is declared, loads what was committed last and publishes it, without
@@ -110,6 +129,12 @@ impl Engine {
             let lacking: Vec<i64> = hours.iter().map(|(hour, _)| *hour).collect();
             self.load_hours(&[*slo], &lacking).await;
             self.slos[*slo].fill(hours, from, until);
+        }
+        for (slo, subsets) in filled.subsets {
+            self.fill_subsets(slo, subsets, (from, until)).await;
+        }
+        for (slo, _) in &filled.hours {
+            self.slos[*slo].cover(from, until);
         }
         for (slo, newest) in &filled.newest {
             let reading = &mut self.slos[*slo].reading;
@@ -174,8 +199,9 @@ impl Engine {
         let fed = |at: &usize| {
             let feeds = self.feeds[*at].clone()?;
             let rules = reading::rules(self.slos[*at].account.slo(), config);
-            let newest = self.slos[*at].reading.newest;
-            Some(Member { at: *at, feeds, rules, newest })
+            let live = &self.slos[*at];
+            let (newest, apart) = (live.reading.newest, live.cuts());
+            Some(Member { at: *at, fed: Fed { feeds, rules, apart }, newest })
         };
         Some(Job { source: past, slos: slos.iter().filter_map(fed).collect(), from, until })
     }
@@ -186,6 +212,7 @@ impl Engine {
         self.mix().await;
         self.align_members();
         self.load_edges(now).await;
+        self.load_edges_of_groups(now).await;
         let mut snapshot = Snapshot {
             at: now,
             declared: self.declared.clone(),
@@ -198,8 +225,13 @@ impl Engine {
         };
         self.view_all(now);
         self.view_composites(now);
+        self.view_groups(now);
+        self.name_spenders();
         let shown = self.slos.iter().filter(|live| live.place == Place::Shown);
         for view in shown.filter_map(|live| live.view.clone()) {
+            snapshot.add(view);
+        }
+        for view in self.subsets.iter().filter_map(|live| live.view.clone()) {
             snapshot.add(view);
         }
         let failed =
@@ -210,22 +242,13 @@ impl Engine {
 
     /// Makes all views, on all cores: SLOs know nothing of each other.
     fn view_all(&mut self, now: DateTime<Utc>) {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = self.slos.len().div_ceil(cores).max(FEW);
         let (sources, asks) = (&self.sources, &self.declared.asks);
         let look = |part: &mut [Live]| {
             let viewed =
                 part.iter_mut().filter(|l| l.place != Place::Share && l.members.is_empty());
             viewed.for_each(|live| live.look(sources, asks, now));
         };
-        std::thread::scope(|scope| {
-            let mut parts = self.slos.chunks_mut(share);
-            let first = parts.next();
-            for part in parts {
-                scope.spawn(move || look(part));
-            }
-            first.into_iter().for_each(look);
-        });
+        on_all_cores(&mut self.slos, look);
     }
 
     fn note_reads(&mut self) {

@@ -1,6 +1,7 @@
 //! One SLO and one source while the server runs.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +12,8 @@ use slo_core::counter::{Outcome, Weights};
 use slo_core::ledger::Hour;
 use slo_core::plan::{Feeds, LogCount, Role, Share};
 use slo_core::sli::Member;
+use slo_core::stretches::{ONGOING, Stretches};
+use slo_core::subset::{Cuts, Subset};
 use slo_core::time::Minute;
 use slo_core::view::{Ask, Backfill, BudgetView};
 
@@ -37,6 +40,8 @@ pub(super) struct Live {
     pub(super) members: Vec<MemberOf>,
     /// Why the source had nothing for it at the last read, although it answered.
     pub(super) fault: Option<String>,
+    /// By what its events are told apart.
+    pub(super) apart: Option<Box<Apart>>,
     /// Its ledger in the database.
     pub(super) ledger: Registered,
     /// Hours that changed since the last commit.
@@ -44,6 +49,17 @@ pub(super) struct Live {
     /// The past that is wanted, while some of it is missing.
     pub(super) backfill: Option<Wanted>,
     pub(super) view: Option<Arc<BudgetView>>,
+}
+
+/// By what the events of an SLO are told apart, and into what.
+#[derive(Debug)]
+pub(super) struct Apart {
+    pub(super) cuts: Arc<Cuts>,
+    /// The ledger whose stretches these are.
+    pub(super) ledger: u32,
+    pub(super) stretches: Stretches,
+    /// Positions of the subsets that have been seen.
+    pub(super) subsets: HashMap<Arc<Subset>, usize>,
 }
 
 /// What an account is there for.
@@ -146,8 +162,8 @@ impl Live {
         let config = self.source.map_or(&fallback, |at| &sources[at].config);
         let (backfill, before) = (self.progress(), self.view.take());
         let before = before.as_deref();
-        let view =
-            reading::view(&mut self.account, &self.reading, config, now, asks, backfill, before);
+        let asked = reading::Asked { now, asks, backfill, before };
+        let view = reading::view(&mut self.account, &self.reading, config, asked);
         self.view = Some(Arc::new(view));
     }
 
@@ -163,7 +179,7 @@ impl Live {
         let first = self.account.events().first().unwrap_or(Minute(i64::MAX));
         for mark in outcome.marks.iter().filter(|mark| mark.minute >= first) {
             // What could not be read of a silence is read later.
-            if mark.minute < opened && !self.is_read(mark.minute) {
+            if mark.minute < opened && !self.ledger.stretches.has(mark.minute) {
                 continue;
             }
             self.account.mark(mark.minute, mark.measured, mark.partial);
@@ -181,10 +197,10 @@ impl Live {
     /// has not, and will be.
     pub(super) fn note_fault(&mut self, fault: Option<String>, from: Minute) -> bool {
         let changed = fault.is_some() != self.fault.is_some();
-        match self.ledger.stretches.last_mut() {
-            Some(last) if changed && fault.is_some() => last.1 = last.1.min(from.max(last.0)),
-            _ if changed => self.cover(from, Minute(i64::MAX)),
-            _ => {}
+        if changed && fault.is_some() {
+            self.all_stretches().for_each(|stretches| stretches.end(from));
+        } else if changed {
+            self.cover(from, ONGOING);
         }
         self.fault = fault;
         changed
@@ -202,56 +218,45 @@ impl Live {
         }
     }
 
-    /// Takes hours of the past, of minutes `from..until`.
+    /// Takes hours of the past, of minutes `from..until`; they are to be covered then.
     pub(super) fn fill(&mut self, hours: &[(i64, Hour)], from: Minute, until: Minute) {
+        // Where only the events have not been told apart, the source may have forgotten some since.
+        let unread = self.ledger.stretches.missing(from, until);
         for (hour, minutes) in hours {
             for at in 0..60 {
                 let minute = Minute(hour * 60 + i64::try_from(at).unwrap_or(0));
                 let bucket = minutes.get(at);
-                if from <= minute && minute < until && !bucket.is_empty() {
+                if unread.iter().any(|(a, b)| *a <= minute && minute < *b) && !bucket.is_empty() {
                     self.account.replace(minute, &bucket);
+                    self.dirty.insert(*hour);
                 }
             }
-            self.dirty.insert(*hour);
         }
         self.account.judge_filled();
-        self.cover(from, until);
     }
 
     /// Notes that minutes `from..until` have been read.
     pub(super) fn cover(&mut self, from: Minute, until: Minute) {
-        let mut all = std::mem::take(&mut self.ledger.stretches);
-        all.push((from, until));
-        all.sort_unstable();
-        for (a, b) in all {
-            match self.ledger.stretches.last_mut() {
-                Some(last) if a <= last.1 => last.1 = last.1.max(b),
-                _ => self.ledger.stretches.push((a, b)),
-            }
-        }
+        self.all_stretches().for_each(|stretches| stretches.cover(from, until));
     }
 
-    fn is_read(&self, minute: Minute) -> bool {
-        self.ledger.stretches.iter().any(|(from, until)| *from <= minute && minute < *until)
+    /// What has been read of it, and where its events have been told apart.
+    pub(super) fn all_stretches(&mut self) -> impl Iterator<Item = &mut Stretches> {
+        let told_apart = self.apart.iter_mut().map(|apart| &mut apart.stretches);
+        std::iter::once(&mut self.ledger.stretches).chain(told_apart)
+    }
+
+    /// What has been read of it in all ways that it is counted.
+    fn read(&self) -> Cow<'_, Stretches> {
+        match &self.apart {
+            Some(apart) => Cow::Owned(self.ledger.stretches.and(&apart.stretches)),
+            None => Cow::Borrowed(&self.ledger.stretches),
+        }
     }
 
     /// The stretches of `from..until` that have not been read, newest first.
     pub(super) fn missing(&self, from: Minute, until: Minute) -> Vec<(Minute, Minute)> {
-        let mut missing = Vec::new();
-        let mut end = until;
-        for (a, b) in self.ledger.stretches.iter().rev() {
-            let (a, b) = ((*a).max(from), (*b).min(until));
-            if a < b && b < end {
-                missing.push((b, end));
-            }
-            if a < b {
-                end = end.min(a);
-            }
-        }
-        if from < end {
-            missing.push((from, end));
-        }
-        missing
+        self.read().missing(from, until)
     }
 
     /// How far the reading of the wanted past is; `None` when it is complete.
@@ -332,27 +337,21 @@ mod tests {
             place: Place::Shown,
             members: Vec::new(),
             fault: None,
+            apart: None,
             ledger: Registered {
                 id: 1,
                 first: None,
-                stretches: stretches.iter().map(|(a, b)| (Minute(*a), Minute(*b))).collect(),
+                stretches: stretches
+                    .iter()
+                    .map(|(a, b)| (Minute(*a), Minute(*b)))
+                    .collect::<Vec<_>>()
+                    .into(),
                 replaces: false,
             },
             dirty: BTreeSet::new(),
             backfill: None,
             view: None,
         }
-    }
-
-    #[test]
-    fn what_is_missing_is_named_newest_first() {
-        let live = live(&[(10, 20), (30, 40)]);
-        let missing = live.missing(Minute(0), Minute(50));
-        assert_eq!(
-            missing,
-            [(Minute(40), Minute(50)), (Minute(20), Minute(30)), (Minute(0), Minute(10))]
-        );
-        assert!(live.missing(Minute(12), Minute(18)).is_empty());
     }
 
     #[test]
@@ -381,13 +380,5 @@ mod tests {
         let measured = |at: &i64| live.account.events().bucket(Minute(*at)).unwrap().measured;
         let measured: Vec<i64> = (1..50).filter(measured).collect();
         assert_eq!(measured, (10..20).chain(40..45).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn stretches_that_touch_become_one() {
-        let mut live = live(&[(10, 20), (30, 40)]);
-        live.cover(Minute(20), Minute(30));
-        assert_eq!(live.ledger.stretches, [(Minute(10), Minute(40))]);
-        assert!(live.missing(Minute(10), Minute(40)).is_empty());
     }
 }

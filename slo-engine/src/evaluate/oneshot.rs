@@ -20,7 +20,7 @@ use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
 #[cfg(feature = "elastic")]
 use crate::source::elastic::Elastic;
 use crate::source::error::SourceError;
-use crate::source::intake::{Feeding, Intake};
+use crate::source::intake::{Fed, Feeding, Intake};
 use crate::source::prometheus::Prometheus;
 use crate::source::prometheus::history::{self, Stretch};
 
@@ -149,7 +149,8 @@ impl One {
             self.reading.exclusions = acting;
             self.account.exclude(&Acting::minutes(&self.reading.exclusions));
             let (account, at, asks) = (&mut self.account, question.at, question.asks);
-            return reading::view(account, &self.reading, &self.source, at, asks, None, None);
+            let asked = reading::Asked { now: at, asks, ..reading::Asked::default() };
+            return reading::view(account, &self.reading, &self.source, asked);
         }
         let until: Vec<_> = self.members.iter().map(|member| member.one.data_until()).collect();
         let end = composite::end(until.iter().copied());
@@ -380,12 +381,12 @@ async fn read_stretch(
     stretch: Stretch,
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(), SourceError> {
-    let mut slos: Vec<(Arc<Feeds>, Rules)> = Vec::with_capacity(mine.len());
+    let mut slos: Vec<Fed> = Vec::with_capacity(mine.len());
     for at in mine {
         let one = &mut all[*at];
         one.from = Some(stretch.from);
         let Some(feeds) = &one.feeds else { continue };
-        slos.push((feeds.clone(), reading::rules(one.account.slo(), source.config())));
+        slos.push((feeds.clone(), reading::rules(one.account.slo(), source.config())).into());
     }
     let mut each = |slo: usize, outcome: Outcome| all[mine[slo]].take(&outcome);
     for group in history::replay(source, &slos, stretch, &mut each, progress).await? {

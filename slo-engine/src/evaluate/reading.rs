@@ -122,36 +122,56 @@ pub fn end(slo: &Slo, reading: &Reading, source: &SourceConfig, now: DateTime<Ut
     end_of(data_until(reading, rules(slo, source)).unwrap_or(now))
 }
 
+/// What a view is made for.
+#[derive(Debug, Clone, Default)]
+pub struct Asked<'a> {
+    /// The instant.
+    pub now: DateTime<Utc>,
+    /// What policies ask about the future.
+    pub asks: &'a [Ask],
+    /// How far the reading of the past is.
+    pub backfill: Option<Backfill>,
+    /// The view before.
+    pub before: Option<&'a BudgetView>,
+}
+
 /// Moves the account to the newest data and makes its view.
 pub fn view(
     account: &mut Account,
     reading: &Reading,
     source: &SourceConfig,
-    now: DateTime<Utc>,
-    asks: &[Ask],
-    backfill: Option<Backfill>,
-    before: Option<&BudgetView>,
+    asked: Asked<'_>,
 ) -> BudgetView {
-    let slo = account.slo().clone();
-    let data_until = data_until(reading, rules(&slo, source));
+    account.advance(end(account.slo(), reading, source, asked.now));
+    account.view(facts(account, reading, source, asked))
+}
+
+/// What is known besides the counts of an account that was moved.
+#[must_use]
+pub fn facts<'a>(
+    account: &Account,
+    reading: &Reading,
+    source: &SourceConfig,
+    Asked { now, asks, backfill, before }: Asked<'a>,
+) -> Facts<'a> {
+    let slo = account.slo();
+    let data_until = data_until(reading, rules(slo, source));
     let together = reading.together.as_deref();
     let stale = together.map(|t| slo.stale_after.unwrap_or(t.stale_after));
-    let stale = stale.unwrap_or_else(|| stale_after(&slo, source));
-    account.advance(end_of(data_until.unwrap_or(now)));
-    let findings = findings(account, reading);
+    let stale = stale.unwrap_or_else(|| stale_after(slo, source));
     let oddity = reading.oddity.as_ref();
-    account.view(Facts {
+    Facts {
         now,
         data_until,
         newest: reading.newest.map(Minute::of_millis),
         stale_after: Some(stale),
         faulty: oddity.is_some_and(|o| *o != Oddity::NeverMatched),
-        sources: sources(&slo, reading, data_until),
-        findings,
+        sources: sources(slo, reading, data_until),
+        findings: findings(account, reading),
         backfill: backfill.or_else(|| together.and_then(|t| t.backfill.clone())),
         asks,
         before,
-    })
+    }
 }
 
 fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> Vec<SourceView> {
@@ -239,7 +259,7 @@ fn recounted(recount: &Recount) -> Finding {
 /// What was counted by another query is no part of the numbers.
 fn changed(account: &Account, reading: &Reading) -> Option<Finding> {
     let window = account.events().slides().first().filter(|_| reading.replaces)?;
-    let first = account.events().first();
+    let first = account.first();
     if first.is_some_and(|first| first <= window.from) {
         return None;
     }

@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub declared: Arc<Declared>,
     /// Views by the place of their service in `declared`, in the order of the files.
     pub views: Vec<Vec<Arc<BudgetView>>>,
+    /// The same of the groups of grouped SLOs.
+    pub groups: Vec<Vec<Arc<BudgetView>>>,
     /// Ledger numbers of SLOs, for histories.
     pub ledgers: Arc<BTreeMap<SloId, u32>>,
     /// The exclusions that the views go by.
@@ -41,17 +43,20 @@ pub struct Found<'a> {
     pub service: &'a Arc<Service>,
     /// Its views.
     pub views: &'a [Arc<BudgetView>],
+    /// Those of the groups of its grouped SLOs.
+    pub groups: &'a [Arc<BudgetView>],
 }
 
 impl Snapshot {
     /// Adds a view of a declared service.
     pub fn add(&mut self, view: Arc<BudgetView>) {
         let services = &self.declared.services;
-        self.views.resize_with(services.len(), Vec::new);
+        let views = if view.group.is_some() { &mut self.groups } else { &mut self.views };
+        views.resize_with(services.len(), Vec::new);
         let mut named = self.declared.named(&view.service).iter().copied();
         let at = named.find(|at| *services[*at].environment.as_str() == *view.environment);
         if let Some(at) = at {
-            self.views[at].push(view);
+            views[at].push(view);
         }
     }
 
@@ -67,7 +72,8 @@ impl Snapshot {
 
     fn found(&self, at: usize) -> Found<'_> {
         let views = self.views.get(at).map_or(&[][..], Vec::as_slice);
-        Found { service: &self.declared.services[at], views }
+        let groups = self.groups.get(at).map_or(&[][..], Vec::as_slice);
+        Found { service: &self.declared.services[at], views, groups }
     }
 
     /// All views.

@@ -10,6 +10,7 @@ use budget_gate::incident::Incident;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use slo_core::slo::Slo;
 use slo_core::time::{Minute, Span};
 use slo_core::timeslice::Slicing;
 use slo_core::view::{BudgetView, Unit, whole};
@@ -22,6 +23,8 @@ use super::place;
 use super::problem::Problem;
 use super::query::{Asked, Named};
 
+mod subsets;
+
 /// Which part of the past, and what it is told apart by.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -32,25 +35,47 @@ pub(super) struct Question {
     from: Option<String>,
     /// The last instant (exclusive), RFC 3339; now when nothing is said or it is later.
     to: Option<String>,
-    /// What the spending is told apart by.
-    #[serde(default)]
-    #[param(value_type = By, inline, required = false)]
-    by: By,
+    /// What the spending is told apart by: `deployment` (when nothing is said), `incident`, `group` (the groups
+    /// of a grouped SLO), or a label that the SLO names in `attributeBy`.
+    by: Option<String>,
     /// May be left out where the service is in one environment only.
     environment: Option<String>,
 }
 
 /// What spending is told apart by.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, utoipa::ToSchema,
-)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum By {
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum By {
     /// By what ran: from each deployment to the next one.
-    #[default]
     Deployment,
     /// By incidents: where several were open, by the one that opened first.
     Incident,
+    /// By group, or by the values of a label.
+    Subset(Option<String>),
+}
+
+impl By {
+    fn read(text: Option<&str>, slo: &Slo) -> Result<Self, Problem> {
+        match text {
+            None | Some("deployment") => Ok(Self::Deployment),
+            Some("incident") => Ok(Self::Incident),
+            Some("group") if !slo.group_by.is_empty() => Ok(Self::Subset(None)),
+            Some(label) if slo.attribute_by.iter().any(|one| one == label) => {
+                Ok(Self::Subset(Some(label.to_owned())))
+            }
+            Some(other) => {
+                let group = (!slo.group_by.is_empty()).then_some("group");
+                let labels = slo.attribute_by.iter().map(String::as_str);
+                let known = ["deployment", "incident"].into_iter().chain(group).chain(labels);
+                let known = known.collect::<Vec<_>>().join(", ");
+                Err(Problem::bad(
+                    "by",
+                    format!(
+                        "`{other}` is none of {known}; labels are named in the SLO's `attributeBy`"
+                    ),
+                ))
+            }
+        }
+    }
 }
 
 /// Who spent the budget of an SLO in a stretch of time. The items add up to the whole.
@@ -68,7 +93,7 @@ pub(super) struct Attribution {
     /// The last instant (exclusive).
     to: DateTime<Utc>,
     /// What it is told apart by.
-    by: By,
+    by: String,
     /// What bad and total count.
     unit: Option<Unit>,
     /// The window whose budget is meant by `spent`: the SLO's first.
@@ -80,13 +105,14 @@ pub(super) struct Attribution {
     items: Vec<Item>,
 }
 
-/// What one deployment or incident spent, or nobody.
+/// What one deployment, incident, group or value spent, or nobody.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Item {
-    /// The deployment's or incident's id; null for the time of none.
+    /// The deployment's or incident's id, the group's labels as JSON, the label's value; null for what belongs
+    /// to none.
     id: Option<String>,
-    /// The version, or the incident's title; null for the time of none.
+    /// The version, the incident's title, the group or value; null for what belongs to none.
     name: Option<String>,
     /// What it spent.
     #[serde(flatten)]
@@ -113,7 +139,8 @@ struct Spending {
 /// Who spent the budget of an SLO?
 ///
 /// Counted from the minutes that were written to the database, so the newest tick may be missing.
-/// Minutes that exclusions leave out are counted: the question is what happened.
+/// Minutes that exclusions leave out are counted: the question is what happened. By group and by label,
+/// events are counted also where the budget is one of slices.
 #[utoipa::path(get, path = "/v1/slos/{service}/{slo}/attribution", tag = "budgets", operation_id = "getAttribution", responses(
     (status = 200, description = "Who spent it", body = ref("#/components/schemas/Attribution")),
     NotFound,
@@ -132,34 +159,47 @@ pub(super) async fn show(
     let ends = (asked.from.as_deref(), asked.to.as_deref());
     let (from, to) = stretch(ends, view, app.now())?;
     let slo = declared.slos.iter().find(|one| *one.id.slo.as_str() == *view.slo);
-    let slicing = slo.and_then(|slo| Slicing::of(slo.budgeting, slo.unmeasured));
+    let slo = slo.ok_or_else(|| Problem::not_found(format!("{} is not declared", view.slo)))?;
+    let by = By::read(asked.by.as_deref(), slo)?;
+    let named = asked.by.unwrap_or_else(|| "deployment".to_owned());
+    if let By::Subset(label) = &by {
+        let ledger = snapshot.ledgers.get(&slo.id).copied().unwrap_or_default();
+        let items = subsets::counted(&app.shared.store, ledger, label.as_deref(), (from, to)).await;
+        let items = items.map_err(|error| {
+            tracing::error!(%error, "cannot read what the parts of an SLO counted");
+            Problem::unavailable("the ledger cannot be read; the engine's log says why")
+        })?;
+        let all = Attribution::of(named, view, (from, to), items);
+        return json(&all.of_events());
+    }
+    let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
     let edge = |minute: Minute| slice_from(slicing.as_ref(), minute);
     let (from, to) = (edge(from), slicing.map_or(to, |slicing| slicing.start(to)));
     let mut items: Vec<(Whose, Counts)> = Vec::new();
-    for Run { whose, from, to } in runs(&app, asked.by, view, (from, to), edge).await? {
+    for Run { whose, from, to } in runs(&app, by == By::Deployment, view, (from, to), edge).await? {
         let counts = counted(&app, (&snapshot, declared, view), (from, to)).await?;
         match items.iter_mut().find(|(known, _)| *known == whose) {
             Some((_, sum)) => sum.add(&counts),
             None => items.push((whose, counts)),
         }
     }
-    json(&Attribution::of(asked.by, view, (from, to), items))
+    json(&Attribution::of(named, view, (from, to), items))
 }
 
 /// The runs of the stretch, and whose they are.
 async fn runs(
     app: &App,
-    by: By,
+    by_deployment: bool,
     view: &BudgetView,
     (from, to): (Minute, Minute),
     edge: impl Fn(Minute) -> Minute,
 ) -> Result<Vec<Run>, Problem> {
     let gate = &app.shared.gate;
-    if by == By::Deployment {
+    if by_deployment {
         let state = gate.state();
         let place = state.place(&view.service, &view.environment);
         let deployments = place.map_or(&[][..], |place| &place.deployments);
-        return Ok(by_deployment(deployments, (from, to), edge));
+        return Ok(self::by_deployment(deployments, (from, to), edge));
     }
     let closes_after = gate.incidents_close_after();
     let all = app.shared.store.incidents_between((from.start(), to.start()), closes_after).await;
@@ -174,8 +214,18 @@ async fn runs(
 }
 
 impl Attribution {
+    /// Where the budget counts slices, events are no share of it.
+    fn of_events(mut self) -> Self {
+        if self.unit != Some(Unit::Events) {
+            self.unit = Some(Unit::Events);
+            self.sum.spent = None;
+            self.items.iter_mut().for_each(|item| item.spending.spent = None);
+        }
+        self
+    }
+
     fn of(
-        by: By,
+        by: String,
         view: &BudgetView,
         (from, to): (Minute, Minute),
         mut items: Vec<(Whose, Counts)>,

@@ -1,5 +1,6 @@
 //! `/v1/slos/{service}/{slo}/history`: counts over time and how the budget went, for a chart.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -8,10 +9,12 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use slo_core::exclusion::Excluded;
+use slo_core::ledger::Hour;
 use slo_core::slo::{Service, Slo};
+use slo_core::subset::Subset;
 use slo_core::time::{Minute, Span};
 use slo_core::timeslice::Slicing;
-use slo_core::view::{BudgetView, Unit, whole};
+use slo_core::view::{BudgetView, Group, Unit, whole};
 use utoipa::IntoParams;
 
 use super::app::{App, json};
@@ -45,6 +48,8 @@ pub(super) struct Stretch {
     step: Option<String>,
     /// May be left out where the service is in one environment only.
     environment: Option<String>,
+    /// One group of a grouped SLO; as `group` of one SLO.
+    group: Option<String>,
 }
 
 /// An SLO over time. Both ends are whole minutes.
@@ -57,6 +62,8 @@ pub(super) struct History {
     slo: String,
     /// The environment.
     environment: String,
+    /// Which group of a grouped SLO; null for the whole.
+    group: Option<Group>,
     /// The first instant.
     from: DateTime<Utc>,
     /// The last instant (exclusive).
@@ -93,7 +100,8 @@ pub(super) async fn show(
     Asked(asked): Asked<Stretch>,
 ) -> Result<Response, Problem> {
     let snapshot = app.snapshot()?;
-    let (declared, view) = place::view(&snapshot, (&service, &slo), asked.environment.as_deref())?;
+    let (environment, group) = (asked.environment.as_deref(), asked.group.as_deref());
+    let (declared, view) = place::view_of(&snapshot, (&service, &slo), environment, group)?;
     let (ledger, slo) = kept(&snapshot, declared, view)?;
     let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
     let range = Range::read(&asked, view, slicing.as_ref(), app.now())?;
@@ -107,6 +115,7 @@ pub(super) async fn show(
         service,
         slo: view.slo.to_string(),
         environment: view.environment.to_string(),
+        group: view.group.clone(),
         from: range.from.start(),
         to: range.to.start(),
         step: range.step().to_string(),
@@ -175,6 +184,15 @@ async fn fold(
     mut fold: Fold,
 ) -> Result<Fold, StoreError> {
     let first = store.first(ledger).await?;
+    let group = match view.group.as_ref().map(Subset::from) {
+        // One that has not been committed yet has no ledger, and none has the number 0.
+        Some(group) => {
+            let subsets = store.subsets_of(ledger).await?;
+            let found = subsets.into_iter().find(|(subset, _)| *subset == group);
+            Some(found.map_or(0, |(_, ledger)| ledger))
+        }
+        None => None,
+    };
     let until = view.windows.first().map_or(Minute::of(view.evaluated_at), |w| Minute::of(w.to));
     fold.judges(first.map(|first| Judged { first, until }));
     let hours = fold.hours();
@@ -182,13 +200,26 @@ async fn fold(
     let mut hour = first.map_or(hours.end, |first| hours.start.max(first.hour()));
     while hour < hours.end {
         let next = (hour + 48).min(hours.end);
-        for (hour, minutes) in store.history(ledger, hour, next).await? {
+        let minutes = store.history(ledger, hour, next).await?;
+        for (hour, minutes) in match group {
+            Some(group) => of_group(minutes, store.history(group, hour, next).await?),
+            None => minutes,
+        } {
             fold.take(hour, &minutes);
         }
         tokio::task::yield_now().await;
         hour = next;
     }
     Ok(fold)
+}
+
+/// The hours of a group, measured where those of the whole are.
+fn of_group(whole: Vec<(i64, Hour)>, group: Vec<(i64, Hour)>) -> Vec<(i64, Hour)> {
+    let mut group: HashMap<i64, Hour> = group.into_iter().collect();
+    let hour = |(hour, whole): (i64, Hour)| {
+        (hour, group.remove(&hour).unwrap_or_default().measured_as(&whole))
+    };
+    whole.into_iter().map(hour).collect()
 }
 
 #[cfg(test)]

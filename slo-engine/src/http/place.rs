@@ -8,6 +8,30 @@ use slo_core::view::BudgetView;
 use super::problem::Problem;
 use crate::evaluate::snapshot::{Found, Snapshot};
 
+/// One SLO's view, or the one of its group that is named, and its service.
+///
+/// # Errors
+/// When there is none, or when it is not clear which.
+pub(super) fn view_of<'a>(
+    snapshot: &'a Snapshot,
+    names: (&str, &str),
+    environment: Option<&str>,
+    group: Option<&str>,
+) -> Result<(&'a Arc<Service>, &'a Arc<BudgetView>), Problem> {
+    let (service, view) = view(snapshot, names, environment)?;
+    let Some(group) = group else { return Ok((service, view)) };
+    let all = self::service(snapshot, names.0, Some(service.environment.as_str()))?.groups;
+    let named = |one: &&Arc<BudgetView>| one.group.as_ref().is_some_and(|it| it.is_named(group));
+    let found = all.iter().filter(|one| one.slo == view.slo).find(named);
+    found.map(|found| (service, found)).ok_or_else(|| {
+        let path = format!("/v1/slos/{}/{}/groups", names.0, names.1);
+        Problem::not_found(format!(
+            "{}/{} has no group {group}; {path} lists them",
+            names.0, names.1
+        ))
+    })
+}
+
 /// The declared service; `None` when it is not declared, or not in the environment that is named.
 ///
 /// # Errors
@@ -66,7 +90,7 @@ pub(super) fn view<'a>(
     (name, slo): (&str, &str),
     environment: Option<&str>,
 ) -> Result<(&'a Arc<Service>, &'a Arc<BudgetView>), Problem> {
-    let Found { service, views } = self::service(snapshot, name, environment)?;
+    let Found { service, views, .. } = self::service(snapshot, name, environment)?;
     let environment = service.environment.as_str();
     let view = views.iter().find(|view| *view.slo == *slo && view.group.is_none());
     view.map(|view| (service, view)).ok_or_else(|| {

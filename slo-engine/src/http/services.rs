@@ -106,7 +106,7 @@ pub(super) async fn list(
     json(&wanted.page(sorted, |found| summary(found, now)))
 }
 
-fn summary(Found { service, views }: Found<'_>, now: DateTime<Utc>) -> Summary<'_> {
+fn summary(Found { service, views, .. }: Found<'_>, now: DateTime<Utc>) -> Summary<'_> {
     Summary {
         service: service.name.as_str(),
         environment: service.environment.as_str(),
@@ -135,7 +135,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let (snapshot, now) = (app.snapshot()?, app.now());
     let found = place::service(&snapshot, &name, asked.environment.as_deref())?;
-    let Found { service, views } = found;
+    let Found { service, views, .. } = found;
     json(&Whole {
         service: service.name.as_str(),
         environment: service.environment.as_str(),

@@ -4,13 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use slo_core::bucket::Bucket;
-use slo_core::counter::{
-    Counter, NewTarget, Note, Outcome, Rules, Sample, SeriesBatch, TargetKey, Weights,
-};
+use slo_core::counter::{Counter, NewTarget, Note, Outcome, Rules, Sample, SeriesBatch, Weights};
 use slo_core::labels::Labels;
 use slo_core::plan::{Edges, Feeds, Query, Router, queries};
 use slo_core::sli;
 use slo_core::slo::BILLION;
+use slo_core::subset::{Cuts, Subset};
 use slo_core::time::Minute;
 
 use super::agreement::Now;
@@ -18,9 +17,11 @@ use super::agreement::Now;
 mod layouts;
 pub mod logs;
 mod native;
+mod subsets;
 
 use layouts::Layouts;
 use native::Native;
+use subsets::Subsets;
 
 /// The counting of a set of SLOs that are read together.
 #[derive(Debug)]
@@ -36,11 +37,40 @@ pub struct Intake {
     pub now: Option<Now>,
 }
 
+/// An SLO to be counted.
+#[derive(Debug, Clone)]
+pub struct Fed {
+    /// What feeds it.
+    pub feeds: Arc<Feeds>,
+    /// How it is counted.
+    pub rules: Rules,
+    /// The subsets of its events that are counted, too.
+    pub apart: Option<Apart>,
+}
+
+/// By what an SLO's events are told apart, and which subsets are known already.
+#[derive(Debug, Clone)]
+pub struct Apart {
+    /// By what.
+    pub cuts: Arc<Cuts>,
+    /// Those that have a ledger.
+    pub known: Vec<Arc<Subset>>,
+    /// Whether all others are counted together.
+    pub is_settled: bool,
+}
+
+impl From<(Arc<Feeds>, Rules)> for Fed {
+    fn from((feeds, rules): (Arc<Feeds>, Rules)) -> Self {
+        Self { feeds, rules, apart: None }
+    }
+}
+
 /// What is known of one SLO's series.
 #[derive(Debug)]
 struct Unit {
     feeds: Arc<Feeds>,
     counter: Counter,
+    subsets: Option<Box<Subsets>>,
     /// Labels of series of the total, until all that the refinements name have been seen.
     labels: BTreeSet<String>,
     labelled: bool,
@@ -120,8 +150,9 @@ pub enum Oddity {
 impl Intake {
     /// Counts the SLOs from the minute `from` on; samples before it only make tails.
     #[must_use]
-    pub fn new(slos: Vec<(Arc<Feeds>, Rules)>, from: Minute, max_query_bytes: usize) -> Self {
-        let feeds: Vec<&Feeds> = slos.iter().map(|(feeds, _)| &**feeds).collect();
+    pub fn new<F: Into<Fed>>(slos: Vec<F>, from: Minute, max_query_bytes: usize) -> Self {
+        let slos: Vec<Fed> = slos.into_iter().map(Into::into).collect();
+        let feeds: Vec<&Feeds> = slos.iter().map(|fed| &*fed.feeds).collect();
         let queries = queries(&feeds, max_query_bytes)
             .into_iter()
             .map(|query| {
@@ -129,19 +160,7 @@ impl Intake {
                 (query, router)
             })
             .collect();
-        let unit = |(feeds, rules): (Arc<Feeds>, Rules)| Unit {
-            shows_classic: edges(&feeds).is_some_and(Edges::has_classic),
-            layouts: edges(&feeds).is_some_and(|e| e.mixed).then(Box::default),
-            feeds,
-            counter: Counter::new(rules, from),
-            labels: BTreeSet::new(),
-            labelled: false,
-            part_seen: false,
-            native: false,
-            newest: None,
-            began: None,
-            several: 0,
-        };
+        let unit = |fed: Fed| Unit::new(fed, from);
         Self {
             queries,
             slos: slos.into_iter().map(unit).collect(),
@@ -245,14 +264,15 @@ impl Intake {
             let unit = &mut self.slos[fed.slo];
             let there = known.fed.iter().find(|(_, slo, _)| *slo == fed.slo);
             let series = there.map_or_else(
-                || unit.counter.register(&TargetKey::of(labels), fed.weights, fed.kind),
+                || unit.register(labels, fed.weights, fed.kind),
                 |(_, _, series)| *series,
             );
             known.fed.push((query, fed.slo, series));
-            if let Some(layouts) = &mut unit.layouts {
+            let perhaps = (unit.layouts.is_some() && Layouts::is_last(labels)).then(|| {
                 let perhaps = Weights { slack: 1, ..Weights::default() };
-                let perhaps = Layouts::is_last(labels)
-                    .then(|| unit.counter.register(&TargetKey::of(labels), perhaps, fed.kind));
+                unit.register(labels, perhaps, fed.kind)
+            });
+            if let Some(layouts) = &mut unit.layouts {
                 layouts.add(series, labels, perhaps);
             }
             if fed.weights.total != 0 && !unit.labelled {

@@ -5,8 +5,10 @@
 //! read on where it was left, and one that was emptied begins anew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use slo_core::filter::Filter;
+use slo_core::subset::{Cuts, Subset};
 use slo_core::time::Minute;
 
 mod asking;
@@ -35,7 +37,12 @@ pub struct Query {
     pub what: Filter,
     /// Which lines prove that the shipper lives; `None` is any of the files.
     pub heartbeat: Option<Filter>,
+    /// By which fields lines are told apart.
+    pub cuts: Option<Arc<Cuts>>,
 }
+
+/// Lines by minute, of subsets of those that a query found.
+pub type OfSubsets = BTreeMap<Subset, BTreeMap<Minute, i64>>;
 
 /// Files of JSON lines.
 #[derive(Debug, Clone)]
@@ -49,6 +56,8 @@ pub struct Jsonlog {
 pub struct Polled {
     /// For each query, how many more lines it found in which minute; oldest first.
     pub counts: Vec<Vec<(Minute, i64)>>,
+    /// The same for the subsets of each query.
+    pub subsets: Vec<OfSubsets>,
     /// For each query, the newest line that proves that its shipper lives, Unix milliseconds.
     pub newest: Vec<Option<i64>>,
     /// Lines that were read.
@@ -74,6 +83,9 @@ impl Polled {
             }
             mine.extend(all);
         }
+        for (mine, theirs) in self.subsets.iter_mut().zip(before.subsets) {
+            add(mine, theirs);
+        }
         for (mine, theirs) in self.newest.iter_mut().zip(before.newest) {
             *mine = (*mine).max(theirs);
         }
@@ -82,6 +94,13 @@ impl Polled {
         self.first_refused = before.first_refused.or(self.first_refused);
         self.problems.extend(before.problems);
         self
+    }
+}
+
+fn add(to: &mut OfSubsets, more: OfSubsets) {
+    for (subset, minutes) in more {
+        let sum = to.entry(subset).or_default();
+        minutes.into_iter().for_each(|(minute, lines)| *sum.entry(minute).or_default() += lines);
     }
 }
 

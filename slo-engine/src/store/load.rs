@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::TryStreamExt;
 use slo_core::ledger::{Day, Ledger};
+use slo_core::stretches::Stretches;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
@@ -21,7 +22,7 @@ pub struct Registered {
     /// The first minute with data.
     pub first: Option<Minute>,
     /// The stretches that have been read.
-    pub stretches: Vec<(Minute, Minute)>,
+    pub stretches: Stretches,
     /// Whether the same SLO was counted before in another way.
     pub replaces: bool,
 }
@@ -48,8 +49,10 @@ impl Store {
         for (old, new) in was {
             let (environment, service, slo, fingerprint) = names(old);
             sqlx::query(
-                "UPDATE OR IGNORE ledgers SET slo = ? \
-                 WHERE environment = ? AND service = ? AND slo = ? AND fingerprint = ?",
+                "UPDATE OR IGNORE ledgers SET slo = ?1 WHERE environment = ?2 AND service = ?3 \
+                 AND slo = ?4 AND (fingerprint = ?5 OR id IN (SELECT ledger FROM subsets \
+                 WHERE whole = (SELECT id FROM ledgers WHERE environment = ?2 AND service = ?3 \
+                 AND slo = ?4 AND fingerprint = ?5)))",
             )
             .bind(new.slo.slo.as_str())
             .bind(environment)
@@ -117,21 +120,30 @@ impl Store {
         Ok(())
     }
 
-    pub(super) async fn ledgers(&self) -> Result<HashMap<Names, Registered>, StoreError> {
+    /// The stretches that have been read, by ledger.
+    pub(super) async fn stretches(
+        &self,
+    ) -> Result<BTreeMap<u32, Vec<(Minute, Minute)>>, StoreError> {
         let mut stretches: BTreeMap<u32, Vec<(Minute, Minute)>> = BTreeMap::new();
         let rows =
             sqlx::query("SELECT ledger, from_minute, until_minute FROM stretches ORDER BY 1, 2");
         for row in rows.fetch_all(&self.pool).await.map_err(failed("read stretches"))? {
             stretches.entry(row.get(0)).or_default().push((Minute(row.get(1)), Minute(row.get(2))));
         }
+        Ok(stretches)
+    }
+
+    pub(super) async fn ledgers(&self) -> Result<HashMap<Names, Registered>, StoreError> {
+        let mut stretches = self.stretches().await?;
         let rows = sqlx::query(
-            "SELECT environment, service, slo, fingerprint, id, first_minute FROM ledgers",
+            "SELECT environment, service, slo, fingerprint, id, first_minute FROM ledgers \
+             WHERE id NOT IN (SELECT ledger FROM subsets)",
         );
         let rows = rows.fetch_all(&self.pool).await.map_err(failed("read ledgers"))?;
         let ledgers = rows.into_iter().map(|row| {
             let id: u32 = row.get(4);
             let first = row.get::<Option<i64>, _>(5).map(Minute);
-            let stretches = stretches.remove(&id).unwrap_or_default();
+            let stretches = stretches.remove(&id).unwrap_or_default().into();
             (
                 (row.get(0), row.get(1), row.get(2), row.get(3)),
                 Registered { id, first, stretches, replaces: false },

@@ -60,7 +60,7 @@ async fn a_commit_is_read_back_and_joins_what_other_ledgers_have_in_the_same_row
     assert_eq!(folds[&ids[0]].hours().filter(kept).count(), 2);
     assert_eq!(store.folded_to().await.unwrap(), Some(102));
     let again = store.register(&[key("b")]).await.unwrap();
-    assert_eq!((again[0].first, again[0].stretches.len()), (Some(Minute(6_005)), 1));
+    assert_eq!((again[0].first, again[0].stretches.runs().len()), (Some(Minute(6_005)), 1));
 }
 
 #[tokio::test]
@@ -188,6 +188,7 @@ async fn a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_
         "DROP TABLE tokens",
         "DROP TABLE incidents",
         "DROP TABLE positions",
+        "DROP TABLE subsets",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {
         sqlx::query(sql).execute(&store.pool).await.unwrap();

@@ -3,13 +3,17 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use slo_core::view::{BudgetView, State};
+use slo_core::view::{BudgetView, Group, State};
 use slo_engine::config::Config;
 use slo_engine::source::config::{SourceConfig, SourceKind};
 
+use self::killed::a_server_killed_at_random_instants_loses_and_doubles_nothing;
 use crate::live::{Run, at};
 use crate::support::Dice;
 use crate::support::node::{self, Kind, Node};
+
+mod asked;
+mod killed;
 
 /// 2026-05-01T00:00:00Z.
 const BEGIN: i64 = 1_777_593_600;
@@ -22,6 +26,9 @@ const SLOS: &str = "apiVersion: headroom/v1\nkind: Service\nservice: shop\ntier:
     \x20 - name: slices\n    objective: 95%\n    window: 1d\n    budgeting: {timeslices: {size: 5m, goodWhen: 98%}}\n\
     \x20   indicator: {ratio: {source: logs, index: 'logs-NAME-*',\n\
     \x20     total: 'event.dataset : \"access\"', bad: 'http.response.status_code >= 500'}}\n\
+    \x20 - name: routes\n    objective: 99%\n    window: [1d, 2h]\n    groupBy: [url.path]\n    maxGroups: 3\n\
+    \x20   attributeBy: [http.response.status_code]\n    indicator: {ratio: {source: logs, index: 'logs-NAME-*',\n\
+    \x20     total: 'event.dataset : \"access\"', bad: 'http.response.status_code >= 500'}}\n\
     \x20 - name: missing\n    objective: 99%\n    window: 1d\n    indicator: {ratio: {source: logs, index: 'logs-NAME-none',\n\
     \x20     total: 'event.dataset : \"access\"', bad: 'http.response.status_code >= 500'}}\n";
 
@@ -31,6 +38,8 @@ struct Document {
     written: i64,
     bad: bool,
     slow: bool,
+    /// None of the first ones asks for the last route.
+    route: u64,
 }
 
 /// A few requests a minute, a tenth of which are written late.
@@ -42,7 +51,8 @@ fn traffic(dice: &mut Dice, minutes: i64) -> Vec<Document> {
             let happened = (BEGIN + minute * 60) * 1_000 + at(dice.below(60_000));
             let late = if dice.below(10) == 0 { at(dice.below(90_000)) } else { 0 };
             let (bad, slow) = (dice.below(12) == 0, dice.below(9) == 0);
-            all.push(Document { happened, written: happened + late, bad, slow });
+            let route = dice.below(if minute > 1_750 { 5 } else { 4 });
+            all.push(Document { happened, written: happened + late, bad, slow, route });
         }
     }
     all
@@ -57,6 +67,7 @@ async fn ship(node: &Node, name: &str, all: &mut Vec<Document>, until: i64) {
         let body = json!({
             "@timestamp": instant.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             "event": {"dataset": "access", "duration": if document.slow { 400_000_000 } else { 300_000_000 }},
+            "url": {"path": format!("/{}", document.route)},
             "http": {"response": {"status_code": if document.bad { 503 } else { 200 }}},
         });
         (index, Value::Null, body)
@@ -68,6 +79,7 @@ async fn prepare(node: &Node, name: &str) {
     let fields = json!({"mappings": {"properties": {
         "@timestamp": {"type": "date"},
         "event": {"properties": {"dataset": {"type": "keyword"}, "duration": {"type": "long"}}},
+        "url": {"properties": {"path": {"type": "keyword"}}},
         "http": {"properties": {"response": {"properties": {"status_code": {"type": "long"}}}}},
     }}});
     for part in 0..2 {
@@ -92,7 +104,7 @@ fn counts(views: &[std::sync::Arc<BudgetView>], slo: &str, window: usize) -> [Op
 
 /// The same, of what really happened and was written by then.
 fn truth(
-    all: &[(i64, bool, bool)],
+    all: &[(i64, bool, bool, u64)],
     view: &BudgetView,
     window: usize,
     slow: bool,
@@ -100,12 +112,13 @@ fn truth(
     let window = &view.windows[window];
     let (from, to) = (window.from.timestamp_millis(), window.to.timestamp_millis());
     let inside: Vec<_> = all.iter().filter(|(at, ..)| from <= *at && *at < to).collect();
-    let bad = inside.iter().filter(|(_, bad, is_slow)| if slow { *is_slow } else { *bad }).count();
+    let bad = inside.iter().filter(|(_, bad, is_slow, _)| if slow { *is_slow } else { *bad });
+    let bad = bad.count();
     [Some(bad as f64), Some(inside.len() as f64)]
 }
 
 /// All windows hold what happened and was written by now.
-async fn agrees(run: &Run, happened: &[(i64, bool, bool)], waiting: &[Document], now: i64) {
+async fn agrees(run: &Run, happened: &[(i64, bool, bool, u64)], waiting: &[Document], now: i64) {
     let is_written = |at: i64| !waiting.iter().any(|document| document.happened == at);
     let known: Vec<_> = happened.iter().filter(|(at, ..)| is_written(*at)).copied().collect();
     let views = run.views();
@@ -114,6 +127,22 @@ async fn agrees(run: &Run, happened: &[(i64, bool, bool)], waiting: &[Document],
             let view = views.iter().find(|view| *view.slo == *slo).unwrap();
             let expected = truth(&known, view, window, slow);
             assert_eq!(counts(&views, slo, window), expected, "{slo} {window} at {now}");
+        }
+        let snapshot = run.snapshot();
+        let groups: Vec<_> = snapshot.groups.iter().flatten().collect();
+        let route = |group: &Group| match group {
+            Group::Labels { labels } => Some(labels["url.path"][1..].parse::<u64>().unwrap()),
+            Group::Other { .. } => None,
+        };
+        let routes = groups.iter().filter_map(|view| route(view.group.as_ref()?));
+        let routes: Vec<u64> = routes.collect();
+        assert_eq!(routes.len(), 3, "{routes:?}");
+        for view in groups {
+            let own = route(view.group.as_ref().unwrap());
+            let is_mine = |of: u64| own.map_or_else(|| !routes.contains(&of), |own| own == of);
+            let mine: Vec<_> = known.iter().filter(|one| is_mine(one.3)).copied().collect();
+            let counted = [view.windows[window].bad, view.windows[window].total];
+            assert_eq!(counted, truth(&mine, view, window, false), "{own:?} {window} at {now}");
         }
     }
     run.compare(at(now)).await;
@@ -128,7 +157,7 @@ async fn late_documents_backfill_and_kills_count_what_happened(node: &Node) {
     run.config_mut().sources = vec![logs(&node.url)];
     let mut dice = Dice(5);
     let mut waiting = traffic(&mut dice, 2_000);
-    let happened: Vec<_> = waiting.iter().map(|d| (d.happened, d.bad, d.slow)).collect();
+    let happened: Vec<_> = waiting.iter().map(|d| (d.happened, d.bad, d.slow, d.route)).collect();
     let mut now = BEGIN + 1_700 * 60;
     ship(node, name, &mut waiting, now * 1_000).await;
     run.start(at(now)).await;
@@ -201,6 +230,7 @@ macro_rules! against_a_node {
 against_a_node! {
     late_documents_backfill_and_kills_count_what_happened,
     an_index_that_appears_later_is_filled_from_its_beginning,
+    a_server_killed_at_random_instants_loses_and_doubles_nothing,
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod conformance;
 mod counters;
 mod exclusions;
 mod faults;
+mod groups;
 mod latency;
 mod lines;
 mod live;

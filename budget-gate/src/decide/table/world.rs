@@ -352,6 +352,7 @@ impl World {
             calendars: &self.calendars,
             incidents: &self.incidents,
             known: if is_there { known } else { Known::default() },
+            groups: &self.views,
             ..Facts::of(self.service.as_ref().filter(is_meant), &self.views)
         };
         decide(request, &facts, &self.policies, self.now)

@@ -15,7 +15,7 @@ use slo_core::view::{BudgetView, WindowView};
 use crate::node::{INDICES, Node, name};
 
 /// The latest that a document is written after it happened.
-const LATEST: i64 = 90_000;
+pub(super) const LATEST: i64 = 90_000;
 /// All that was written so long before a rollover is written again.
 const RESENT: i64 = 30_000;
 /// The SLO of latency.

@@ -1,18 +1,17 @@
 //! Servers killed with `kill -9` at random instants, over a Prometheus and over scraped pages: at the
 //! end each has counted what there was to count.
 
-use std::fs;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use headroom_bench::engine::{Engine, Serving};
+use headroom_bench::engine::Engine;
 use headroom_bench::random::Random;
 use headroom_bench::server::Tools;
 use headroom_bench::traffic;
 use slo_core::view::BudgetView;
 
 use super::exporter::{Exporter, scraped};
+use super::victim::Victim;
 use crate::http::Http;
 use crate::output;
 use crate::report::{Figure, Must, Outcome};
@@ -20,16 +19,8 @@ use crate::world::{Size, World};
 
 const SERVICES: Size = Size(20, 4);
 const KILLS: Size = Size(200, 5);
-
-/// A server that lives for a second or so, and what it is asked at the end.
-struct Victim {
-    name: &'static str,
-    engine: Engine,
-    folder: std::path::PathBuf,
-    serving: Option<Serving>,
-    dies: Instant,
-    kills: u32,
-}
+const PROMETHEUS: &str = "Prometheus";
+const SCRAPE: &str = "scrape";
 
 pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     let (services, kills) = (world.sizes.services(SERVICES), world.sizes.repeat(KILLS));
@@ -42,8 +33,8 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     let scraping = fast.with("HEADROOM__SOURCES__0__KIND", "scrape");
     let pages = Exporter::pages(address);
     let mut victims = [
-        victim(world, "Prometheus", fast.reading(prometheus.url()), services)?,
-        victim(world, "scrape", scraping.with("HEADROOM__SOURCES__0__TARGETS", &pages), services)?,
+        victim(world, PROMETHEUS, fast.reading(prometheus.url()), services)?,
+        victim(world, SCRAPE, scraping.with("HEADROOM__SOURCES__0__TARGETS", &pages), services)?,
     ];
     // Every other service fails from early on, so that there is something bad to count.
     std::thread::sleep(Duration::from_secs(10));
@@ -51,8 +42,8 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     output::say(&format!("  {kills} kills of each of {} servers", victims.len()));
     let mut random = Random::new(world.sizes.seed);
     while victims.iter().any(|victim| victim.kills < kills) {
-        for victim in victims.iter_mut().filter(|victim| victim.dies <= Instant::now()) {
-            victim.kill(&mut random)?;
+        for victim in victims.iter_mut().filter(|victim| victim.is_due()) {
+            victim.kill(Duration::from_millis(random.between(50, 2_000).unsigned_abs()))?;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -63,72 +54,43 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
         Outcome { measure: "servers killed at random instants".to_owned(), ..Outcome::default() };
     outcome.workload.insert("slos".to_owned(), services.into());
     outcome.workload.insert("kills".to_owned(), kills.into());
-    for victim in &victims {
-        let off = victim.off(&world.http, &exporter)?;
-        let name = format!("events off, {}", victim.name);
+    for (name, victim) in [PROMETHEUS, SCRAPE].into_iter().zip(&victims) {
+        let off = off(name, victim, &world.http, &exporter)?;
+        let name = format!("events off, {name}");
         outcome.figures.push(Figure::new(&name, off, "", Must::AtMost(0.0)));
     }
     Ok(outcome)
 }
 
-/// A server whose first read is done and committed.
-fn victim(
-    world: &World,
-    name: &'static str,
-    engine: Engine,
-    services: u32,
-) -> anyhow::Result<Victim> {
-    let folder = world.fresh(name)?;
-    let slos = folder.join("slos");
-    fs::create_dir_all(&slos).with_context(|| format!("make {}", slos.display()))?;
-    fs::write(slos.join("slos.yaml"), traffic::specs(services, 0, "7d")).context("write SLOs")?;
-    let serving = Some(engine.serve(&folder)?);
-    let dies = Instant::now() + Duration::from_secs(12);
-    Ok(Victim { name, engine, folder, serving, dies, kills: 0 })
+/// A server whose first read is done and committed before it dies.
+fn victim(world: &World, name: &str, engine: Engine, services: u32) -> anyhow::Result<Victim> {
+    let specs = traffic::specs(services, 0, "7d");
+    Victim::start(engine, world.fresh(name)?, &specs, Duration::from_secs(12))
 }
 
-impl Victim {
-    /// Ends the process and starts the next, which lives for up to two seconds.
-    fn kill(&mut self, random: &mut Random) -> anyhow::Result<()> {
-        drop(self.serving.take());
-        self.kills += 1;
-        self.serving = Some(self.engine.serve(&self.folder)?);
-        let lives = u64::try_from(random.between(50, 2_000)).unwrap_or(1_000);
-        self.dies = Instant::now() + Duration::from_millis(lives);
-        Ok(())
+/// By how many events all counts of a server are off: from what one read of the same past counts, or
+/// from what the pages grew by.
+fn off(name: &str, victim: &Victim, http: &Http, exporter: &Exporter) -> anyhow::Result<f64> {
+    let views = victim.views(http)?;
+    let mut truth = Vec::new();
+    if name == SCRAPE {
+        truth.extend((0..views.len()).map_while(|service| exporter.grown(service)));
+    } else {
+        let now = views.iter().map(|view| view.evaluated_at.timestamp_millis()).max();
+        let all = victim.engine.budget(&victim.slos(), now.context("no SLO")?)?;
+        truth.extend(all.iter().map(counts));
     }
-
-    /// By how many events all of its counts are off: from what one read of the same past counts, or
-    /// from what the pages grew by.
-    fn off(&self, http: &Http, exporter: &Exporter) -> anyhow::Result<f64> {
-        let serving = self.serving.as_ref().context("no server runs")?;
-        let body = http.get(&format!("{}/v1/slos?limit=500", serving.url))?;
-        let page: serde_json::Value = serde_json::from_str(&body)?;
-        let views: Vec<BudgetView> = serde_json::from_value(page["items"].clone())?;
-        let mut truth = Vec::new();
-        if self.name == "scrape" {
-            truth.extend((0..views.len()).map_while(|service| exporter.grown(service)));
-        } else {
-            let now = views.iter().map(|view| view.evaluated_at.timestamp_millis()).max();
-            let all = self.engine.budget(&slos(&self.folder), now.context("no SLO")?)?;
-            truth.extend(all.iter().map(counts));
+    anyhow::ensure!(!truth.is_empty() && truth.len() == views.len(), "not every SLO is known");
+    let mut off = 0.0;
+    for (view, truth) in views.iter().zip(truth) {
+        let seen = counts(view);
+        let differs = (seen.0 - truth.0).abs() + (seen.1 - truth.1).abs();
+        if differs > 0.0 {
+            output::say(&format!("  {name}: {}: {seen:?} for {truth:?}", view.service));
         }
-        anyhow::ensure!(!truth.is_empty() && truth.len() == views.len(), "not every SLO is known");
-        let mut off = 0.0;
-        for (view, truth) in views.iter().zip(truth) {
-            let seen = counts(view);
-            let differs = (seen.0 - truth.0).abs() + (seen.1 - truth.1).abs();
-            if differs > 0.0 {
-                output::say(&format!("  {}: {}: {seen:?} for {truth:?}", self.name, view.service));
-            }
-            off += differs;
-        }
-        Ok(off)
+        off += differs;
     }
-}
-
-fn slos(folder: &Path) -> std::path::PathBuf {
-    folder.join("slos")
+    Ok(off)
 }
 
 /// All and bad events of the first window.

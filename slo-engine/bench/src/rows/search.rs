@@ -91,8 +91,7 @@ fn live(
     }
     now += CLOSED;
     let end = tick(now)?;
-    let process = world.engine.reading(node.url()).with("HEADROOM__SOURCES__0__NAME", "logs");
-    let process = process.with("HEADROOM__SOURCES__0__KIND", "elasticsearch");
+    let process = node.read_by(&world.engine);
     let once = truth.compare(&process.budget(&world.specs(&specs)?, now)?, now);
     Ok(Found { past, ticks, end, once, seconds })
 }

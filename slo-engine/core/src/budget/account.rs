@@ -10,11 +10,12 @@ use crate::calendar::{self, Placed};
 use crate::ledger::{Counted, Hour, Ledger};
 use crate::slo::{AlertPair, Slo, Window};
 use crate::time::{Minute, Span};
-use crate::timeslice::Slicing;
+use crate::timeslice::{Judged, Slicing};
 use crate::view::{
     AlertState, AlertView, Ask, Backfill, BudgetView, BurnView, Finding, SourceView, State,
 };
 
+use super::group::Whole;
 use super::left_out::LeftOut;
 use super::windows;
 
@@ -32,6 +33,8 @@ pub struct Account {
     /// Slices that start before this minute are judged, but for those from `dirty` on.
     pub(super) judged_to: Option<Minute>,
     dirty: Option<Minute>,
+    /// What a group takes over from all events of its SLO.
+    pub(super) whole: Option<Box<Whole>>,
 }
 
 /// What a view needs to know besides the counts.
@@ -82,6 +85,7 @@ impl Account {
             placed: Vec::new(),
             judged_to: None,
             dirty: None,
+            whole: None,
             slo,
         }
     }
@@ -118,7 +122,7 @@ impl Account {
     #[must_use]
     pub fn counted_events(&self) -> Counted<'_> {
         let left = self.left_out.as_ref().map(|left| (&left.events, &left.minutes));
-        Counted::new(&self.events, left)
+        Counted::new(&self.events, left).since(self.first())
     }
 
     /// Gives the minutes of an hour whose sums are known already.
@@ -175,11 +179,16 @@ impl Account {
 
     /// Judges the slices of minutes that were filled in behind what is judged, while they are in memory.
     pub fn judge_filled(&mut self) {
+        self.judge_filled_by(None);
+    }
+
+    pub(super) fn judge_filled_by(&mut self, whole: Option<&Ledger>) {
+        let events = Judged { events: &self.events, whole };
         let Some((slicing, slices)) = &mut self.slices else { return };
         if let Some((dirty, judged)) = self.dirty.zip(self.judged_to) {
-            slicing.judge(&self.events, slices, (dirty, judged), judged);
+            slicing.judge(events, slices, (dirty, judged), judged);
             if let Some(left) = &mut self.left_out {
-                left.judge((slicing, slices), &self.events, (dirty, judged), judged);
+                left.judge((slicing, slices), events, (dirty, judged), judged);
             }
             self.dirty = None;
         }
@@ -187,6 +196,10 @@ impl Account {
 
     /// Moves every window so that it ends before the minute `to`.
     pub fn advance(&mut self, to: Minute) {
+        self.advance_by(to, None);
+    }
+
+    pub(super) fn advance_by(&mut self, to: Minute, whole: Option<&Ledger>) {
         self.placed = self.place(to);
         for (at, placed) in self.placed.iter().enumerate() {
             self.events.slide(at, placed.from, placed.to);
@@ -194,14 +207,15 @@ impl Account {
                 left.events.slide(at, placed.from, placed.to);
             }
         }
+        let events = Judged { events: &self.events, whole };
         let Some((slicing, slices)) = &mut self.slices else { return };
-        if let Some(first) = self.events.first() {
+        if let Some(first) = whole.unwrap_or(&self.events).first() {
             let from =
                 self.judged_to.map_or(first, |judged| judged.min(self.dirty.unwrap_or(judged)));
             let judged = self.judged_to.unwrap_or(Minute(i64::MIN));
-            slicing.judge(&self.events, slices, (from, to), judged);
+            slicing.judge(events, slices, (from, to), judged);
             if let Some(left) = &mut self.left_out {
-                left.judge((slicing, slices), &self.events, (from, to), judged);
+                left.judge((slicing, slices), events, (from, to), judged);
             }
         }
         self.judged_to = Some(slicing.start(to));
@@ -282,13 +296,16 @@ impl Account {
     /// The sums of a window's events that count; windows are numbered as in the SLO.
     #[must_use]
     pub fn event_sums(&self, at: usize) -> Sums {
-        self.counted_events().slide(at).sums
+        let sums = self.counted_events().slide(at).sums;
+        self.whole.as_ref().map_or(sums, |whole| whole.counted[at].take_over(sums))
     }
 
     /// The sums of a window without exclusions: of events, and of what budgets are counted in.
     pub(super) fn all_sums(&self, at: usize) -> (Sums, Sums) {
         let counted = self.slices.as_ref().map_or(&self.events, |(_, slices)| slices);
-        (self.events.slides()[at].sums, counted.slides()[at].sums)
+        let sums = self.events.slides()[at].sums;
+        let sums = self.whole.as_ref().map_or(sums, |whole| whole.all[at].take_over(sums));
+        (sums, counted.slides()[at].sums)
     }
 
     /// The burn window of a length, if it is kept: its place and what is known of it.
@@ -302,7 +319,7 @@ impl Account {
             minutes: span.as_minutes(),
             excluded: self.excluded_between(placed.from, placed.to),
             sums,
-            young: self.events.first().is_some_and(|first| first > placed.from),
+            young: self.first().is_some_and(|first| first > placed.from),
             longest_gap: BurnWindow::longest_gap(
                 self.counted_events().lumps(placed.from, placed.to),
             ),

@@ -3,8 +3,10 @@
 use crate::bucket::Sums;
 use crate::calendar::Placed;
 use crate::exclusion::Excluded;
+use crate::ledger::Ledger;
 use crate::slo::Window;
 use crate::time::Minute;
+use crate::timeslice::Judged;
 
 use super::account::{Account, Want};
 use super::left_out::LeftOut;
@@ -20,7 +22,7 @@ impl Account {
     #[must_use]
     pub fn exclude_wants(&self, minutes: &Excluded) -> Vec<Want> {
         let differing = minutes.of_slo(&self.slo).differing(&self.excluded());
-        let hours = self.touched_hours(&differing).into_iter();
+        let hours = self.touched_hours(&differing, None).into_iter();
         hours.filter(|hour| self.events.lacks(*hour)).map(Want).collect()
     }
 
@@ -28,13 +30,22 @@ impl Account {
     /// and come back when they are no longer excluded. Of an hour whose minutes [`Self::exclude_wants`]
     /// named and that are not there an even share goes.
     pub fn exclude(&mut self, minutes: &Excluded) {
+        self.exclude_by(minutes, None);
+    }
+
+    /// The same, for the account of a group beside the one of all events.
+    pub fn exclude_in(&mut self, minutes: &Excluded, whole: &Self) {
+        self.exclude_by(minutes, Some(&whole.events));
+    }
+
+    fn exclude_by(&mut self, minutes: &Excluded, whole: Option<&Ledger>) {
         let minutes = minutes.of_slo(&self.slo);
         let differing = minutes.differing(&self.excluded());
         if differing.is_empty() {
             return;
         }
-        let hours = self.touched_hours(&differing);
-        let stretches = self.touched(&differing);
+        let hours = self.touched_hours(&differing, whole);
+        let stretches = self.touched(&differing, whole);
         let nothing = || {
             let slices = self.slices.as_ref().map(|(_, slices)| slices);
             LeftOut::beside(&self.events, slices).into()
@@ -42,9 +53,10 @@ impl Account {
         let mut left = self.left_out.take().unwrap_or_else(nothing);
         left.minutes = minutes;
         left.change(&differing, &hours, &self.events);
+        let events = Judged { events: &self.events, whole };
         if let Some(((slicing, slices), judged)) = self.slices.as_ref().zip(self.judged_to) {
             for (from, to) in stretches {
-                left.judge((slicing, slices), &self.events, (from, to.min(judged)), judged);
+                left.judge((slicing, slices), events, (from, to.min(judged)), judged);
             }
         }
         self.left_out = Some(left).filter(|left| !left.minutes.is_empty());
@@ -94,9 +106,10 @@ impl Account {
         Some(placed.length() / slicing.size - excluded)
     }
 
-    /// Where exclusions of these minutes act: on their slices, and on lumps that end after them.
-    fn touched(&self, minutes: &Excluded) -> Vec<(Minute, Minute)> {
-        let kept = self.events.hours();
+    /// Where exclusions of these minutes act: on their slices, and on lumps that end after them. A group
+    /// has slices wherever its SLO has.
+    fn touched(&self, minutes: &Excluded, whole: Option<&Ledger>) -> Vec<(Minute, Minute)> {
+        let kept = whole.unwrap_or(&self.events).hours();
         let (first, last) = (Minute(kept.start * 60), Minute(kept.end * 60));
         let reach = self.slo.max_gap.as_minutes() + 1;
         let size = self.slicing().map_or(1, |slicing| slicing.size);
@@ -108,8 +121,8 @@ impl Account {
         stretches.runs().collect()
     }
 
-    fn touched_hours(&self, minutes: &Excluded) -> Vec<i64> {
-        let stretches = self.touched(minutes).into_iter();
+    fn touched_hours(&self, minutes: &Excluded, whole: Option<&Ledger>) -> Vec<i64> {
+        let stretches = self.touched(minutes, whole).into_iter();
         let mut hours: Vec<i64> =
             stretches.flat_map(|(from, to)| from.hour()..=(to - 1).hour()).collect();
         hours.dedup();

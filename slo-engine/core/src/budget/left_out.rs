@@ -5,7 +5,7 @@ use crate::bucket::{Bucket, Sums};
 use crate::exclusion::Excluded;
 use crate::ledger::{Hour, Ledger};
 use crate::time::Minute;
-use crate::timeslice::Slicing;
+use crate::timeslice::{Judged, Slicing};
 
 /// What is left out. Its minutes are in memory wherever those of the events are.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl LeftOut {
     pub(super) fn judge(
         &mut self,
         (slicing, slices): (&Slicing, &Ledger),
-        events: &Ledger,
+        events: Judged<'_>,
         (from, to): (Minute, Minute),
         judged: Minute,
     ) {

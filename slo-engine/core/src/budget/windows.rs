@@ -162,14 +162,14 @@ impl<'a> Reading<'a> {
     /// Measured minutes of those since the first data that count. The minutes after the newest sample can
     /// still become measured, so they are no holes yet.
     fn coverage(&self, measured: i64) -> Option<f64> {
-        let from = self.placed.from.max(self.account.events().first()?);
+        let from = self.placed.from.max(self.account.first()?);
         let to = self.newest.map_or(self.placed.to, |newest| self.placed.to.min(newest + 1));
         let minutes = to - from - self.account.excluded_between(from, to);
         (from < to && minutes > 0).then(|| (measured as f64 / minutes as f64).min(1.0))
     }
 
     fn maturity(&self) -> f64 {
-        let Some(first) = self.account.events().first() else { return 0.0 };
+        let Some(first) = self.account.first() else { return 0.0 };
         let lived = self.placed.to - self.placed.from.max(first);
         (lived as f64 / (self.placed.to - self.placed.from).max(1) as f64).clamp(0.0, 1.0)
     }

@@ -22,7 +22,7 @@ impl Counter {
             for sample in part.samples.iter().filter(|s| s.at > track.at) {
                 let gap = sample.at - std::mem::replace(&mut previous, sample.at);
                 let counts =
-                    track.kind == Kind::Counter && sample.at >= self.open_from.start_millis();
+                    track.kind == Kind::Counter && sample.at >= self.open.from().start_millis();
                 if gap <= self.rules.max_gap.as_millis() || !counts {
                     continue;
                 }

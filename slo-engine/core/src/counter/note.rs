@@ -61,13 +61,13 @@ impl Counter {
     }
 
     pub(super) fn note_sample(&mut self, series: u32, at: i64) {
-        if at >= self.open_from.start_millis() {
+        if at >= self.open.from().start_millis() {
             self.with_note(series, |note| note.saw(at));
         }
     }
 
     pub(super) fn note_reset(&mut self, series: u32, at: i64) {
-        if at >= self.open_from.start_millis() {
+        if at >= self.open.from().start_millis() {
             self.with_note(series, |note| note.resets += 1);
         }
     }
@@ -79,7 +79,7 @@ impl Counter {
         events: i64,
         weights: Weights,
     ) {
-        if minute >= self.open_from {
+        if minute >= self.open.from() {
             self.with_note(series, |note| note.counted(events, weights));
         }
     }

@@ -9,6 +9,8 @@ const RULES: Rules = Rules { look_back: Span::minutes(5), max_gap: Span::minutes
 const BAD: Weights = Weights { total: 1, good: 0, slack: 0 };
 const GOOD: Weights = Weights { total: 1, good: 1, slack: 0 };
 
+type Buckets = BTreeMap<Minute, Bucket>;
+
 fn target(instance: &str) -> TargetKey {
     TargetKey { job: "shop".into(), instance: instance.into() }
 }
@@ -21,7 +23,15 @@ fn series(instance: &str, weights: Weights, samples: &[(i64, f64)]) -> Series {
 /// Counts all series in batches that end at the given seconds. After each, what is gone for longer
 /// than a gap can be is forgotten, and registered anew when it comes back.
 fn counted(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> BTreeMap<Minute, Bucket> {
+    told_apart(all, cuts, starts).0
+}
+
+/// The same with what subsets count: the series belong to the one and to the other by turns.
+fn told_apart(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> (Buckets, [Buckets; 2]) {
     let mut counter = Counter::new(RULES, Minute(0));
+    let subset = |value: &str| Arc::new(Subset::Attribute("side".into(), Some(value.into())));
+    let subsets = [subset("even"), subset("odd")].map(|subset| counter.add_subset(subset));
+    let mut of_subsets = [Buckets::new(), Buckets::new()];
     let mut ids: Vec<Option<u32>> = vec![None; all.len()];
     let mut out = BTreeMap::new();
     let mut from = i64::MIN;
@@ -31,7 +41,11 @@ fn counted(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> BTreeMap<Minute,
             .map(|s| s.samples.iter().copied().filter(|x| from < x.at && x.at <= cut).collect())
             .collect();
         for (at, s) in all.iter().enumerate().filter(|(at, _)| !slices[*at].is_empty()) {
-            ids[at].get_or_insert_with(|| counter.register(&s.target, s.weights, s.kind));
+            ids[at].get_or_insert_with(|| {
+                let id = counter.register(&s.target, s.weights, s.kind);
+                counter.assign(id, [subsets[at % 2]].into());
+                id
+            });
         }
         let known = ids.iter().zip(&slices);
         let batch: Vec<SeriesBatch<'_>> = known
@@ -48,6 +62,10 @@ fn counted(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> BTreeMap<Minute,
         let read_to = cut.min(1_200_000_000);
         let outcome = counter.fold(&batch, starts, read_to);
         out.extend(outcome.buckets);
+        for of in outcome.subsets {
+            let is_odd = *of.subset == *subset("odd");
+            of_subsets[usize::from(is_odd)].extend(of.buckets);
+        }
         for mark in outcome.marks {
             let bucket: &mut Bucket = out.entry(mark.minute).or_default();
             bucket.measured |= mark.measured;
@@ -59,7 +77,7 @@ fn counted(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> BTreeMap<Minute,
         from = cut;
     }
     out.retain(|_, b| !b.is_empty());
-    out
+    (out, of_subsets)
 }
 
 fn total(all: &[Series]) -> (i64, i64) {
@@ -140,9 +158,10 @@ fn a_new_target_counts_in_full_only_if_its_process_began_after_the_jobs_previous
 fn duplicates_and_older_samples_are_ignored() {
     let mut counter = Counter::new(RULES, Minute(0));
     let id = counter.register(&target("a"), GOOD, Kind::Counter);
+    let mut out = Buckets::new();
     for samples in [[(60, 5.0), (120, 9.0)], [(60, 1.0), (120, 9.0)], [(90, 7.0), (180, 10.0)]] {
         let samples = samples.map(|(s, value)| Sample { at: s * 1_000, value });
-        counter.fold(
+        let outcome = counter.fold(
             &[SeriesBatch {
                 series: id,
                 samples: &samples,
@@ -153,8 +172,9 @@ fn duplicates_and_older_samples_are_ignored() {
             &|_, _| None,
             200_000,
         );
+        out.extend(outcome.buckets);
     }
-    assert_eq!(counter.open.iter().map(|b| b.total).sum::<i64>(), 5);
+    assert_eq!(out.values().map(|b| b.total).sum::<i64>(), 5);
 }
 
 #[test]
@@ -253,7 +273,20 @@ proptest! {
         let starts = |_: &TargetKey, at: i64| Some(at - start);
         let naive = oracle::buckets(&all, RULES, &starts, Minute(0), Minute(20_000));
         prop_assert_eq!(&counted(&all, &[], &starts), &naive);
-        prop_assert_eq!(&counted(&all, &cuts, &starts), &naive);
+        let (whole, subsets) = told_apart(&all, &cuts, &starts);
+        prop_assert_eq!(&whole, &naive);
+        let uncounted = Bucket { measured: false, partial: false, ..Bucket::default() };
+        for (minute, bucket) in &whole {
+            let of = |subset: &Buckets| subset.get(minute).copied().unwrap_or(uncounted);
+            let sum = of(&subsets[0]).plus(&of(&subsets[1]));
+            let expected = Bucket { measured: false, partial: false, ..*bucket };
+            prop_assert_eq!(sum, expected, "subsets add up to the whole, minute by minute");
+        }
+        for (parity, subset) in subsets.iter().enumerate() {
+            let mine: Vec<Series> = all.iter().skip(parity).step_by(2).cloned().collect();
+            let events = mine.iter().any(|series| !series.samples.is_empty());
+            prop_assert!(events || subset.is_empty());
+        }
     }
 }
 

@@ -70,7 +70,8 @@ impl<'a> Scalar<'a> {
     }
 
     /// As it is written.
-    fn text(self) -> Cow<'a, str> {
+    #[must_use]
+    pub fn text(self) -> Cow<'a, str> {
         match self {
             Self::Text(text) => text.into(),
             Self::Number(Number::Whole(number)) => number.to_string().into(),

@@ -10,11 +10,12 @@ use crate::time::Minute;
 pub struct Counted<'a> {
     all: &'a Ledger,
     left_out: Option<(&'a Ledger, &'a Excluded)>,
+    first: Option<Minute>,
 }
 
 impl<'a> From<&'a Ledger> for Counted<'a> {
     fn from(all: &'a Ledger) -> Self {
-        Self { all, left_out: None }
+        Self { all, left_out: None, first: all.first() }
     }
 }
 
@@ -23,13 +24,19 @@ impl<'a> Counted<'a> {
     /// which minutes.
     #[must_use]
     pub const fn new(all: &'a Ledger, left_out: Option<(&'a Ledger, &'a Excluded)>) -> Self {
-        Self { all, left_out }
+        Self { all, left_out, first: all.first() }
+    }
+
+    /// The same history, known since another minute: no event of a group is one, too.
+    #[must_use]
+    pub const fn since(self, first: Option<Minute>) -> Self {
+        Self { first, ..self }
     }
 
     /// The first minute of which anything is known, whether it counts or not.
     #[must_use]
     pub const fn first(&self) -> Option<Minute> {
-        self.all.first()
+        self.first
     }
 
     /// The hours that are kept.

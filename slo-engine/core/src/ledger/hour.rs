@@ -82,6 +82,25 @@ impl Hour {
         }
     }
 
+    /// The same events, measured where all events of their SLO are.
+    #[must_use]
+    pub fn measured_as(mut self, whole: &Self) -> Self {
+        let [_, _, invalid] = self.flags;
+        let [measured, partial, _] = whole.flags;
+        self.flags = [measured, partial, invalid];
+        self
+    }
+
+    /// The minutes of both, added up.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut sum = Self::default();
+        for at in 0..60 {
+            sum.set(at, &self.get(at).plus(&other.get(at)));
+        }
+        sum
+    }
+
     const fn has(&self, flag: usize, at: usize) -> bool {
         self.flags[flag] >> at & 1 != 0
     }

@@ -49,7 +49,12 @@ pub(crate) async fn a_lost_shard_is_no_zero(node: &Node) {
         "mappings": { "properties": { "@timestamp": { "type": "date" } } }
     });
     node.index("half?wait_for_active_shards=0", &body).await;
-    let fault = fault(node, all("half")).await;
+    let empty = fault(node, all("half")).await;
+    assert_eq!(empty.kind, Kind::Partial, "{empty}");
+    // Some of them belong into the shard that is there.
+    let line = format!("{{\"index\":{{\"_index\":\"half\"}}}}\n{}\n", document("half").2);
+    node.send_text(Method::POST, "/_bulk?timeout=10ms&refresh=true", line.repeat(20)).await;
+    let fault = one(&node.url, all("half"), 3).await.unwrap_err();
     assert_eq!(fault.kind, Kind::Partial, "{fault}");
     assert!(fault.reason.contains("1 of 2 shards"), "{fault}");
 }

@@ -16,8 +16,11 @@ impl Engine {
             return;
         }
         let folded_to = self.next_folded();
-        let commit = self.gather(folded_to);
-        match self.store.commit(&commit).await {
+        let written = match self.register_subsets().await {
+            Ok(()) => self.store.commit(&self.gather(folded_to)).await,
+            failed => failed,
+        };
+        match written {
             Err(error) => {
                 let error = error.to_string();
                 if self.store_error.as_ref() != Some(&error) {
@@ -55,9 +58,10 @@ impl Engine {
                 commit.firsts.insert(id, first);
             }
             if self.stretches_changed {
-                commit.stretches.insert(id, live.ledger.stretches.clone());
+                commit.stretches.insert(id, live.ledger.stretches.runs().to_vec());
             }
         }
+        self.gather_subsets(&mut commit, folded_to);
         for source in &self.sources {
             if let (Some(minute), Some(read_to), true) =
                 (source.watermark(), source.read_to, source.intake.is_some())
@@ -102,6 +106,13 @@ impl Engine {
             // What is added up from others is as new as what it is added up from.
             let mark = live.source.map_or(oldest, |at| marks[at]);
             if let Some(mark) = mark {
+                live.account.evict(mark - RECENT);
+            }
+        }
+        for live in &mut self.subsets {
+            live.dirty.clear();
+            live.first = live.account.events().first();
+            if let Some(mark) = self.slos[live.of].source.and_then(|at| marks[at]) {
                 live.account.evict(mark - RECENT);
             }
         }

@@ -15,7 +15,7 @@ use crate::evaluate::live::Live;
 use crate::store::StoreError;
 
 /// SLOs whose minutes are in memory at once: as many as a row of the database holds.
-const TOGETHER: usize = 64;
+pub(super) const TOGETHER: usize = 64;
 /// Minutes are worked out this much further than views reach, so that it need not be done each tick.
 const AHEAD: i64 = 1_440;
 
@@ -119,8 +119,9 @@ impl Engine {
                 }
             }
             live.account.exclude(&change.minutes);
-            live.account.unload(&wants);
             live.reading.exclusions.clone_from(&change.acting);
+            self.exclude_of_groups(change.at, &change.minutes).await?;
+            self.slos[change.at].account.unload(&wants);
         }
         Ok(())
     }

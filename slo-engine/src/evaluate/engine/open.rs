@@ -10,6 +10,7 @@ use slo_core::ledger::Hour;
 use slo_core::plan::{Feeds, Share, shares};
 use slo_core::sli::Indicator;
 use slo_core::slo::{Budgeting, Slo, SloId};
+use slo_core::stretches::Stretches;
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
@@ -42,6 +43,7 @@ pub(super) fn open(
         store,
         latest,
         slos: Vec::new(),
+        subsets: Vec::new(),
         sources: Vec::new(),
         pasts: Vec::new(),
         feeds: Vec::new(),
@@ -116,7 +118,8 @@ pub(super) fn new_live(declared: &Declared, slo: &Arc<Slo>) -> Live {
         place: Place::Shown,
         members: Vec::new(),
         fault: None,
-        ledger: Registered { id: 0, first: None, stretches: Vec::new(), replaces: false },
+        apart: None,
+        ledger: Registered { id: 0, first: None, stretches: Stretches::default(), replaces: false },
         dirty: BTreeSet::new(),
         backfill: None,
         view: None,
@@ -135,6 +138,7 @@ fn read_by(
     live.reading.source = source.name.as_str().into();
     live.reading.reads(&share.feeds);
     live.source = Some(place);
+    live.tell_apart();
     live.fingerprint = fingerprint(&source.name, &share.feeds);
     Ok(Arc::new(share.feeds.clone()))
 }
@@ -200,6 +204,7 @@ impl Engine {
             let mark = marks.iter().find(|m| m.source == source.config.name);
             source.read_to = mark.map(|m| m.read_to);
         }
+        self.register_cuts().await?;
         self.end_stretches(marks.iter().map(|m| m.minute).min()).await?;
         self.folded_to = self.store.folded_to().await?.unwrap_or(current);
         let oldest = marks.iter().map(|m| m.minute).min().unwrap_or(Minute::of(now));
@@ -212,6 +217,7 @@ impl Engine {
             }
             load_minutes(live, minutes.remove(&live.ledger.id).unwrap_or_default());
         }
+        self.load_subsets(&mut folds, &mut minutes).await?;
         self.load_slices(current).await?;
         self.find_ends().await;
         Ok(())
@@ -285,13 +291,14 @@ impl Engine {
     async fn end_stretches(&mut self, oldest: Option<Minute>) -> Result<(), StoreError> {
         for live in &mut self.slos {
             let mark = live.source.and_then(|at| self.sources[at].watermark());
-            for (from, until) in &mut live.ledger.stretches {
-                if until.0 == i64::MAX {
-                    *until = mark.unwrap_or(*from).max(*from);
-                }
+            // Without a mark, nothing that was read in the run that went on was written.
+            let end = mark.unwrap_or(Minute(i64::MIN));
+            for stretches in live.all_stretches().filter(|all| all.goes_on()) {
+                stretches.end(end);
             }
         }
-        let keep: Vec<u32> = self.slos.iter().map(|live| live.ledger.id).collect();
+        let cuts = self.slos.iter().filter_map(|live| Some(live.apart.as_ref()?.ledger));
+        let keep: Vec<u32> = self.slos.iter().map(|live| live.ledger.id).chain(cuts).collect();
         match oldest {
             Some(oldest) => self.store.retire(&keep, oldest).await,
             None => Ok(()),
@@ -355,6 +362,11 @@ impl Engine {
         for (place, at) in slos.iter().enumerate() {
             if let Some(bucket) = self.slos[*at].account.events().bucket(open) {
                 intake.resume(place, open, bucket);
+            }
+            let subsets = self.slos[*at].apart.iter().flat_map(|apart| &apart.subsets);
+            for (subset, at) in subsets {
+                let bucket = self.subsets[*at].account.events().bucket(open);
+                intake.resume_subset(place, subset, open, bucket.unwrap_or_default());
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use super::Engine;
 use crate::evaluate::live::LiveSource;
 use crate::evaluate::reading;
 use crate::source::error::SourceError;
-use crate::source::intake::Intake;
+use crate::source::intake::{Fed, Intake};
 use crate::source::reader::Read;
 
 /// A downtime up to this long is read at once; a longer one is backfilled beside the ticks.
@@ -108,6 +108,7 @@ impl Engine {
             if let Some(mark) = resumed_at(&self.sources[source]) {
                 for at in self.sources[source].slos.clone() {
                     self.slos[at].reopen(mark);
+                    self.reopen_subsets(at, mark);
                 }
             }
             self.catch_up(source, &mut intake, (begin, to)).await?
@@ -185,7 +186,9 @@ impl Engine {
         let live = &self.sources[source];
         let fed = live.slos.iter().map(|at| {
             let feeds = self.feeds[*at].clone().unwrap_or_else(|| Arc::new(nothing()));
-            (feeds, reading::rules(self.slos[*at].account.slo(), &live.config))
+            let counted = &self.slos[*at];
+            let rules = reading::rules(counted.account.slo(), &live.config);
+            Fed { feeds, rules, apart: counted.cuts() }
         });
         let mut intake = Intake::new(fed.collect(), from, live.config.max_query_bytes);
         for feed in intake.logs() {
@@ -267,6 +270,7 @@ impl Engine {
             let at = self.sources[source].slos[*place];
             self.load_hours(&[at], &Self::hours_of(outcome)).await;
             self.slos[at].take(outcome, opened);
+            self.take_subsets(at, &outcome.subsets).await;
         }
     }
 

@@ -1,14 +1,13 @@
 //! Budgets of logs at an instant, straight from a search cluster.
 
-use std::sync::Arc;
-
 use slo_core::budget::end_of;
-use slo_core::plan::Feeds;
 use slo_core::time::Minute;
 
 use super::{One, Question};
+use crate::evaluate::reading;
 use crate::source::elastic::Elastic;
 use crate::source::error::SourceError;
+use crate::source::intake::Fed;
 
 /// Minutes that are asked for at once.
 const AT_ONCE: i64 = 3 * 1_440;
@@ -53,10 +52,13 @@ async fn take(
     mine: &[usize],
     (from, until): (Minute, Minute),
 ) -> Result<(), SourceError> {
-    let slos: Vec<(Arc<Feeds>, Option<i64>)> = mine
-        .iter()
-        .filter_map(|at| Some((all[*at].feeds.clone()?, all[*at].reading.newest)))
-        .collect();
+    let fed = |at: &usize| {
+        let One { feeds, account, source, reading, .. } = &*all[*at];
+        let rules = reading::rules(account.slo(), source);
+        Some((Fed::from((feeds.clone()?, rules)), reading.newest))
+    };
+    let slos: Vec<(Fed, Option<i64>)> = mine.iter().filter_map(fed).collect();
+    let slos: Vec<(&Fed, Option<i64>)> = slos.iter().map(|(fed, newest)| (fed, *newest)).collect();
     let histories = source.history(&slos, (from, until)).await?;
     for (at, counted) in mine.iter().zip(histories) {
         let one = &mut all[*at];

@@ -26,7 +26,7 @@ pub(super) async fn read(
     let (mut asked, mut places) = (Vec::new(), Vec::new());
     for at in mine {
         let Some(Feeds::Logs(counts)) = all[*at].feeds.as_deref() else { continue };
-        match queries(counts) {
+        match queries(counts, None) {
             Err(reason) => all[*at].reading.last_error = Some(reason),
             Ok(mine) => {
                 places.push((*at, asked.len()..asked.len() + mine.len()));

@@ -133,7 +133,7 @@ impl History {
         source: &SourceConfig,
         now: DateTime<Utc>,
     ) -> BudgetView {
-        reading::view(account, reading, source, now, &[], None, None)
+        reading::view(account, reading, source, reading::Asked { now, ..reading::Asked::default() })
     }
 
     /// The view of an SLO that nothing was known of.

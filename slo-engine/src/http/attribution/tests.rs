@@ -125,3 +125,61 @@ async fn what_it_cannot_be_told_apart_by_is_named() {
     let detail = world.detail(&format!("{PATH}&by=moon"), 400).await;
     assert!(detail.contains("moon") && detail.contains("incident"), "{detail}");
 }
+
+#[tokio::test]
+async fn groups_and_values_add_up_with_what_was_not_told_apart() {
+    use slo_core::bucket::Bucket;
+    use slo_core::ledger::Hour;
+    use slo_core::subset::Subset;
+
+    use crate::store::{Commit, PartOf};
+
+    let world = world().await;
+    let mut snapshot = (*world.shared.latest.get().unwrap()).clone();
+    let mut declared = (*snapshot.declared).clone();
+    for service in &mut declared.services {
+        let service = Arc::make_mut(service);
+        for slo in &mut service.slos {
+            let slo = Arc::make_mut(slo);
+            slo.group_by = vec!["route".to_owned()];
+            slo.attribute_by = vec!["code".to_owned()];
+        }
+    }
+    snapshot.declared = Arc::new(declared);
+    let id = snapshot.ledgers.iter().find(|(id, _)| id.slo.as_str() == "availability").unwrap().1;
+    let labels = [("route".to_owned(), "/cart".to_owned())].into();
+    let parts = [Subset::Group(Some(labels)), Subset::Attribute("code".into(), Some("500".into()))];
+    let parts = parts.map(|subset| (*id, PartOf::Subset(Arc::new(subset))));
+    let made = world.shared.store.register_parts(&parts).await.unwrap();
+    let mut commit = Commit::default();
+    for (ledger, total) in made.iter().zip([70, 1]) {
+        let mut hour = Hour::default();
+        (0..60)
+            .for_each(|at| hour.set(at, &Bucket { good: total - 1, total, ..Bucket::default() }));
+        commit
+            .hours
+            .insert((Minute::of(crate::http::world::now()).hour() - 1, *ledger), hour.pack());
+    }
+    world.shared.store.commit(&commit).await.unwrap();
+    world.shared.latest.publish(snapshot);
+    for (by, name, id) in
+        [("group", "route=/cart", r#"{"route":"/cart"}"#), ("code", "code=500", "500")]
+    {
+        let all = world.json(&format!("{PATH}&by={by}")).await;
+        let items = all["items"].as_array().unwrap();
+        let named: Vec<_> = items.iter().map(|i| (&i["name"], &i["id"], &i["bad"])).collect();
+        assert_eq!((&all["bad"], &all["by"]), (&json!(109), &json!(by)));
+        assert_eq!(named[0], (&json!(name), &json!(id), &json!(60)), "{all}");
+        assert_eq!(
+            named[1],
+            (&json!(null), &json!(null), &json!(49)),
+            "before events were told apart"
+        );
+    }
+    let group = world.json(
+        "/v1/slos/orders/slices/attribution?environment=production&by=group\
+        &from=2026-11-21T09:00:00Z&to=2026-11-21T10:00:00Z",
+    );
+    let group = group.await;
+    assert_eq!((&group["unit"], &group["spent"]), (&json!("events"), &json!(null)));
+}

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use slo_core::view::BudgetView;
 
@@ -122,4 +124,61 @@ async fn an_slo_that_is_not_there_is_404_with_those_that_are() {
     world.detail("/v1/slos/orders/availability?environment=x", 404).await;
     world.detail("/v1/slos/orders/availability", 400).await;
     World::before_the_first_snapshot().await.detail("/v1/slos/a/b", 503).await;
+}
+
+/// The SLO `availability` of orders in production has groups.
+fn grouped(world: &World) {
+    let mut snapshot = (*world.shared.latest.get().unwrap()).clone();
+    let whole = snapshot.all().find(|view| {
+        (&*view.service, &*view.environment, &*view.slo) == ("orders", "production", "availability")
+    });
+    let whole = (**whole.unwrap()).clone();
+    for route in ["/cart", "/", "/a b"] {
+        let labels = [("route".to_owned(), route.to_owned())].into();
+        let group = Some(slo_core::view::Group::Labels { labels });
+        snapshot.add(Arc::new(BudgetView { group, ..whole.clone() }));
+    }
+    let other = Some(slo_core::view::Group::Other { other: true });
+    snapshot.add(Arc::new(BudgetView { group: other, ..whole }));
+    world.shared.latest.publish(snapshot);
+}
+
+#[tokio::test]
+async fn groups_are_listed_in_pages_and_found_by_name() {
+    let world = World::new().await;
+    grouped(&world);
+    let path = "/v1/slos/orders/availability";
+    let (mut names, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page =
+            world.json(&format!("{path}/groups?environment=production&limit=1{cursor}")).await;
+        names.push(page["items"][0]["group"].clone());
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    let route = |route: &str| json!({"labels": {"route": route}});
+    assert_eq!(names, [json!({"other": true}), route("/"), route("/a b"), route("/cart")]);
+    for (asked, group) in [
+        ("/a%20b", route("/a b")),
+        ("route%3D/cart", route("/cart")),
+        ("%7B%22route%22:%22/%22%7D", route("/")),
+        ("(other)", json!({"other": true})),
+    ] {
+        let one = world.json(&format!("{path}?environment=production&group={asked}")).await;
+        assert_eq!(one["group"], group, "{asked}");
+        let page = world
+            .get(&format!("/slos/orders/availability?environment=production&group={asked}"))
+            .await;
+        assert_eq!(page.status, 200, "{}", page.text());
+    }
+    let all = world.json("/v1/slos?group=*").await;
+    assert_eq!(all["items"].as_array().unwrap().len(), 4);
+    assert_eq!(world.json("/v1/slos?group=/cart").await["items"][0]["group"], route("/cart"));
+    let detail = world.detail(&format!("{path}?environment=production&group=/nowhere"), 404).await;
+    assert!(detail.contains("/v1/slos/orders/availability/groups lists them"), "{detail}");
+    // The whole is what it was, in lists, pages and decisions.
+    assert_eq!(world.json(&format!("{path}?environment=production")).await["group"], Value::Null);
+    let items = world.json("/v1/slos?environment=production").await;
+    let grouped = items["items"].as_array().unwrap().iter().filter(|item| !item["group"].is_null());
+    assert_eq!(grouped.count(), 0);
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use slo_core::bucket::Bucket;
-use slo_core::counter::{Mark, Outcome};
+use slo_core::counter::{Mark, Outcome, OutcomeOf};
 use slo_core::plan::{Feeds, LogCount};
+use slo_core::subset::Subset;
 use slo_core::time::Minute;
 
-use super::Intake;
+use super::{Apart, Intake, Unit};
 
 /// How many documents each count of an SLO found, by minute, and the newest heartbeat (Unix
 /// milliseconds) that all of its shippers have passed.
@@ -19,13 +20,20 @@ pub struct Found {
     pub counts: Vec<Vec<(Minute, i64)>>,
     /// `None` when one of them has none.
     pub newest: Option<i64>,
+    /// The same counts of the subsets that were found.
+    pub subsets: Vec<(Subset, OfCounts)>,
 }
+
+/// By count of an SLO: documents by minute.
+pub type OfCounts = Vec<Vec<(Minute, i64)>>;
 
 /// The log counts of one SLO.
 #[derive(Debug, Clone)]
 pub struct LogFeed {
     /// Position of the SLO.
     pub slo: usize,
+    /// By what its documents are told apart, and the subsets that are known.
+    pub apart: Option<Apart>,
     feeds: Arc<Feeds>,
 }
 
@@ -46,7 +54,11 @@ impl Intake {
     pub fn logs(&self) -> Vec<LogFeed> {
         let units = self.slos.iter().enumerate();
         let logs = units.filter(|(_, unit)| matches!(*unit.feeds, Feeds::Logs(_)));
-        logs.map(|(slo, unit)| LogFeed { slo, feeds: unit.feeds.clone() }).collect()
+        let feed = |(slo, unit): (usize, &Unit)| {
+            let apart = unit.subsets.as_ref().map(|subsets| subsets.apart());
+            LogFeed { slo, apart, feeds: unit.feeds.clone() }
+        };
+        logs.map(feed).collect()
     }
 
     /// The minute that counting begins at.
@@ -81,7 +93,43 @@ impl Intake {
         }
         // A document after a silence tells that nothing was missed in it.
         let marks = before.map_or(Vec::new(), |before| silence(before, newest, from));
-        Outcome { buckets: buckets.into_iter().collect(), marks, ..Outcome::default() }
+        let known = feed.apart.iter().flat_map(|apart| apart.known.iter());
+        let mut of: BTreeMap<Arc<Subset>, BTreeMap<Minute, Bucket>> =
+            known.map(|subset| (subset.clone(), BTreeMap::new())).collect();
+        for (subset, counts) in &found.subsets {
+            let buckets = weighed(feed.counts(), counts);
+            self.add_to(feed.slo, &mut of, subset, buckets);
+        }
+        let whole = |(subset, found): (Arc<Subset>, BTreeMap<Minute, Bucket>)| {
+            let newest = newest_of(&found);
+            let bucket =
+                |minute| (Minute(minute), found.get(&Minute(minute)).copied().unwrap_or_default());
+            OutcomeOf {
+                subset,
+                newest,
+                buckets: (from.0..to.0).map(bucket).collect(),
+                more: Vec::new(),
+            }
+        };
+        let subsets = of.into_iter().map(whole).collect();
+        Outcome { buckets: buckets.into_iter().collect(), marks, subsets, ..Outcome::default() }
+    }
+
+    /// Adds what was found of a subset to it, or to the rest where it is one too many.
+    fn add_to(
+        &mut self,
+        slo: usize,
+        all: &mut BTreeMap<Arc<Subset>, BTreeMap<Minute, Bucket>>,
+        subset: &Subset,
+        buckets: BTreeMap<Minute, Bucket>,
+    ) {
+        let Unit { subsets, counter, .. } = &mut self.slos[slo];
+        let Some(subsets) = subsets else { return };
+        let sum = all.entry(subsets.settled(counter, subset.clone())).or_default();
+        for (minute, bucket) in buckets {
+            let known = sum.entry(minute).or_default();
+            *known = known.plus(&bucket);
+        }
     }
 
     /// Adds events from a source that hands out each once.
@@ -91,7 +139,16 @@ impl Intake {
         let first = self.began(feed.slo, more.keys().next().copied());
         let since = before.map(|before| Minute::of_millis(before) + 1).or(first);
         measure(&mut more, since, newest);
-        Outcome { more: more.into_iter().collect(), ..Outcome::default() }
+        let mut of = BTreeMap::new();
+        for (subset, counts) in &found.subsets {
+            self.add_to(feed.slo, &mut of, subset, weighed(feed.counts(), counts));
+        }
+        let added = |(subset, more): (Arc<Subset>, BTreeMap<Minute, Bucket>)| {
+            let newest = newest_of(&more);
+            OutcomeOf { subset, newest, buckets: Vec::new(), more: more.into_iter().collect() }
+        };
+        let subsets = of.into_iter().map(added).collect();
+        Outcome { more: more.into_iter().collect(), subsets, ..Outcome::default() }
     }
 
     /// Says since when an SLO is counted.
@@ -113,6 +170,12 @@ impl Intake {
         unit.newest = before.max(newest);
         (before, unit.newest)
     }
+}
+
+/// The last millisecond of the newest minute with events.
+fn newest_of(buckets: &BTreeMap<Minute, Bucket>) -> Option<i64> {
+    let newest = buckets.iter().rev().find(|(_, bucket)| !bucket.is_empty());
+    newest.map(|(minute, _)| (*minute + 1).start_millis() - 1)
 }
 
 /// What documents count as, by minute.

@@ -92,8 +92,8 @@ impl Intake {
             if native.fed.iter().any(|fed| fed.slo == slo) {
                 continue;
             }
-            let (target, counter) = (TargetKey::of(labels), &mut self.slos[slo].counter);
-            let series = WEIGHTS.map(|weights| counter.register(&target, weights, Kind::Counter));
+            let unit = &mut self.slos[slo];
+            let series = WEIGHTS.map(|weights| unit.register(labels, weights, Kind::Counter));
             native.fed.push(Fed { query, slo, under, series, last: None, taken: None });
         }
     }

@@ -10,7 +10,7 @@ use super::index::Index;
 use super::position::Position;
 use super::questions::Questions;
 use super::tally::{Refusal, Tally};
-use super::{Polled, Query};
+use super::{OfSubsets, Polled, Query};
 
 /// Longer lines are refused.
 const LONGEST: u64 = 1_000_000;
@@ -35,6 +35,8 @@ struct Asked {
     index: Option<Index>,
     what: usize,
     heartbeat: Option<usize>,
+    /// By what its lines are told apart, by number.
+    cut: Option<usize>,
 }
 
 impl Asked {
@@ -49,11 +51,12 @@ impl Asking {
         let mut asked = Vec::new();
         for query in queries {
             match query.index.as_deref().map(Index::parse).transpose() {
-                Ok(index) => asked.push(Some(Asked {
-                    index,
-                    what: questions.add(&query.what),
-                    heartbeat: query.heartbeat.as_ref().map(|filter| questions.add(filter)),
-                })),
+                Ok(index) => {
+                    let what = questions.add(&query.what);
+                    let heartbeat = query.heartbeat.as_ref().map(|filter| questions.add(filter));
+                    let cut = query.cuts.as_ref().map(|cuts| questions.tell_apart(what, cuts));
+                    asked.push(Some(Asked { index, what, heartbeat, cut }));
+                }
                 Err(problem) => {
                     polled.problems.push(problem);
                     asked.push(None);
@@ -61,6 +64,7 @@ impl Asking {
             }
         }
         polled.newest = vec![None; queries.len()];
+        polled.subsets = vec![OfSubsets::new(); queries.len()];
         let counts = vec![BTreeMap::new(); queries.len()];
         Self { questions: questions.connect(), asked, counts, left: limit, now, polled }
     }
@@ -96,6 +100,9 @@ impl Asking {
             };
             for (minute, lines) in tally.counts(asked.what) {
                 *self.counts[at].entry(minute).or_default() += lines;
+            }
+            if let Some(found) = asked.cut.and_then(|cut| tally.subsets(asked.what, cut)) {
+                super::add(&mut self.polled.subsets[at], found.clone());
             }
             let newest = &mut self.polled.newest[at];
             *newest = (*newest).max(tally.newest(asked.heartbeat));

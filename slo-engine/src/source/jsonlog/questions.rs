@@ -1,6 +1,9 @@
 //! Queries as one question to a line: every condition is asked once, of the fields it is about alone.
 
+use std::sync::Arc;
+
 use slo_core::filter::{Filter, Node, Scalar, Test};
+use slo_core::subset::{Cuts, Subset};
 
 /// The filters of all queries and the fields they ask about.
 #[derive(Debug)]
@@ -11,10 +14,23 @@ pub(super) struct Questions {
     conditions: usize,
     filters: Vec<(Filter, Answer)>,
     time: usize,
+    /// How many fields are kept.
+    kept: usize,
+    cuts: Vec<Cut>,
+    /// By filter, the cuts that tell its lines apart.
+    apart_by: Vec<Vec<usize>>,
     /// By condition, the filters that can hold with it alone; they are asked when it is fulfilled.
     needed_by: Vec<Vec<usize>>,
     /// The filters that need no single condition.
     always: Vec<usize>,
+}
+
+/// What tells lines apart.
+#[derive(Debug)]
+struct Cut {
+    cuts: Arc<Cuts>,
+    /// Where the values of its fields are kept.
+    values: Vec<(String, usize)>,
 }
 
 /// A filter whose conditions are numbers.
@@ -41,6 +57,8 @@ struct Field {
     others: Vec<(usize, Test)>,
     /// Conditions that any value here or below fulfils.
     exists: Vec<usize>,
+    /// Where its value is kept.
+    kept: Option<usize>,
 }
 
 /// Where a key leads.
@@ -63,6 +81,8 @@ pub(super) struct Answers {
     held: Vec<usize>,
     /// Unix milliseconds.
     pub(super) time: Option<i64>,
+    /// The values that are kept; the first one of a field that has several.
+    values: Vec<Option<String>>,
 }
 
 impl Questions {
@@ -72,6 +92,9 @@ impl Questions {
             conditions: 0,
             filters: Vec::new(),
             time: 0,
+            kept: 0,
+            cuts: Vec::new(),
+            apart_by: Vec::new(),
             needed_by: Vec::new(),
             always: Vec::new(),
         };
@@ -86,6 +109,46 @@ impl Questions {
             let answer = self.answer(filter.root());
             self.filters.push((filter.clone(), answer));
             self.filters.len() - 1
+        })
+    }
+
+    /// Tells the lines of a filter apart; the number by what.
+    pub(super) fn tell_apart(&mut self, filter: usize, cuts: &Arc<Cuts>) -> usize {
+        let known = self.cuts.iter().position(|known| known.cuts == *cuts);
+        let cut = known.unwrap_or_else(|| {
+            let values = cuts.labels().map(|field| (field.to_owned(), self.keep(field))).collect();
+            self.cuts.push(Cut { cuts: cuts.clone(), values });
+            self.cuts.len() - 1
+        });
+        self.apart_by.resize_with(self.apart_by.len().max(filter + 1), Vec::new);
+        if !self.apart_by[filter].contains(&cut) {
+            self.apart_by[filter].push(cut);
+        }
+        cut
+    }
+
+    fn keep(&mut self, name: &str) -> usize {
+        let field = self.field(name);
+        *self.fields[field].kept.get_or_insert_with(|| {
+            self.kept += 1;
+            self.kept - 1
+        })
+    }
+
+    /// The subsets that a line belongs to which a filter found, with the number of their cut.
+    pub(super) fn subsets<'a>(
+        &'a self,
+        filter: usize,
+        answers: &'a Answers,
+    ) -> impl Iterator<Item = (usize, Vec<Subset>)> + 'a {
+        let cuts = self.apart_by.get(filter).into_iter().flatten();
+        cuts.map(|cut| {
+            let Cut { cuts, values } = &self.cuts[*cut];
+            let subsets = cuts.subsets(|field| {
+                let (_, place) = values.iter().find(|(name, _)| name == field)?;
+                answers.values[*place].as_deref()
+            });
+            (*cut, subsets)
         })
     }
 
@@ -183,6 +246,8 @@ impl Questions {
         answers.held.drain(..).for_each(|condition| answers.holds[condition] = false);
         answers.holds.resize(self.conditions, false);
         answers.time = None;
+        answers.values.clear();
+        answers.values.resize(self.kept, None);
     }
 
     /// Where a key of an object leads that is the value of a field.
@@ -213,6 +278,9 @@ impl Questions {
             if test.passes(value) {
                 answers.hold(*condition);
             }
+        }
+        if let Some(place) = here.kept.filter(|place| answers.values[*place].is_none()) {
+            answers.values[place] = Some(value.text().into_owned());
         }
         self.inside(field, answers);
         if field == self.time && answers.time.is_none() {

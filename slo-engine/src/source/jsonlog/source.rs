@@ -1,15 +1,17 @@
 //! Files of JSON lines as a source: each line is handed out once, and where reading stands is
 //! committed with what was counted.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Jsonlog, Polled, Positions, Query};
+use super::{Jsonlog, OfSubsets, Polled, Positions, Query};
 use crate::source::config::SourceConfig;
 use crate::source::error::SourceError;
 use crate::source::intake::Intake;
-use crate::source::intake::logs::{Found, LogFeed};
+use crate::source::intake::logs::{Found, LogFeed, OfCounts};
 use crate::source::reader::{Later, MetricSource, Read};
 use slo_core::plan::{Feeds, LogCount};
+use slo_core::subset::{Cuts, Subset};
 
 /// About so many bytes are read at once: one or two seconds of work.
 const AT_ONCE: u64 = 256 * 1024 * 1024;
@@ -39,7 +41,8 @@ impl Files {
         let feeds: Vec<LogFeed> = intake.logs();
         let (mut asked, mut queries) = (Vec::new(), Vec::new());
         for feed in feeds {
-            match self::queries(feed.counts()) {
+            let cuts = feed.apart.as_ref().map(|apart| &apart.cuts);
+            match self::queries(feed.counts(), cuts) {
                 Err(reason) => read.failed.push((feed.slo, reason)),
                 Ok(mine) => {
                     queries.extend(mine);
@@ -61,13 +64,16 @@ impl Files {
         read.problem = problem(&polled);
         let is_behind = polled.is_behind;
         let mut answers = polled.counts.into_iter().zip(polled.newest);
+        let mut apart = polled.subsets.into_iter();
         for feed in asked {
+            let queries = feed.counts().len();
             let (counts, newest): (Vec<_>, Vec<Option<i64>>) =
-                answers.by_ref().take(feed.counts().len()).unzip();
+                answers.by_ref().take(queries).unzip();
+            let subsets = of_subsets(apart.by_ref().take(queries).collect());
             let newest: Option<Vec<i64>> = newest.into_iter().collect();
             // While older lines are still to come, nobody knows what lies between.
             let newest = newest.and_then(|all| all.into_iter().min()).filter(|_| !is_behind);
-            let outcome = intake.add_logs(&feed, &Found { counts, newest });
+            let outcome = intake.add_logs(&feed, &Found { counts, newest, subsets });
             read.outcomes.push((feed.slo, outcome));
         }
         Ok(read)
@@ -89,16 +95,30 @@ impl Files {
 ///
 /// # Errors
 /// Why files cannot be asked so.
-pub fn queries(counts: &[LogCount]) -> Result<Vec<Query>, String> {
+pub fn queries(counts: &[LogCount], cuts: Option<&Arc<Cuts>>) -> Result<Vec<Query>, String> {
     let query = |count: &LogCount| match (&count.kql, &count.dsl[..]) {
         (Some(what), []) => Ok(Query {
             index: count.index.clone(),
             what: what.clone(),
             heartbeat: count.heartbeat.clone(),
+            cuts: cuts.cloned(),
         }),
         _ => Err("`dsl` is a language of Elasticsearch; files are asked in KQL".to_owned()),
     };
     counts.iter().map(query).collect()
+}
+
+/// What each query found of each subset.
+fn of_subsets(queries: Vec<OfSubsets>) -> Vec<(Subset, OfCounts)> {
+    let mut all: BTreeMap<Subset, OfCounts> = BTreeMap::new();
+    let count = queries.len();
+    for (place, found) in queries.into_iter().enumerate() {
+        for (subset, minutes) in found {
+            let counts = all.entry(subset).or_insert_with(|| vec![Vec::new(); count]);
+            counts[place] = minutes.into_iter().collect();
+        }
+    }
+    all.into_iter().collect()
 }
 
 fn problem(polled: &Polled) -> Option<String> {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use slo_core::time::Minute;
 
+use super::OfSubsets;
 use super::line;
 use super::questions::{Answers, Questions};
 
@@ -55,6 +56,8 @@ pub(super) struct Tally<'q> {
     /// The newest line of each filter, and of all.
     newest: Vec<i64>,
     newest_of_all: i64,
+    /// By filter and cut.
+    subsets: HashMap<(usize, usize), OfSubsets>,
     /// Lines that were counted.
     pub(super) lines: u64,
     /// Lines that were not.
@@ -84,6 +87,7 @@ impl<'q> Tally<'q> {
             last: 0,
             newest: vec![NONE; questions.filters()],
             newest_of_all: NONE,
+            subsets: HashMap::new(),
             lines: 0,
             refused: 0,
             first_refused: None,
@@ -123,6 +127,16 @@ impl<'q> Tally<'q> {
         for filter in self.questions.found(&self.answers) {
             self.rows[row].counts[filter] += 1;
             self.newest[filter] = self.newest[filter].max(time);
+            for (cut, subsets) in self.questions.subsets(filter, &self.answers) {
+                let found = self.subsets.entry((filter, cut)).or_default();
+                for subset in subsets {
+                    *found
+                        .entry(subset)
+                        .or_default()
+                        .entry(Minute::of_millis(time))
+                        .or_default() += 1;
+                }
+            }
         }
         Ok(())
     }
@@ -142,6 +156,11 @@ impl<'q> Tally<'q> {
     pub(super) fn counts(&self, filter: usize) -> impl Iterator<Item = (Minute, i64)> + '_ {
         let counts = self.rows.iter().map(move |row| (Minute(row.minute), row.counts[filter]));
         counts.filter(|(_, lines)| *lines > 0)
+    }
+
+    /// The same for subsets of them.
+    pub(super) fn subsets(&self, filter: usize, cut: usize) -> Option<&OfSubsets> {
+        self.subsets.get(&(filter, cut))
     }
 
     /// The time of the newest line that a filter found; without one, of any line.

@@ -108,7 +108,7 @@ impl Lab {
 
     fn poll_at_most(&mut self, limit: u64) -> Polled {
         self.now = SystemClock.now().timestamp_millis();
-        let every = Query { index: None, what: filter("n : *"), heartbeat: None };
+        let every = Query { index: None, what: filter("n : *"), heartbeat: None, cuts: None };
         let zero = self.zero;
         let polled = self.source.poll(&mut self.positions, &[every], limit, self.now);
         for (minute, lines) in &polled.counts[0] {
@@ -209,6 +209,7 @@ fn queries_are_about_the_files_of_their_index_also_when_those_are_renamed() {
         index: index.map(str::to_owned),
         what: filter(what),
         heartbeat: heartbeat.map(filter),
+        cuts: None,
     };
     let queries = [
         query(None, "n : *", None),

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use slo_core::counter::{Outcome, Rules};
-use slo_core::plan::Feeds;
+use slo_core::counter::Outcome;
 use slo_core::time::Minute;
 
 use super::Prometheus;
 use crate::source::error::SourceError;
-use crate::source::intake::Intake;
+use crate::source::intake::{Fed, Intake};
 
 const HOUR: i64 = 3_600_000;
 const LONGEST: i64 = 7 * 24 * HOUR;
@@ -40,7 +39,7 @@ pub struct Group {
 /// Why it could not be read whole.
 pub async fn replay(
     source: &Prometheus,
-    slos: &[(Arc<Feeds>, Rules)],
+    slos: &[Fed],
     stretch: Stretch,
     each: &mut (dyn FnMut(usize, Outcome) + Send),
     progress: &(dyn Fn(f64) + Sync),
@@ -63,7 +62,7 @@ pub async fn replay(
             // What was handed out is replaced, minute by minute.
             Err(SourceError::Mixed { slos: mixed }) => {
                 for at in mixed {
-                    Arc::make_mut(&mut slos[members[at]].0).mix();
+                    Arc::make_mut(&mut slos[members[at]].feeds).mix();
                 }
                 waiting.push(members);
                 continue;
@@ -85,14 +84,9 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(
-        source: &'a Prometheus,
-        slos: &[(Arc<Feeds>, Rules)],
-        members: &[usize],
-        stretch: Stretch,
-    ) -> Self {
-        let chosen: Vec<(Arc<Feeds>, Rules)> = members.iter().map(|at| slos[*at].clone()).collect();
-        let gap = chosen.iter().map(|(_, r)| r.max_gap.as_millis()).max().unwrap_or(0);
+    fn new(source: &'a Prometheus, slos: &[Fed], members: &[usize], stretch: Stretch) -> Self {
+        let chosen: Vec<Fed> = members.iter().map(|at| slos[*at].clone()).collect();
+        let gap = chosen.iter().map(|fed| fed.rules.max_gap.as_millis()).max().unwrap_or(0);
         let mut intake = Intake::new(chosen, stretch.from, source.config().max_query_bytes);
         intake.keep_notes();
         let at = stretch.from.start_millis() - gap;

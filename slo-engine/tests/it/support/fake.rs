@@ -95,7 +95,7 @@ fn query(body: &str, series: &[Series], asked: &Mutex<Vec<String>>) -> Value {
 }
 
 /// The path of a request, and its body.
-fn request(stream: &mut TcpStream) -> Option<(String, String)> {
+pub(crate) fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     let (mut read, mut buffer) = (Vec::new(), [0; 4_096]);
     loop {
         let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;

@@ -188,21 +188,21 @@ impl Reader<'_> {
             let remedy = "add `budgeting: {timeslices: {size: 5m, goodWhen: 95%}}` to the SLO";
             self.fault(shape.indicator.spot, said, remedy);
         }
-        if composite.is_some() {
-            self.fits_composite(shape);
-        }
-    }
-
-    fn fits_composite(&mut self, shape: &SloDocument) {
-        let keys = [
-            ("budgeting", shape.budgeting.as_ref().map(|b| b.spot)),
+        let cuts = [
             ("groupBy", shape.group_by.as_ref().map(|g| g.spot)),
             ("attributeBy", shape.attribute_by.first().map(|a| a.spot)),
         ];
-        for (key, spot) in keys {
+        let keys =
+            [("budgeting", shape.budgeting.as_ref().map(|b| b.spot))].into_iter().chain(cuts);
+        let (kind, remedy) = match () {
+            () if composite.is_some() => ("composite", "set it on its members"),
+            () if raw.is_some() => ("ratio from elsewhere", "count events with `ratio` instead"),
+            () => return,
+        };
+        for (key, spot) in keys.filter(|(key, _)| composite.is_some() || *key != "budgeting") {
             if let Some(spot) = spot {
-                let said = format!("a composite counts nothing itself, so `{key}` has no meaning");
-                self.fault(spot, &said, "set it on its members");
+                let said = format!("a {kind} counts nothing itself, so `{key}` has no meaning");
+                self.fault(spot, &said, remedy);
             }
         }
     }

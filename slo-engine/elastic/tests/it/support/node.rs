@@ -52,7 +52,8 @@ impl Node {
         self.send_text(method, path, text).await
     }
 
-    async fn send_text(&self, method: Method, path: &str, body: String) -> Value {
+    /// The same with text.
+    pub(crate) async fn send_text(&self, method: Method, path: &str, body: String) -> Value {
         let _ = rustls::crypto::ring::default_provider().install_default();
         // A client of its own: connections end with the runtime of the test that made them.
         let client = reqwest::Client::builder().build().unwrap();

@@ -18,7 +18,7 @@ fn intake() -> (Intake, LogFeed) {
 
 fn found(total: &[(i64, i64)], bad: &[(i64, i64)], newest: Option<i64>) -> Found {
     let minutes = |all: &[(i64, i64)]| all.iter().map(|(m, n)| (Minute(*m), *n)).collect();
-    Found { counts: vec![minutes(total), minutes(bad)], newest }
+    Found { counts: vec![minutes(total), minutes(bad)], newest, subsets: Vec::new() }
 }
 
 fn measured_of(outcome: &Outcome) -> Vec<i64> {

@@ -153,6 +153,7 @@ fn an_index_that_is_no_pattern_is_told_and_finds_nothing() {
         index: Some(index.to_owned()),
         what: filter("n : *"),
         heartbeat: None,
+        cuts: None,
     };
     let polled = lab.source.poll(&mut lab.positions, &[query("a["), query("x")], ALL, lab.now);
     assert!(polled.problems[0].contains("the index `a[` is no pattern"));

@@ -1,0 +1,399 @@
+//! Subsets of SLOs' events: they are found while reading, get a ledger with the next commit, and groups
+//! are looked at beside their SLO.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use slo_core::bucket::Sums;
+use slo_core::budget::Want;
+use slo_core::calendar;
+use slo_core::counter::OutcomeOf;
+use slo_core::exclusion::Excluded;
+use slo_core::ledger::{Hour, Ledger};
+use slo_core::slo::Budgeting;
+use slo_core::stretches::Stretches;
+use slo_core::subset::{Cuts, Subset};
+use slo_core::time::Minute;
+use slo_core::view::{BudgetView, Finding};
+
+use super::Engine;
+use crate::evaluate::exclusion::Acting;
+use crate::evaluate::live::{Apart, Live, Place};
+use crate::evaluate::reading;
+use crate::evaluate::subset::LiveSubset;
+use crate::source::config::SourceConfig;
+use crate::source::intake;
+use crate::store::{ByLedger, Commit, Kept, PartOf, StoreError};
+
+/// Hours of one subset and their minutes.
+type Hours = Vec<(i64, Hour)>;
+
+impl Live {
+    /// Tells its events apart from now on, as its SLO says.
+    pub(super) fn tell_apart(&mut self) {
+        let new = |cuts| Apart {
+            cuts,
+            ledger: 0,
+            stretches: Stretches::default(),
+            subsets: HashMap::new(),
+        };
+        self.apart = Cuts::of(self.account.slo()).map(|cuts| Box::new(new(cuts)));
+    }
+
+    /// What an intake must know to tell its events apart.
+    pub(super) fn cuts(&self) -> Option<intake::Apart> {
+        let Apart { cuts, subsets, .. } = self.apart.as_deref()?;
+        Some(intake::Apart {
+            cuts: cuts.clone(),
+            known: subsets.keys().cloned().collect(),
+            is_settled: false,
+        })
+    }
+}
+
+impl Engine {
+    /// Finds out where events have been told apart so far.
+    pub(super) async fn register_cuts(&mut self) -> Result<(), StoreError> {
+        let cut = |live: &Live| Some((live.ledger.id, PartOf::cuts(&live.apart.as_ref()?.cuts)));
+        let cuts: Vec<(u32, PartOf)> = self.slos.iter().filter_map(cut).collect();
+        if cuts.is_empty() {
+            return Ok(());
+        }
+        let ledgers = self.store.register_parts(&cuts).await?;
+        let kept = self.store.parts().await?.into_iter();
+        let mut stretches: HashMap<u32, Stretches> =
+            kept.map(|kept| (kept.ledger, kept.stretches)).collect();
+        let apart = self.slos.iter_mut().filter_map(|live| live.apart.as_mut());
+        for (apart, ledger) in apart.zip(ledgers) {
+            apart.ledger = ledger;
+            apart.stretches = stretches.remove(&ledger).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Loads the subsets that had events in the longest window.
+    pub(super) async fn load_subsets(
+        &mut self,
+        folds: &mut HashMap<u32, Ledger>,
+        minutes: &mut ByLedger<Hour>,
+    ) -> Result<(), StoreError> {
+        if self.slos.iter().all(|live| live.apart.is_none()) {
+            return Ok(());
+        }
+        let kept = self.store.parts().await?;
+        let places: HashMap<u32, usize> = self.places_of_wholes();
+        for Kept { ledger, whole, part, first, .. } in kept {
+            let (PartOf::Subset(subset), Some(first)) = (part, first) else { continue };
+            let Some(of) = places.get(&whole).copied().filter(|of| self.makes(*of, &subset)) else {
+                continue;
+            };
+            let mut live = self.new_subset(of, &subset);
+            (live.ledger, live.first) = (Some(ledger), Some(first));
+            let events = live.account.events_mut();
+            if let Some(history) = folds.remove(&ledger) {
+                events.load_history(history);
+            }
+            events.set_first(first);
+            for (hour, minutes) in minutes.remove(&ledger).unwrap_or_default() {
+                events.load_fold(hour, &minutes.sums(0, 60));
+                events.load_minutes(hour, minutes);
+            }
+            if !self.is_over(&live) {
+                self.add_subset(live);
+            }
+        }
+        self.load_slices_of_groups().await
+    }
+
+    fn places_of_wholes(&self) -> HashMap<u32, usize> {
+        let counted = self.slos.iter().enumerate().filter(|(_, live)| live.place != Place::Member);
+        counted.map(|(at, live)| (live.ledger.id, at)).collect()
+    }
+
+    fn makes(&self, of: usize, subset: &Subset) -> bool {
+        self.slos[of].apart.as_ref().is_some_and(|apart| apart.cuts.makes(subset))
+    }
+
+    /// Whether nothing of it lies in the longest window: another may take its place.
+    fn is_over(&self, live: &LiveSubset) -> bool {
+        let slo = self.slos[live.of].account.slo();
+        let longest = slo.windows.iter().map(|w| calendar::longest(*w)).max().unwrap_or(0);
+        let events = live.account.events();
+        let end = Minute(events.hours().end * 60);
+        let newest = self.slos[live.of].account.events().hours().end * 60;
+        events.sums(Minute(newest - longest), end).total == 0
+    }
+
+    /// Slices of groups are judged anew by their minutes, like those of SLOs.
+    async fn load_slices_of_groups(&mut self) -> Result<(), StoreError> {
+        for of in 0..self.slos.len() {
+            let Some(apart) = &self.slos[of].apart else { continue };
+            if matches!(self.slos[of].account.slo().budgeting, Budgeting::Occurrences) {
+                continue;
+            }
+            let groups = apart.subsets.iter().filter(|(subset, _)| subset.is_group());
+            let groups: Vec<usize> = groups.map(|(_, at)| *at).collect();
+            let hours = |at: &usize| {
+                let events = self.subsets[*at].account.events();
+                events.hours().filter(|hour| events.lacks(*hour)).collect::<Vec<_>>()
+            };
+            let hours: BTreeSet<i64> = groups.iter().flat_map(hours).collect();
+            let hours: Vec<i64> = hours.into_iter().collect();
+            self.try_load_subsets(&groups, &hours).await?;
+        }
+        Ok(())
+    }
+
+    fn new_subset(&self, of: usize, subset: &Arc<Subset>) -> LiveSubset {
+        LiveSubset::new(of, self.slos[of].account.slo(), subset.clone(), &self.declared.burns)
+    }
+
+    /// Adds a subset; what is excluded of its SLO is excluded of it.
+    fn add_subset(&mut self, mut live: LiveSubset) -> usize {
+        let whole = &mut self.slos[live.of];
+        if !whole.reading.exclusions.is_empty() && live.subset.is_group() {
+            live.account.exclude_in(&Acting::minutes(&whole.reading.exclusions), &whole.account);
+        }
+        let at = self.subsets.len();
+        if let Some(apart) = &mut whole.apart {
+            apart.subsets.insert(live.subset.clone(), at);
+        }
+        self.subsets.push(live);
+        at
+    }
+
+    /// The place of a subset of an SLO; one that was not seen before gets a new one.
+    fn subset_at(&mut self, of: usize, subset: &Arc<Subset>) -> usize {
+        let known = self.slos[of].apart.as_ref().and_then(|apart| apart.subsets.get(subset));
+        known.copied().unwrap_or_else(|| self.add_subset(self.new_subset(of, subset)))
+    }
+
+    /// Takes what a read changed of an SLO's subsets.
+    pub(super) async fn take_subsets(&mut self, of: usize, outcomes: &[OutcomeOf]) {
+        for outcome in outcomes {
+            let at = self.subset_at(of, &outcome.subset);
+            let changed = outcome.buckets.iter().chain(&outcome.more);
+            let mut hours: Vec<i64> = changed.map(|(minute, _)| minute.hour()).collect();
+            hours.dedup();
+            self.load_subset_hours(&[at], &hours).await;
+            self.subsets[at].take(outcome);
+        }
+    }
+
+    /// Takes what a slice of the past holds of an SLO's subsets. Where there is no room for one more, it
+    /// goes to the others.
+    pub(super) async fn fill_subsets(
+        &mut self,
+        of: usize,
+        found: Vec<(Arc<Subset>, Hours)>,
+        (from, until): (Minute, Minute),
+    ) {
+        let Some(apart) = &self.slos[of].apart else { return };
+        let unread = apart.stretches.missing(from, until);
+        let mut sums: BTreeMap<Arc<Subset>, BTreeMap<i64, Hour>> = BTreeMap::new();
+        for (subset, hours) in found {
+            let subset = self.settled(of, subset, &sums);
+            let sum = sums.entry(subset).or_default();
+            for (hour, minutes) in hours {
+                let known = sum.remove(&hour);
+                sum.insert(hour, known.map_or(minutes.clone(), |known| known.plus(&minutes)));
+            }
+        }
+        let mut filled = Vec::new();
+        for (subset, hours) in sums {
+            let at = self.subset_at(of, &subset);
+            let hours: Hours = hours.into_iter().collect();
+            let lacking: Vec<i64> = hours.iter().map(|(hour, _)| *hour).collect();
+            self.load_subset_hours(&[at], &lacking).await;
+            self.subsets[at].fill(&hours, &unread);
+            filled.push(at);
+        }
+        for at in filled {
+            self.subsets[at].account.judge_filled_in(&self.slos[of].account);
+        }
+    }
+
+    /// The subset, or the others when there is no room for it.
+    fn settled(
+        &self,
+        of: usize,
+        subset: Arc<Subset>,
+        new: &BTreeMap<Arc<Subset>, BTreeMap<i64, Hour>>,
+    ) -> Arc<Subset> {
+        let Some(apart) = &self.slos[of].apart else { return subset };
+        if subset.is_rest() || apart.subsets.contains_key(&subset) || new.contains_key(&subset) {
+            return subset;
+        }
+        let rest = subset.rest();
+        let same = |known: &&Arc<Subset>| !known.is_rest() && known.rest() == rest;
+        let added = new.keys().filter(|one| !apart.subsets.contains_key(*one)).filter(same).count();
+        let count = apart.subsets.keys().filter(same).count() + added;
+        if count < apart.cuts.most() { subset } else { Arc::new(rest) }
+    }
+
+    /// Excludes of an SLO's groups what is excluded of it. Its minutes must be in memory.
+    pub(super) async fn exclude_of_groups(
+        &mut self,
+        of: usize,
+        minutes: &Excluded,
+    ) -> Result<(), StoreError> {
+        let subsets = self.slos[of].apart.iter().flat_map(|apart| &apart.subsets);
+        let groups = subsets.filter(|(subset, _)| subset.is_group());
+        let groups: Vec<usize> = groups.map(|(_, at)| *at).collect();
+        for part in groups.chunks(super::exclude::TOGETHER) {
+            let wants = |at: &usize| self.subsets[*at].account.exclude_wants(minutes);
+            let wants: Vec<Vec<Want>> = part.iter().map(wants).collect();
+            let hours: BTreeSet<i64> = wants.iter().flatten().map(|want| want.0).collect();
+            self.try_load_subsets(part, &hours.into_iter().collect::<Vec<_>>()).await?;
+            for (at, wants) in part.iter().zip(wants) {
+                let account = &mut self.subsets[*at].account;
+                account.exclude_in(minutes, &self.slos[of].account);
+                account.unload(&wants);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says in the view of every grouped SLO which groups spend its budget. Their views come first.
+    pub(super) fn name_spenders(&mut self) {
+        for live in self.slos.iter_mut().filter(|live| live.place == Place::Shown) {
+            let (Some(apart), Some(view)) = (&live.apart, &mut live.view) else { continue };
+            let subsets = &self.subsets;
+            let views = apart.subsets.values().filter_map(|at| subsets[*at].view.as_deref());
+            if let Some(finding) = spenders(view, views) {
+                Arc::make_mut(view).findings.push(finding);
+            }
+        }
+    }
+
+    /// Empties the open minutes of an SLO's subsets that the last run left.
+    pub(super) fn reopen_subsets(&mut self, of: usize, mark: Minute) {
+        let places = self.slos[of].apart.iter().flat_map(|apart| apart.subsets.values());
+        for at in places.copied().collect::<Vec<_>>() {
+            self.subsets[at].reopen(mark);
+        }
+    }
+
+    /// Makes the views of all groups, on all cores. Those of their SLOs come first.
+    pub(super) fn view_groups(&mut self, now: DateTime<Utc>) {
+        let (slos, sources, asks) = (&self.slos, &self.sources, &self.declared.asks);
+        let look = |live: &mut LiveSubset| live.look(&slos[live.of], sources, asks, now);
+        super::on_all_cores(&mut self.subsets, |part| part.iter_mut().for_each(look));
+    }
+
+    /// The hours under the edges of groups' windows that the next step needs.
+    pub(super) async fn load_edges_of_groups(&mut self, now: DateTime<Utc>) {
+        let fallback = SourceConfig::default();
+        let (mut groups, mut hours) = (Vec::new(), BTreeSet::new());
+        for (at, live) in self.subsets.iter().enumerate().filter(|(_, l)| l.subset.is_group()) {
+            let whole = &self.slos[live.of];
+            let config = whole.source.map_or(&fallback, |s| &self.sources[s].config);
+            let to = reading::end(whole.account.slo(), &whole.reading, config, now);
+            let wants = live.account.wants(to);
+            if !wants.is_empty() {
+                groups.push(at);
+                hours.extend(wants.into_iter().map(|want| want.0));
+            }
+        }
+        let hours: Vec<i64> = hours.into_iter().collect();
+        self.load_subset_hours(&groups, &hours).await;
+    }
+
+    async fn load_subset_hours(&mut self, places: &[usize], hours: &[i64]) {
+        if let Err(error) = self.try_load_subsets(places, hours).await {
+            tracing::error!(%error, "cannot load minutes of groups");
+            self.store_error = Some(error.to_string());
+        }
+    }
+
+    async fn try_load_subsets(
+        &mut self,
+        places: &[usize],
+        hours: &[i64],
+    ) -> Result<(), StoreError> {
+        let lacks = |at: &usize| hours.iter().any(|h| self.subsets[*at].account.events().lacks(*h));
+        let lacking: Vec<usize> = places.iter().copied().filter(lacks).collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<u32> = lacking.iter().filter_map(|at| self.subsets[*at].ledger).collect();
+        let found = self.store.minutes_in(&ids, hours).await?;
+        for at in lacking {
+            let live = &mut self.subsets[at];
+            let minutes = live.ledger.and_then(|ledger| found.get(&ledger));
+            for (hour, minutes) in minutes.into_iter().flatten() {
+                live.account.load_minutes(*hour, minutes.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives ledgers to subsets that have none yet.
+    pub(super) async fn register_subsets(&mut self) -> Result<(), StoreError> {
+        let new = self.subsets.iter().enumerate().filter(|(_, live)| live.ledger.is_none());
+        let new: Vec<usize> = new.map(|(at, _)| at).collect();
+        let part = |at: &usize| {
+            let live = &self.subsets[*at];
+            (self.slos[live.of].ledger.id, PartOf::Subset(live.subset.clone()))
+        };
+        let parts: Vec<(u32, PartOf)> = new.iter().map(part).collect();
+        for (at, ledger) in new.into_iter().zip(self.store.register_parts(&parts).await?) {
+            self.subsets[at].ledger = Some(ledger);
+        }
+        Ok(())
+    }
+
+    /// Adds what changed of subsets to a commit.
+    pub(super) fn gather_subsets(&self, commit: &mut Commit, folded_to: i64) {
+        for live in &self.subsets {
+            let (Some(id), events) = (live.ledger, live.account.events()) else { continue };
+            let newly =
+                (self.folded_to..folded_to).filter(|hour| events.fold(*hour) != Sums::default());
+            let changed = live.dirty.iter().copied().filter(|hour| *hour < folded_to);
+            commit.folds.extend(changed.chain(newly).map(|hour| ((hour, id), events.fold(hour))));
+            for hour in &live.dirty {
+                if let Some(minutes) = events.minutes(*hour) {
+                    commit.hours.insert((*hour, id), minutes.pack());
+                }
+            }
+            if let Some(first) = events.first().filter(|first| live.first != Some(*first)) {
+                commit.firsts.insert(id, first);
+            }
+        }
+        if self.stretches_changed {
+            for apart in self.slos.iter().filter_map(|live| live.apart.as_deref()) {
+                commit.stretches.insert(apart.ledger, apart.stretches.runs().to_vec());
+            }
+        }
+    }
+}
+
+/// So many groups are named.
+const NAMED: usize = 3;
+
+/// The groups that had most of the bad events in an SLO's first window.
+fn spenders<'a>(
+    whole: &BudgetView,
+    groups: impl Iterator<Item = &'a BudgetView>,
+) -> Option<Finding> {
+    let window = whole.windows.first()?;
+    let bad = |view: &'a BudgetView| {
+        let bad = view.windows.first()?.bad.filter(|bad| *bad > 0.0)?;
+        Some((view.group.as_ref()?.to_string(), bad))
+    };
+    let mut spent: Vec<(String, f64)> = groups.filter_map(bad).collect();
+    spent.sort_by(|(a, x), (b, y)| y.total_cmp(x).then_with(|| a.cmp(b)));
+    let all: f64 = spent.iter().map(|(_, bad)| bad).sum();
+    if spent.is_empty() {
+        return None;
+    }
+    let named =
+        spent.iter().take(NAMED).map(|(name, bad)| format!("{name} ({:.0} %)", bad / all * 100.0));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = spent.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let message = format!("what is bad in {} is that of the groups {named}{more}", window.window);
+    let numbers = spent.into_iter().take(NAMED).collect();
+    Some(Finding { code: "groupsSpend".to_owned(), message, since: None, numbers })
+}

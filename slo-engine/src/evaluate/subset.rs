@@ -1,0 +1,147 @@
+//! A subset of an SLO's events while the server runs: its ledger, and the view of a group.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use slo_core::bucket::Bucket;
+use slo_core::budget::Account;
+use slo_core::counter::OutcomeOf;
+use slo_core::ledger::Hour;
+use slo_core::slo::{Budgeting, Gate, Slo};
+use slo_core::subset::Subset;
+use slo_core::time::Minute;
+use slo_core::view::{Ask, BudgetView, Group};
+
+use super::live::{Live, LiveSource};
+use super::reading;
+use crate::source::config::SourceConfig;
+
+/// One subset.
+#[derive(Debug)]
+pub(super) struct LiveSubset {
+    /// Position of its SLO.
+    pub(super) of: usize,
+    pub(super) subset: Arc<Subset>,
+    pub(super) account: Account,
+    /// Its ledger in the database, once there is one.
+    pub(super) ledger: Option<u32>,
+    /// The first minute with data, as the database knows it.
+    pub(super) first: Option<Minute>,
+    /// Hours that changed since the last commit.
+    pub(super) dirty: BTreeSet<i64>,
+    /// Its newest sample or document, Unix milliseconds.
+    newest: Option<i64>,
+    pub(super) view: Option<Arc<BudgetView>>,
+}
+
+impl LiveSubset {
+    /// One without events. A group has the budgets of its SLO; of others only events are kept.
+    pub(super) fn new(
+        of: usize,
+        slo: &Arc<Slo>,
+        subset: Arc<Subset>,
+        burns: &[slo_core::time::Span],
+    ) -> Self {
+        let account = if subset.is_group() {
+            Account::new(slo.clone(), burns)
+        } else {
+            let (windows, alerts) = (Vec::new(), Vec::new().into());
+            let budgeting = Budgeting::Occurrences;
+            Account::new(Arc::new(Slo { windows, alerts, budgeting, ..(**slo).clone() }), &[])
+        };
+        Self {
+            of,
+            subset,
+            account,
+            ledger: None,
+            first: None,
+            dirty: BTreeSet::new(),
+            newest: None,
+            view: None,
+        }
+    }
+
+    /// Takes what a read changed. The hours must be in memory.
+    pub(super) fn take(&mut self, outcome: &OutcomeOf) {
+        self.newest = self.newest.max(outcome.newest);
+        for (minute, bucket) in &outcome.buckets {
+            self.replace(*minute, bucket);
+        }
+        for (minute, more) in &outcome.more {
+            let known = self.account.events().bucket(*minute).unwrap_or_default();
+            self.replace(*minute, &known.plus(more));
+        }
+    }
+
+    /// Takes hours of the past, as far as nothing is known of them.
+    pub(super) fn fill(&mut self, hours: &[(i64, Hour)], unread: &[(Minute, Minute)]) {
+        for (hour, minutes) in hours {
+            for at in 0..60 {
+                let minute = Minute(hour * 60 + i64::try_from(at).unwrap_or(0));
+                let bucket = minutes.get(at);
+                if !bucket.is_empty() && unread.iter().any(|(a, b)| *a <= minute && minute < *b) {
+                    self.replace(minute, &bucket);
+                }
+            }
+        }
+    }
+
+    /// Empties the open minutes that the last run left, from `mark` on.
+    pub(super) fn reopen(&mut self, mark: Minute) {
+        let last = Minute(self.account.events().hours().end * 60);
+        for minute in (mark.0..last.0).map(Minute) {
+            if self.account.events().bucket(minute).is_some_and(|bucket| !bucket.is_empty()) {
+                self.replace(minute, &Bucket::default());
+            }
+        }
+    }
+
+    fn replace(&mut self, minute: Minute, bucket: &Bucket) {
+        self.account.replace(minute, bucket);
+        self.dirty.insert(minute.hour());
+    }
+
+    /// Moves the account of a group to where its SLO's stands, and makes its view.
+    pub(super) fn look(
+        &mut self,
+        whole: &Live,
+        sources: &[LiveSource],
+        asks: &[Ask],
+        now: DateTime<Utc>,
+    ) {
+        let Subset::Group(labels) = &*self.subset else { return };
+        let fallback = SourceConfig::default();
+        let config = whole.source.map_or(&fallback, |at| &sources[at].config);
+        let to = reading::end(whole.account.slo(), &whole.reading, config, now);
+        self.account.advance_in(to, &whole.account);
+        let before = self.view.take();
+        let asked =
+            reading::Asked { now, asks, backfill: whole.progress(), before: before.as_deref() };
+        let facts = reading::facts(&self.account, &whole.reading, config, asked);
+        let group =
+            labels.clone().map_or(Group::Other { other: true }, |labels| Group::Labels { labels });
+        let view =
+            BudgetView { group: Some(group), gate: self.gate(whole), ..self.account.view(facts) };
+        self.view = Some(Arc::new(view));
+    }
+
+    /// A group of which nothing was seen for as long as a gap may be is gone: it decides nothing.
+    fn gate(&self, whole: &Live) -> Gate {
+        let slo = whole.account.slo();
+        let of_all = whole.reading.newest;
+        let is_gone =
+            |newest: i64| of_all.is_some_and(|all| all - newest > slo.max_gap.as_millis());
+        match self.newest.or_else(|| self.last_event()) {
+            Some(newest) if slo.gate == Gate::Groups && !is_gone(newest) => Gate::Groups,
+            _ => Gate::Informs,
+        }
+    }
+
+    /// Until something was seen since the start: the end of the newest hour with events.
+    fn last_event(&self) -> Option<i64> {
+        let events = self.account.events();
+        let hour = events.hours().rev().find(|hour| events.fold(*hour).total != 0)?;
+        Some(Minute(hour * 60 + 60).start_millis())
+    }
+}

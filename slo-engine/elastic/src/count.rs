@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Utc};
 use elasticsearch::http::StatusCode;
 use elasticsearch::{FieldCapsParts, MsearchParts};
-use serde_json::Value;
+use serde_json::{Value, json};
 use slo_core::time::Minute;
 
 use crate::plan::{BUCKETS, BYTES, Found, Part, Plan, Time};
-use crate::reply::{Reply, read, read_groups};
+use crate::reply::{Reply, read, read_edge, read_groups};
 use crate::{Counted, Counts, Elastic, Error, Fault, Group, Kind, Query};
 
 /// Shards whose documents are all older or newer than what is asked for are not searched: a pattern holds months of
@@ -17,6 +17,9 @@ use crate::{Counted, Counts, Elastic, Error, Fault, Group, Kind, Query};
 const SKIPPING: &str = "pre_filter_shard_size=1";
 /// The most searches that one call spends on finding out which filters are refused.
 const ISOLATING: u32 = 200;
+
+/// Smaller numbers are no milliseconds of a time since 1973.
+const FIRST_MILLIS: f64 = 1e11;
 
 pub(crate) async fn count(
     elastic: &Elastic,
@@ -200,11 +203,38 @@ impl<'a> Run<'a> {
         if types.iter().any(|name| matches!(*name, "date" | "date_nanos")) {
             return Ok(None);
         }
+        if types.iter().any(|name| matches!(*name, "long" | "unsigned_long" | "double")) {
+            return self.seconds_fault(pattern).await;
+        }
         let mapped = match types.as_slice() {
             [] => "not mapped".to_owned(),
             types => format!("mapped as {}", types.join(" and ")),
         };
         let reason = format!("the field `{field}` is {mapped}");
         Ok(Some(Fault::new(pattern, Kind::NoTime, reason)))
+    }
+
+    /// A number is milliseconds; seconds lie so far in the past that no search finds them.
+    async fn seconds_fault(&self, pattern: &str) -> Result<Option<Fault>, Error> {
+        let (field, http) = (self.elastic.time_field.as_str(), &self.elastic.http);
+        let head = json!({ "index": pattern });
+        let newest = json!({ "size": 0, "aggs": { "edge": { "max": { "field": field } } } });
+        let lines = format!("{head}\n{newest}\n").into_bytes();
+        let received = http.post(&MsearchParts::None.url(), lines).await?;
+        let reply: Reply = serde_json::from_slice(&received.body)
+            .map_err(|e| http.garbage(&received.body, e.to_string()))?;
+        let [response] = <[Value; 1]>::try_from(reply.responses).map_err(|all| {
+            http.garbage(&received.body, format!("{} answers to 1 search", all.len()))
+        })?;
+        Ok(match read_edge(response, pattern) {
+            Ok(Some(newest)) if newest < FIRST_MILLIS => {
+                let reason = format!(
+                    "the newest `{field}` is the number {newest}, which is no time in milliseconds"
+                );
+                Some(Fault::new(pattern, Kind::NoTime, reason))
+            }
+            Ok(_) => None,
+            Err(fault) => Some(fault),
+        })
     }
 }

@@ -69,6 +69,11 @@ struct Counted {
 }
 
 #[derive(Deserialize)]
+struct Whole {
+    edge: Edge,
+}
+
+#[derive(Deserialize)]
 struct Grouped {
     groups: Buckets<RawGroup>,
 }
@@ -118,6 +123,15 @@ pub(crate) fn read(response: Value, index: &str, filters: usize) -> Result<Vec<B
         return Err(Fault::new(index, Kind::Failed, reason));
     }
     Ok(found.buckets.into_iter().map(RawBucket::bucket).collect())
+}
+
+/// The edge of all documents that a search saw, as the number that it is.
+///
+/// # Errors
+/// Why it may not be theirs.
+pub(crate) fn read_edge(response: Value, index: &str) -> Result<Option<f64>, Fault> {
+    let Whole { edge } = whole(response, index)?;
+    Ok(edge.value)
 }
 
 /// The groups that a search found.

@@ -55,7 +55,8 @@ struct Explanation {
     counted: Vec<counting::Side>,
     asked: counting::Asked,
     series: Vec<counting::Series>,
-    together: counting::Together,
+    /// Null where documents are counted beside series.
+    together: Option<counting::Together>,
     windows: Vec<arithmetic::Window>,
     burn: Vec<burn::Burn>,
     alerts: Vec<burn::Alert>,

@@ -72,14 +72,37 @@ pub(super) fn bucket(
     minute: Minute,
 ) -> Option<Bucket> {
     let mut sum: Option<Bucket> = None;
+    for share in shares {
+        let bucket = share.of_slo(share.events.bucket(minute + share.delay)?);
+        sum = Some(sum.map_or(bucket, |sum| sum.and(&bucket)));
+    }
+    let is_known = is_known(shares, known, minute)?;
+    Some(sum.filter(|_| is_known).unwrap_or_default())
+}
+
+/// The same of a subset of the events, by its part of each share; one that never saw it has none of it.
+pub(super) fn bucket_of(
+    shares: &[Counted<'_>],
+    subset: &[Option<&Ledger>],
+    known: Option<&Range<Minute>>,
+    minute: Minute,
+) -> Option<Bucket> {
+    let mut sum = Bucket::default();
+    for (share, events) in shares.iter().zip(subset) {
+        let Some(events) = events else { continue };
+        sum = sum.plus(&share.of_slo(events.bucket(minute + share.delay)?));
+    }
+    Some(if is_known(shares, known, minute)? { sum } else { Bucket::default() })
+}
+
+/// Whether what the shares hold of a minute is all that there is of it.
+fn is_known(shares: &[Counted<'_>], known: Option<&Range<Minute>>, minute: Minute) -> Option<bool> {
     let mut is_known = known.is_some_and(|known| known.contains(&minute));
     for share in shares {
         let bucket = share.events.bucket(minute + share.delay)?;
         is_known &= share.catches_up || bucket.measured || shares.len() == 1;
-        let bucket = share.of_slo(bucket);
-        sum = Some(sum.map_or(bucket, |sum| sum.and(&bucket)));
     }
-    Some(sum.filter(|_| is_known).unwrap_or_default())
+    Some(is_known)
 }
 
 impl Counted<'_> {

@@ -13,7 +13,7 @@ use slo_core::subset::Subset;
 use slo_core::time::Minute;
 use slo_core::view::{Ask, BudgetView, Group};
 
-use super::live::{Live, LiveSource};
+use super::live::{Live, LiveSource, Place};
 use super::reading;
 use crate::source::config::SourceConfig;
 
@@ -87,6 +87,15 @@ impl LiveSubset {
         }
     }
 
+    /// Sets minutes that are in memory, where they are others.
+    pub(super) fn set(&mut self, minutes: &[(Minute, Bucket)]) {
+        for (minute, bucket) in minutes {
+            if self.account.events().bucket(*minute).is_some_and(|known| known != *bucket) {
+                self.replace(*minute, bucket);
+            }
+        }
+    }
+
     /// Empties the open minutes that the last run left, from `mark` on.
     pub(super) fn reopen(&mut self, mark: Minute) {
         let last = Minute(self.account.events().hours().end * 60);
@@ -111,6 +120,10 @@ impl LiveSubset {
         now: DateTime<Utc>,
     ) {
         let Subset::Group(labels) = &*self.subset else { return };
+        // A share of an SLO is no SLO.
+        if whole.place != Place::Shown {
+            return;
+        }
         let fallback = SourceConfig::default();
         let config = whole.source.map_or(&fallback, |at| &sources[at].config);
         let to = reading::end(whole.account.slo(), &whole.reading, config, now);

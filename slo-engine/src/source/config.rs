@@ -202,17 +202,20 @@ pub fn source_of<'a>(
     sources: &'a [SourceConfig],
     share: &Share,
 ) -> Result<&'a SourceConfig, String> {
-    let (kinds, what, logs) = match share.feeds {
-        Feeds::Logs(_) => ("elasticsearch or jsonlog", "logs", true),
-        _ => ("prometheus or scrape", "metrics", false),
+    let (fits, kinds, lacks): (fn(SourceKind) -> bool, _, _) = match share.feeds {
+        Feeds::Logs(_) => (SourceKind::holds_logs, "elasticsearch or jsonlog", "holds no logs"),
+        Feeds::Raw { .. } => {
+            (|kind| kind == SourceKind::Prometheus, "prometheus", "works out no ratios")
+        }
+        _ => (|kind| !kind.holds_logs(), "prometheus or scrape", "holds no metrics"),
     };
     let name = &share.source;
     if name.is_empty() {
         return Err(format!("no source of kind {kinds} is configured"));
     }
     match sources.iter().find(|source| source.name == *name) {
-        Some(source) if source.kind.holds_logs() == logs => Ok(source),
-        Some(_) => Err(format!("source `{name}` holds no {what}; name one of kind {kinds}")),
+        Some(source) if fits(source.kind) => Ok(source),
+        Some(_) => Err(format!("source `{name}` {lacks}; name one of kind {kinds}")),
         None => {
             let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
             Err(format!("no source is called `{name}`; the configuration has {}", known.join(", ")))

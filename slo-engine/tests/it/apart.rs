@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use slo_core::view::{BudgetView, State};
+use slo_core::view::{BudgetView, Group, State};
 use slo_engine::evaluate::backfill;
+use slo_engine::evaluate::snapshot::Snapshot;
 
 use crate::live::{Run, at};
 use crate::support::faulty::{Answer, Faulty};
@@ -31,6 +32,11 @@ fn running(urls: [&str; 2], folder: &tempfile::TempDir, slos: &str) -> Run {
 
 /// What the server says after it has read the past, which is what one read of the past says.
 async fn views(lab: &Lab, slos: &str) -> Vec<Arc<BudgetView>> {
+    let snapshot = snapshot(lab, slos).await;
+    snapshot.all().cloned().collect()
+}
+
+async fn snapshot(lab: &Lab, slos: &str) -> Arc<Snapshot> {
     let folder = tempfile::tempdir().unwrap();
     let mut run = running([lab.server.url(); 2], &folder, slos);
     run.start(at(END)).await;
@@ -42,7 +48,7 @@ async fn views(lab: &Lab, slos: &str) -> Vec<Arc<BudgetView>> {
     run.kill().await;
     run.start(at(END)).await;
     run.compare(at(END)).await;
-    run.views()
+    run.snapshot()
 }
 
 fn requests(minutes: std::ops::Range<i64>) -> headroom_bench::openmetrics::Series {
@@ -140,4 +146,36 @@ async fn a_source_whose_past_cannot_be_read_holds_up_no_other() {
     is_down.store(false, Ordering::Relaxed);
     run.fill(at(END)).await;
     assert_eq!(total(&run.views()[0]), (Some(14_400.0), false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_of_sides_that_are_apart_add_up() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let of = |route: &'static str| [("job", "a"), ("instance", "a"), ("route", route)];
+    let failed = |route, first: i64, growth: i64| {
+        let count = |minute: i64| ((minute - first).max(0) * growth) as f64;
+        let points: Vec<(i64, f64)> = (-3_000..1).map(|minute| (minute, count(minute))).collect();
+        series("failed_total", &of(route), &points)
+    };
+    let history = [
+        steady(&of("/cart"), -3_000..1, 0, 10),
+        steady(&of("/pay"), -3_000..1, 0, 5),
+        failed("/cart", -100, 3),
+        failed("/lost", -10, 1),
+    ];
+    let lab = Lab::holding("apart-groups", &history);
+    let grouped = apart("apart", "failed_total") + "    groupBy: [route]\n";
+    let snapshot = snapshot(&lab, &grouped).await;
+    let whole = &snapshot.all().next().unwrap().windows[0];
+    assert_eq!((whole.bad, whole.total), (Some(306.0), Some(21_600.0)));
+    let group = |view: &Arc<BudgetView>| {
+        let Some(Group::Labels { labels }) = &view.group else { panic!("{:?}", view.group) };
+        let window = &view.windows[0];
+        assert_eq!(window.coverage, whole.coverage);
+        (labels["route"].clone(), window.bad.unwrap(), window.total.unwrap())
+    };
+    let mut groups: Vec<_> = snapshot.groups.iter().flatten().map(group).collect();
+    groups.sort_by(|a, b| a.0.cmp(&b.0));
+    let expected = [("/cart", 297.0, 14_400.0), ("/lost", 9.0, 0.0), ("/pay", 0.0, 7_200.0)];
+    assert_eq!(groups, expected.map(|(route, bad, total)| (route.to_owned(), bad, total)));
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use slo_core::view::{BudgetView, State};
+use slo_core::view::{BudgetView, Group, State};
 use slo_engine::source::config::{SourceConfig, SourceKind};
 
 use crate::live::{Run, at};
@@ -20,13 +20,15 @@ const SLOS: &str = "apiVersion: headroom/v1\nkind: Service\nservice: shop\ntier:
     \x20 - name: fast\n    objective: 95%\n    window: 1d\n    indicator: {latency: {source: files,\n\
     \x20     query: 'event.dataset : \"access\"', field: event.duration, unit: ns, under: 300ms}}\n\
     \x20 - name: slices\n    objective: 95%\n    window: 1d\n    budgeting: {timeslices: {size: 5m, goodWhen: 98%}}\n\
+    \x20   indicator: {ratio: {source: files, total: {query: 'event.dataset : \"access\"'}, bad: {query: 'http.response.status_code >= 500'}}}\n\
+    \x20 - name: routes\n    objective: 99%\n    window: [1d, 2h]\n    groupBy: [url.path]\n    maxGroups: 3\n    attributeBy: [http.response.status_code]\n\
     \x20   indicator: {ratio: {source: files, total: {query: 'event.dataset : \"access\"'}, bad: {query: 'http.response.status_code >= 500'}}}\n";
 
 /// A log that somebody writes and rotates.
 struct Log {
     path: PathBuf,
-    /// When each line happened (Unix seconds), whether it failed, whether it was slow.
-    written: Vec<(i64, bool, bool)>,
+    /// When each line happened (Unix seconds), whether it failed, whether it was slow, its route.
+    written: Vec<(i64, bool, bool, u64)>,
     rotations: u32,
 }
 
@@ -43,15 +45,16 @@ impl Log {
             let happened = now - i64::try_from(late).unwrap();
             let (bad, slow) = (dice.below(12) == 0, dice.below(9) == 0);
             let instant = chrono::DateTime::from_timestamp(happened, 0).unwrap();
+            let route = dice.below(5);
             let (code, duration) =
                 (if bad { 500 } else { 200 }, if slow { 300_000_001 } else { 300_000_000 });
             writeln!(
                 file,
-                "{{\"@timestamp\":\"{}\",\"event.dataset\":\"access\",\"http.response.status_code\":{code},\"event\":{{\"duration\":{duration}}}}}",
+                "{{\"@timestamp\":\"{}\",\"url\":{{\"path\":{route}}},\"event.dataset\":\"access\",\"http.response.status_code\":{code},\"event\":{{\"duration\":{duration}}}}}",
                 instant.to_rfc3339()
             )
             .unwrap();
-            self.written.push((happened, bad, slow));
+            self.written.push((happened, bad, slow, route));
         }
         if dice.below(20) == 0 {
             file.write_all(b"Killed\n").unwrap();
@@ -72,10 +75,24 @@ impl Log {
 
     /// Bad and all lines of a window's time.
     fn truth(&self, view: &BudgetView, window: usize, slow: bool) -> [Option<f64>; 2] {
+        self.truth_of(view, window, slow, |_| true)
+    }
+
+    /// Of some routes.
+    fn truth_of(
+        &self,
+        view: &BudgetView,
+        window: usize,
+        slow: bool,
+        is_mine: impl Fn(u64) -> bool,
+    ) -> [Option<f64>; 2] {
         let window = &view.windows[window];
         let (from, to) = (window.from.timestamp(), window.to.timestamp());
-        let inside = self.written.iter().filter(|(at, ..)| from <= *at && *at < to);
-        let bad = inside.clone().filter(|(_, bad, is_slow)| if slow { *is_slow } else { *bad });
+        let inside = self
+            .written
+            .iter()
+            .filter(|(at, .., route)| from <= *at && *at < to && is_mine(*route));
+        let bad = inside.clone().filter(|(_, bad, is_slow, _)| if slow { *is_slow } else { *bad });
         [Some(bad.count() as f64), Some(inside.count() as f64)]
     }
 }
@@ -100,6 +117,23 @@ fn compare(run: &Run, log: &Log, now: i64) {
         let view = views.iter().find(|view| *view.slo == *slo).unwrap();
         let counted = [view.windows[window].bad, view.windows[window].total];
         assert_eq!(counted, log.truth(view, window, slow), "{slo} {window} at {now}");
+    }
+    let snapshot = run.snapshot();
+    let groups: Vec<_> = snapshot.groups.iter().flatten().collect();
+    let route = |group: &Group| match group {
+        Group::Labels { labels } => Some(labels["url.path"].parse::<u64>().unwrap()),
+        Group::Other { .. } => None,
+    };
+    let routes: Vec<u64> = groups.iter().filter_map(|view| route(view.group.as_ref()?)).collect();
+    assert_eq!((routes.len(), groups.len()), (3, 4), "{routes:?}");
+    for view in groups {
+        let own = route(view.group.as_ref().unwrap());
+        let is_mine = |of: u64| own.map_or_else(|| !routes.contains(&of), |own| own == of);
+        for window in 0..2 {
+            let counted = [view.windows[window].bad, view.windows[window].total];
+            let expected = log.truth_of(view, window, false, is_mine);
+            assert_eq!(counted, expected, "{own:?} {window} at {now}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod counters;
 mod exclusions;
 mod faults;
 mod groups;
+mod kinds;
 mod latency;
 mod lines;
 mod live;

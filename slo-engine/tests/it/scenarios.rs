@@ -12,7 +12,6 @@ use std::sync::Arc;
 use budget_gate::{Decision, Facts, Request, decide};
 use chrono::{DateTime, Utc};
 use headroom_bench::openmetrics::Series;
-use slo_core::selector::Selector;
 use slo_core::time::Span;
 use slo_core::view::BudgetView;
 use slo_engine::config::Config;
@@ -20,6 +19,7 @@ use slo_engine::declared::{self, Declared};
 use slo_engine::evaluate::oneshot::{self, Question};
 
 use crate::support::lab::{END, Lab, at};
+use crate::support::notation::{self, Values};
 
 #[derive(Default)]
 struct Scenario {
@@ -62,30 +62,11 @@ fn parsed(text: &str) -> Scenario {
 }
 
 fn series(line: &str, from: i64) -> Series {
-    let (name, values) = line.rsplit_once('}').unwrap_or_else(|| panic!("no labels: {line}"));
-    let selector = Selector::parse(&format!("{name}}}")).unwrap();
-    let labels: Vec<(&str, &str)> = selector
-        .matchers
-        .iter()
-        .filter(|m| m.label != "__name__")
-        .map(|m| (m.label.as_str(), m.value.as_str()))
-        .collect();
-    let mut series = Series::new(selector.metric().unwrap(), &labels);
-    let mut minute = from;
-    for run in values.split_whitespace() {
-        let (first, times) = run.split_once('x').unwrap_or((run, "0"));
-        let times: i64 = times.parse().unwrap();
-        if first == "_" {
-            minute += times;
-            continue;
-        }
-        let (start, step) = first.split_once('+').unwrap_or((first, "0"));
-        let [start, step] = [start, step].map(|n| n.parse::<f64>().unwrap());
-        for nth in 0..=times {
-            series.samples.push((at(minute), start + step * nth as f64));
-            minute += 1;
-        }
-    }
+    let (name, labels, values) = notation::series(line);
+    let labels: Vec<_> = labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let Values::Numbers(values) = values else { panic!("no numbers: {line}") };
+    let mut series = Series::new(&name, &labels);
+    series.samples = values.iter().map(|(minute, value)| (at(from + minute), *value)).collect();
     series
 }
 

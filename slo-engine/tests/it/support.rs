@@ -9,6 +9,7 @@ pub(crate) mod lab;
 #[expect(dead_code, reason = "the tests of the crate for search clusters use more of it")]
 #[path = "../../elastic/tests/it/support/node.rs"]
 pub(crate) mod node;
+pub(crate) mod notation;
 pub(crate) mod remote;
 pub(crate) mod shop;
 

@@ -95,7 +95,7 @@ fn queries() -> anyhow::Result<Vec<Query>> {
         for text in EACH {
             let what = Filter::parse(&text.replace("{}", &format!("svc-{service}")))
                 .map_err(|e| anyhow::anyhow!("{text}: {e}"))?;
-            queries.push(Query { index: Some("*".to_owned()), what, heartbeat: None });
+            queries.push(Query { index: Some("*".to_owned()), what, heartbeat: None, cuts: None });
         }
     }
     Ok(queries)

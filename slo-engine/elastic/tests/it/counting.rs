@@ -130,6 +130,36 @@ pub(crate) async fn other_time_fields_and_nanoseconds_are_counted_by_minute(node
     assert_eq!(Minute::of_millis(counts.newest.unwrap()), START + 1);
 }
 
+pub(crate) async fn a_time_that_is_a_number_is_milliseconds(node: &Node) {
+    let asked =
+        |index: &str| (Config { time_field: "ts".to_owned(), ..config(&node.url) }, all(index));
+    for kind in ["long", "double"] {
+        let index = format!("number-{kind}");
+        let mapping = json!({ "mappings": { "properties": { "ts": { "type": kind } } } });
+        node.index(&index, &mapping).await;
+        let times = [at(0, 59_999), at(1, 0), at(1, 500)];
+        node.write(&times.map(|ts| (index.clone(), Value::Null, json!({ "ts": ts })))).await;
+        let (config, all) = asked(&index);
+        let elastic = Elastic::new(&config).unwrap();
+        let queries = [all];
+        let counted = elastic.count(&queries, START, START + 3).await.unwrap();
+        let counts = counted.queries[0].as_ref().unwrap();
+        assert_eq!(counts.minutes, [(START, 1), (START + 1, 2)], "{kind}");
+        assert_eq!(counts.newest, Some(at(1, 500)), "{kind}");
+        assert_eq!(elastic.oldest(&queries).await.unwrap(), [Ok(Some(at(0, 59_999)))], "{kind}");
+        let later = elastic.count(&queries, START + 10, START + 12).await.unwrap();
+        assert_eq!(later.queries[0], Ok(Counts::default()), "{kind}: nothing happened");
+    }
+    node.write(&[("seconds".to_owned(), Value::Null, json!({ "ts": at(0, 0) / 1_000 }))]).await;
+    let (config, all) = asked("seconds");
+    let counted = Elastic::new(&config).unwrap().count(&[all], START, START + 3).await.unwrap();
+    let said = counted.queries[0].as_ref().unwrap_err().to_string();
+    assert!(
+        said.contains("`ts` is the number 1767225600, which is no time in milliseconds"),
+        "{said}"
+    );
+}
+
 pub(crate) async fn shards_of_other_times_are_skipped_and_that_is_normal(node: &Node) {
     let days = ["skip-1", "skip-2", "skip-3"];
     for (number, day) in (0..).zip(days) {

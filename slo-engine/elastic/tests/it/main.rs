@@ -45,6 +45,7 @@ for_both! {
         counting::counts_equal_the_truth_of_generated_documents,
         counting::a_late_document_is_in_its_minute_when_it_is_read_again,
         counting::other_time_fields_and_nanoseconds_are_counted_by_minute,
+        counting::a_time_that_is_a_number_is_milliseconds,
         counting::shards_of_other_times_are_skipped_and_that_is_normal,
         counting::a_heartbeat_tells_an_idle_service_from_a_dead_shipper,
         counting::a_document_from_a_clock_ahead_is_no_heartbeat,

@@ -1,12 +1,13 @@
 //! Burn rates and alerts as sums that one can redo by hand.
 
-use budget_gate::words::number;
+use budget_gate::words::{number, with_decimals};
 use serde::Serialize;
 use slo_core::burn::{BurnWindow, Factor};
 use slo_core::calendar;
 use slo_core::slo::{AlertPair, Severity, Slo};
 use slo_core::time::{Minute, Span};
-use slo_core::view::{AlertState, BudgetView, BurnView};
+use slo_core::timeslice::Slicing;
+use slo_core::view::{AlertState, BudgetView, BurnView, whole};
 
 use super::arithmetic::percent;
 use crate::evaluate::oneshot::One;
@@ -15,9 +16,11 @@ use crate::evaluate::oneshot::One;
 #[derive(Debug, Serialize)]
 pub(super) struct Burn {
     pub(super) window: String,
-    pub(super) bad: i64,
-    /// Null for a composite.
-    pub(super) total: Option<i64>,
+    /// In what the budget is counted in; null for a composite.
+    #[serde(serialize_with = "whole::optional")]
+    pub(super) bad: Option<f64>,
+    #[serde(serialize_with = "whole::optional")]
+    pub(super) total: Option<f64>,
     pub(super) rate: Option<f64>,
     /// The numbers, or why there is no rate.
     pub(super) shown: String,
@@ -46,15 +49,23 @@ pub(super) fn burns(slo: &Slo, one: &One, view: &BudgetView) -> Vec<Burn> {
             return Some(of_members(b));
         }
         let window = Span::parse(&b.window).ok().and_then(|span| one.account.burn_over(span))?;
+        let counts = counts(slo, &window);
         Some(Burn {
             window: b.window.to_string(),
-            bad: window.sums.bad(),
-            total: Some(window.sums.total),
+            bad: Some(counts[0]),
+            total: Some(counts[1]),
             rate: b.rate,
-            shown: shown(slo, &window, b.rate),
+            shown: shown(slo, &window, counts, b.rate),
         })
     };
     view.burn.iter().filter_map(burn).collect()
+}
+
+/// Bad and all events of a burn window, or slices where these are counted.
+fn counts(slo: &Slo, window: &BurnWindow) -> [f64; 2] {
+    let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
+    let whole = slicing.map_or(1, |slicing| slicing.whole()) as f64;
+    [window.sums.bad(), window.sums.total].map(|count| count as f64 / whole)
 }
 
 /// A composite has no events itself.
@@ -63,11 +74,11 @@ fn of_members(burn: &BurnView) -> Burn {
         || "unknown, as that of a member is".to_owned(),
         |rate| format!("mean of the members' rates, by their weights = {}", number(rate)),
     );
-    Burn { window: burn.window.to_string(), bad: burn.bad, total: None, rate: burn.rate, shown }
+    Burn { window: burn.window.to_string(), bad: None, total: None, rate: burn.rate, shown }
 }
 
-fn shown(slo: &Slo, window: &BurnWindow, rate: Option<f64>) -> String {
-    let (bad, total) = (number(window.sums.bad() as f64), number(window.sums.total as f64));
+fn shown(slo: &Slo, window: &BurnWindow, counts: [f64; 2], rate: Option<f64>) -> String {
+    let [bad, total] = counts.map(|count| with_decimals(count, 3));
     match rate {
         None if window.longest_gap > window.minutes => format!(
             "unknown: its events came at once over a gap of {}",

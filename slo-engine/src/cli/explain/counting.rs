@@ -29,6 +29,8 @@ pub(super) struct Asked {
     pub(super) source: Option<String>,
     pub(super) kind: Option<SourceKind>,
     pub(super) url: Option<String>,
+    /// Of a source that reads files, where they are.
+    pub(super) files: Vec<String>,
     /// Selectors, or the expression of a raw ratio.
     pub(super) queries: Vec<String>,
     /// What of them was read.
@@ -59,10 +61,14 @@ pub(super) struct Series {
 impl Asked {
     pub(super) fn of(one: &One, view: &BudgetView) -> Self {
         let is_known = one.feeds.is_some();
+        let kind = is_known.then_some(one.source.kind);
+        let has_url = matches!(kind, Some(SourceKind::Prometheus | SourceKind::Elasticsearch));
+        let reads_files = kind == Some(SourceKind::Jsonlog);
         Self {
             source: is_known.then(|| one.reading.source.to_string()),
-            kind: is_known.then_some(one.source.kind),
-            url: Some(&one.source.url).filter(|_| is_known).map(|url| without_user(url)),
+            kind,
+            url: has_url.then(|| without_user(&one.source.url)),
+            files: if reads_files { one.source.files.clone() } else { Vec::new() },
             queries: one.queries.clone(),
             of_each: of_each(one),
             from: one.from.map(slo_core::time::Minute::start),
@@ -79,9 +85,7 @@ fn of_each(one: &One) -> &'static str {
     let logs = holds(|feeds| matches!(feeds, Feeds::Logs(_)));
     match one.feeds.as_deref() {
         Some(Feeds::Raw { .. }) => "its value at the end of each slice",
-        _ if logs && holds(|feeds| !matches!(feeds, Feeds::Logs(_))) => {
-            "every raw sample or document"
-        }
+        _ if logs && holds(|feeds| !matches!(feeds, Feeds::Logs(_))) => DOCUMENTS_TOO,
         _ if logs => DOCUMENTS,
         _ => "every raw sample",
     }
@@ -89,6 +93,9 @@ fn of_each(one: &One) -> &'static str {
 
 /// What is read of an SLO that has no series.
 pub(super) const DOCUMENTS: &str = "every document";
+
+/// What is read of an SLO of which series tell one side and documents another.
+const DOCUMENTS_TOO: &str = "every raw sample or document";
 
 /// An address without what stands before an @.
 fn without_user(url: &str) -> String {
@@ -175,6 +182,9 @@ fn fast_enough(one: &One, edges: Option<&Edges>) -> String {
         Some(Edges { lower: Some(lower), .. }) => {
             format!("those of at most {under}, told by the bucket le=\"{lower}\"")
         }
+        Some(Edges { native: true, .. }) => {
+            format!("those of at most {under}, told by the buckets of native histograms")
+        }
         Some(_) => format!("those of at most {under}, and every bucket is above"),
     }
 }
@@ -187,7 +197,7 @@ fn range(range: Range) -> String {
     }
 }
 
-/// What all series added.
+/// What all series added, where nothing but series is counted.
 #[derive(Debug, Serialize)]
 pub(super) struct Together {
     pub(super) total: i64,
@@ -195,12 +205,15 @@ pub(super) struct Together {
     pub(super) bad: i64,
 }
 
-pub(super) fn together(one: &One) -> Together {
+pub(super) fn together(one: &One) -> Option<Together> {
+    if of_each(one) == DOCUMENTS_TOO {
+        return None;
+    }
     let (good, total) = fed(one).fold((0, 0), |(good, total), (role, fed)| {
         let (more, all) = role.weigh(fed.note.good, fed.note.total);
         (good + more, total + all)
     });
-    Together { total, good, bad: total - good }
+    Some(Together { total, good, bad: total - good })
 }
 
 /// All series and what their events are of the SLO's.
@@ -213,7 +226,8 @@ fn fed(one: &One) -> impl Iterator<Item = (Role, &Feeding)> {
 /// The series, those that spent most first.
 pub(super) fn series(one: &One) -> Vec<Series> {
     // Where good or bad events come from series of their own, the total's tell neither.
-    let apart = fed(one).any(|(role, fed)| role != Role::Whole || fed.weights.total == 0);
+    let apart = one.shares.iter().any(|share| share.role != Role::Whole)
+        || fed(one).any(|(_, fed)| fed.weights.total == 0);
     let mut all: Vec<Series> = fed(one)
         .map(|(role, fed)| match role {
             Role::Whole => shown(fed, apart),

@@ -42,8 +42,10 @@ fn counting(out: &mut String, e: &Explanation) {
         let _ = writeln!(out, "  {:<10} {}", side.side, side.is);
     }
     let asked = &e.asked;
-    if let (Some(source), Some(url)) = (&asked.source, &asked.url) {
-        let _ = writeln!(out, "  {:<10} {source}, {url}", "source");
+    if let Some(source) = &asked.source {
+        let places = [source].into_iter().chain(&asked.url).chain(&asked.files);
+        let places: Vec<&str> = places.map(String::as_str).collect();
+        let _ = writeln!(out, "  {:<10} {}", "source", places.join(", "));
     }
     if e.counted.is_empty() {
         out.push_str("  nothing\n");
@@ -90,8 +92,10 @@ fn series(out: &mut String, e: &Explanation) {
     if left > 0 {
         let _ = writeln!(out, "  and {} that spent less; --json shows all", more(left));
     }
-    let (total, bad) = (number(e.together.total as f64), number(e.together.bad as f64));
-    let _ = writeln!(out, "  together: {total} events, {bad} of them bad");
+    if let Some(together) = &e.together {
+        let (total, bad) = (number(together.total as f64), number(together.bad as f64));
+        let _ = writeln!(out, "  together: {total} events, {bad} of them bad");
+    }
 }
 
 fn more(left: usize) -> String {

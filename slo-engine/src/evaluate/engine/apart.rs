@@ -164,7 +164,7 @@ impl Engine {
     }
 
     /// The place of a subset of an SLO; one that was not seen before gets a new one.
-    fn subset_at(&mut self, of: usize, subset: &Arc<Subset>) -> usize {
+    pub(super) fn subset_at(&mut self, of: usize, subset: &Arc<Subset>) -> usize {
         let known = self.slos[of].apart.as_ref().and_then(|apart| apart.subsets.get(subset));
         known.copied().unwrap_or_else(|| self.add_subset(self.new_subset(of, subset)))
     }
@@ -300,7 +300,7 @@ impl Engine {
         self.load_subset_hours(&groups, &hours).await;
     }
 
-    async fn load_subset_hours(&mut self, places: &[usize], hours: &[i64]) {
+    pub(super) async fn load_subset_hours(&mut self, places: &[usize], hours: &[i64]) {
         if let Err(error) = self.try_load_subsets(places, hours).await {
             tracing::error!(%error, "cannot load minutes of groups");
             self.store_error = Some(error.to_string());

@@ -112,7 +112,7 @@ impl Engine {
         for live in &mut self.subsets {
             live.dirty.clear();
             live.first = live.account.events().first();
-            if let Some(mark) = self.slos[live.of].source.and_then(|at| marks[at]) {
+            if let Some(mark) = self.slos[live.of].source.map_or(oldest, |at| marks[at]) {
                 live.account.evict(mark - RECENT);
             }
         }

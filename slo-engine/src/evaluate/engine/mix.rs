@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
+use slo_core::bucket::Bucket;
 use slo_core::budget::end_of;
+use slo_core::ledger::Ledger;
+use slo_core::subset::Subset;
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
@@ -31,6 +35,7 @@ impl Engine {
                 hours.extend(self.known_since(at, &shares, known.start));
                 hours.extend(self.known_until(at, known.end));
             }
+            self.add_up_subsets(at, &shares, &hours, known.as_ref()).await;
             self.add_up(at, &shares, hours, known).await;
             let Reading { replaces, recount, exclusions, .. } =
                 std::mem::take(&mut self.slos[at].reading);
@@ -76,6 +81,70 @@ impl Engine {
             }
         };
         shares.iter().map(counted).collect()
+    }
+
+    /// Adds up the subsets that the shares have seen, in these hours and where they changed.
+    async fn add_up_subsets(
+        &mut self,
+        at: usize,
+        shares: &[ShareOf],
+        hours: &BTreeSet<i64>,
+        known: Option<&Range<Minute>>,
+    ) {
+        if self.slos[at].apart.is_none() {
+            return;
+        }
+        let places = |share: &ShareOf, subset: &Arc<Subset>| {
+            self.slos[share.at].apart.as_ref()?.subsets.get(subset).copied()
+        };
+        let of = |share: &ShareOf| self.slos[share.at].apart.iter().flat_map(|a| a.subsets.keys());
+        let all: BTreeSet<Arc<Subset>> = shares.iter().flat_map(of).cloned().collect();
+        let all: Vec<(Arc<Subset>, Vec<Option<usize>>)> = all
+            .into_iter()
+            .map(|subset| {
+                let places = shares.iter().map(|share| places(share, &subset)).collect();
+                (subset, places)
+            })
+            .collect();
+        for (subset, places) in all {
+            let mut hours = hours.clone();
+            for (share, place) in shares.iter().zip(&places) {
+                let dirty = place.iter().flat_map(|place| &self.subsets[*place].dirty);
+                hours.extend(dirty.flat_map(|hour| earlier(*hour, share.delay)));
+            }
+            let hours: Vec<i64> = hours.into_iter().collect();
+            for hours in hours.chunks(AT_ONCE) {
+                self.add_up_subset((at, &subset), (shares, &places), hours, known).await;
+            }
+        }
+    }
+
+    async fn add_up_subset(
+        &mut self,
+        (at, subset): (usize, &Arc<Subset>),
+        (shares, places): (&[ShareOf], &[Option<usize>]),
+        hours: &[i64],
+        known: Option<&Range<Minute>>,
+    ) {
+        let target = self.subset_at(at, subset);
+        self.load_subset_hours(&[target], hours).await;
+        for (share, place) in shares.iter().zip(places) {
+            let theirs: BTreeSet<i64> =
+                hours.iter().flat_map(|hour| later(*hour, share.delay)).collect();
+            let theirs: Vec<i64> = theirs.into_iter().collect();
+            self.load_hours(&[share.at], &theirs).await;
+            let place: Vec<usize> = place.iter().copied().collect();
+            self.load_subset_hours(&place, &theirs).await;
+        }
+        let counted = self.counted(shares);
+        let events: Vec<Option<&Ledger>> = places
+            .iter()
+            .map(|place| place.map(|place| self.subsets[place].account.events()))
+            .collect();
+        let minutes = hours.iter().flat_map(|hour| hour * 60..hour * 60 + 60).map(Minute);
+        let sum = |minute| Some((minute, mix::bucket_of(&counted, &events, known, minute)?));
+        let sums: Vec<(Minute, Bucket)> = minutes.filter_map(sum).collect();
+        self.subsets[target].set(&sums);
     }
 
     async fn add_up(

@@ -86,6 +86,7 @@ fn add_slo(engine: &mut Engine, config: &Config, slo: &Arc<Slo>) -> anyhow::Resu
         }
         (Ok(found), _) => {
             live.fingerprint = identity(&shares);
+            live.tell_apart();
             for (place, share) in shares.iter().enumerate() {
                 let (role, delay) = (share.role, share.delay.as_minutes());
                 live.shares.push(ShareOf { at: at + 1 + place, role, delay });

@@ -60,9 +60,10 @@ fn slos() -> String {
     all
 }
 
-fn views(
-    run: &Run,
-) -> (BTreeMap<String, Arc<BudgetView>>, BTreeMap<(String, String), Arc<BudgetView>>) {
+type Views<K> = BTreeMap<K, Arc<BudgetView>>;
+
+/// Of SLOs by name, and of groups by SLO and route.
+fn views(run: &Run) -> (Views<String>, Views<(String, String)>) {
     let snapshot = run.snapshot();
     let wholes = snapshot.all().map(|view| (view.slo.to_string(), view.clone())).collect();
     let groups = snapshot.groups.iter().flatten().map(|view| {

@@ -128,6 +128,8 @@ impl LiveSubset {
         let to = reading::end(whole.account.slo(), &whole.reading, config, now);
         self.account.advance_in(to, &whole.account);
         let before = self.view.take();
+        // Questions about the future are the gate's.
+        let asks = if whole.account.slo().gate == Gate::Groups { asks } else { &[] };
         let asked =
             reading::Asked { now, asks, backfill: whole.progress(), before: before.as_deref() };
         let facts = reading::facts(&self.account, &whole.reading, config, asked);

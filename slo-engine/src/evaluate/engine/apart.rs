@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use slo_core::bucket::Sums;
 use slo_core::budget::Want;
 use slo_core::calendar;
 use slo_core::counter::OutcomeOf;
@@ -18,6 +17,7 @@ use slo_core::time::Minute;
 use slo_core::view::{BudgetView, Finding};
 
 use super::Engine;
+use super::commit::Changed;
 use crate::evaluate::exclusion::Acting;
 use crate::evaluate::live::{Apart, Live, Place};
 use crate::evaluate::reading;
@@ -202,6 +202,7 @@ impl Engine {
             let changed = changed();
             let mut hours: Vec<i64> = changed.map(|(minute, _)| minute.hour()).collect();
             hours.dedup();
+            let hours = self.subsets[at].account.judged_with(&hours);
             self.load_subset_hours(&[at], &hours).await;
             self.subsets[at].take(outcome);
         }
@@ -231,6 +232,7 @@ impl Engine {
             let at = self.subset_at(of, &subset);
             let hours: Hours = hours.into_iter().collect();
             let lacking: Vec<i64> = hours.iter().map(|(hour, _)| *hour).collect();
+            let lacking = self.subsets[at].account.judged_with(&lacking);
             self.load_subset_hours(&[at], &lacking).await;
             self.subsets[at].fill(&hours, &unread);
             filled.push(at);
@@ -375,19 +377,10 @@ impl Engine {
     /// Adds what changed of subsets to a commit.
     pub(super) fn gather_subsets(&self, commit: &mut Commit, folded_to: i64) {
         for live in &self.subsets {
-            let (Some(id), events) = (live.ledger, live.account.events()) else { continue };
-            let newly =
-                (self.folded_to..folded_to).filter(|hour| events.fold(*hour) != Sums::default());
-            let changed = live.dirty.iter().copied().filter(|hour| *hour < folded_to);
-            commit.folds.extend(changed.chain(newly).map(|hour| ((hour, id), events.fold(hour))));
-            for hour in &live.dirty {
-                if let Some(minutes) = events.minutes(*hour) {
-                    commit.hours.insert((*hour, id), minutes.pack());
-                }
-            }
-            if let Some(first) = events.first().filter(|first| live.first != Some(*first)) {
-                commit.firsts.insert(id, first);
-            }
+            let Some(ledger) = live.ledger else { continue };
+            let (events, dirty, first) = (live.account.events(), &live.dirty, live.first);
+            let changed = Changed { ledger, events, dirty, first };
+            changed.add_to(commit, self.folded_to..folded_to);
         }
         if self.stretches_changed {
             for apart in self.slos.iter().filter_map(|live| live.apart.as_deref()) {

@@ -1,13 +1,45 @@
 //! Writes what changed since the last commit. A failed commit loses nothing: all of it is tried again.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::bucket::Sums;
 use slo_core::calendar;
+use slo_core::ledger::Ledger;
 use slo_core::time::Minute;
 
 use super::{Engine, RECENT};
 use crate::evaluate::live::Place;
 use crate::store::{Commit, Tail, Watermark};
+
+/// A ledger with what changed in it since the last commit.
+pub(super) struct Changed<'a> {
+    pub(super) ledger: u32,
+    pub(super) events: &'a Ledger,
+    pub(super) dirty: &'a BTreeSet<i64>,
+    /// The first minute, as the database knows it.
+    pub(super) first: Option<Minute>,
+}
+
+impl Changed<'_> {
+    /// Adds it to a commit that folds some more hours.
+    pub(super) fn add_to(&self, commit: &mut Commit, folding: Range<i64>) {
+        let Self { ledger, events, dirty, first } = *self;
+        let changed = dirty.iter().copied().filter(|hour| *hour < folding.end);
+        let newly = folding.clone().filter(|hour| events.fold(*hour) != Sums::default());
+        let folds = changed.chain(newly).map(|hour| ((hour, ledger), events.fold(hour)));
+        commit.folds.extend(folds);
+        for hour in dirty {
+            if let Some(minutes) = events.minutes(*hour) {
+                commit.hours.insert((*hour, ledger), minutes.pack());
+            }
+        }
+        if let Some(begins) = events.first().filter(|begins| first != Some(*begins)) {
+            commit.firsts.insert(ledger, begins);
+        }
+    }
+}
 
 impl Engine {
     pub(super) async fn commit(&mut self, now: DateTime<Utc>) {
@@ -44,21 +76,15 @@ impl Engine {
     fn gather(&self, folded_to: i64) -> Commit {
         let mut commit = Commit { folded_to: Some(folded_to), ..Commit::default() };
         for live in self.slos.iter().filter(|live| live.place != Place::Member) {
-            let (id, events) = (live.ledger.id, live.account.events());
-            let newly =
-                (self.folded_to..folded_to).filter(|hour| events.fold(*hour) != Sums::default());
-            let changed = live.dirty.iter().copied().filter(|hour| *hour < folded_to);
-            commit.folds.extend(changed.chain(newly).map(|hour| ((hour, id), events.fold(hour))));
-            for hour in &live.dirty {
-                if let Some(minutes) = events.minutes(*hour) {
-                    commit.hours.insert((*hour, id), minutes.pack());
-                }
-            }
-            if let Some(first) = events.first().filter(|first| live.ledger.first != Some(*first)) {
-                commit.firsts.insert(id, first);
-            }
+            let changed = Changed {
+                ledger: live.ledger.id,
+                events: live.account.events(),
+                dirty: &live.dirty,
+                first: live.ledger.first,
+            };
+            changed.add_to(&mut commit, self.folded_to..folded_to);
             if self.stretches_changed {
-                commit.stretches.insert(id, live.ledger.stretches.runs().to_vec());
+                commit.stretches.insert(live.ledger.id, live.ledger.stretches.runs().to_vec());
             }
         }
         self.gather_subsets(&mut commit, folded_to);

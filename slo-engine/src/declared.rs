@@ -16,8 +16,6 @@ use slo_core::view::Ask;
 
 use crate::files;
 
-mod unbuilt;
-
 /// A set of files without errors.
 #[derive(Debug, Clone, Default)]
 pub struct Declared {
@@ -150,7 +148,6 @@ impl Declared {
         let loaded = policy::load(&set.others, &set.services)?;
         let mut warnings = set.warnings.clone();
         warnings.extend(scrape_interval.map(|s| set.slices_too_short(s)).unwrap_or_default());
-        warnings.extend(unbuilt::warnings(set));
         warnings.extend(loaded.warnings);
         warnings.sort_by(|a, b| a.finding.place.cmp(&b.finding.place));
         Ok(Self {

@@ -79,3 +79,6 @@ impl Drop for Nightly {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,8 +67,10 @@ pub struct BurnWindow {
     pub minutes: i64,
     /// How many of them are excluded.
     pub excluded: i64,
-    /// The sums over it.
+    /// The sums over it, of what the budget is counted in.
     pub sums: Sums,
+    /// Bad events in it, also where slices are counted. A raw ratio has no events, and always enough.
+    pub bad_events: i64,
     /// Whether the SLO's first data lies inside it.
     pub young: bool,
     /// The longest gap, in minutes, over which a lump of its events came.
@@ -120,7 +122,11 @@ pub fn fires(
         let floor = share as f64 / 1e9 * objective.budget() * total as f64;
         bad as f64 >= floor
     });
-    !factor.is_dropped() && exceeded(long) && exceeded(short) && bad >= pair.min_bad && enough
+    !factor.is_dropped()
+        && exceeded(long)
+        && exceeded(short)
+        && long.bad_events >= pair.min_bad
+        && enough
 }
 
 /// The burn windows of alert pairs, shortest first, each once.
@@ -146,7 +152,7 @@ mod tests {
 
     fn window(minutes: i64, bad: i64, total: i64) -> BurnWindow {
         let sums = Sums { good: total - bad, total, measured: minutes, ..Sums::default() };
-        BurnWindow { minutes, excluded: 0, sums, young: false, longest_gap: 0 }
+        BurnWindow { minutes, excluded: 0, sums, bad_events: bad, young: false, longest_gap: 0 }
     }
 
     fn rates(window: i64) -> Vec<f64> {

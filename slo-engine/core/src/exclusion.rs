@@ -83,6 +83,14 @@ impl Excluded {
         self.within(from, to).map(|run| whole(run).max(0)).sum()
     }
 
+    /// The whole slices of so many minutes that lie in the excluded minutes, and nothing else.
+    #[must_use]
+    pub fn whole_slices(&self, size: i64) -> Self {
+        let begin = |minute: Minute| Minute((minute.0 + size - 1).div_euclid(size) * size);
+        let end = |minute: Minute| Minute(minute.0.div_euclid(size) * size);
+        Self::new(self.runs().map(|(from, to)| (begin(from), end(to))))
+    }
+
     /// The minutes that only one of both excludes.
     #[must_use]
     pub fn differing(&self, other: &Self) -> Self {
@@ -251,6 +259,11 @@ mod tests {
             let slices = inside.filter(is_whole).count() as i64;
             prop_assert_eq!(x.slices(size, Minute(from), Minute(to)), slices);
             let half = |start: i64| 2 * (start..start + size).filter(|m| one(&a, *m)).count() as i64 >= size;
+            let whole = x.whole_slices(size);
+            for minute in 0..250 {
+                let expected = is_whole(&(minute / size * size));
+                prop_assert_eq!(whole.has(Minute(minute)), expected, "{}", minute);
+            }
             let raw = x.in_slices(size);
             for minute in 0..250 {
                 let start = minute / size * size;

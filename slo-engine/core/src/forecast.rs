@@ -2,6 +2,7 @@
 //! repeating the past, old minutes leaving.
 
 use crate::bucket::Sums;
+use crate::exclusion::Excluded;
 use crate::ledger::Counted;
 use crate::time::Minute;
 
@@ -49,7 +50,7 @@ impl Repeat {
 }
 
 /// A window that is walked into the future.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Walk<'a> {
     /// The history.
     pub ledger: Counted<'a>,
@@ -67,6 +68,8 @@ pub struct Walk<'a> {
     pub repeat: Repeat,
     /// The share of coming events that will be bad.
     pub bad_ratio: f64,
+    /// Minutes to come that will not count.
+    pub excluded: Excluded,
 }
 
 /// Events in a window, of which some are expected ones.
@@ -138,13 +141,20 @@ impl Walk<'_> {
     }
 
     fn step(&self, now: Expected, from: Minute, until: Minute) -> Expected {
-        let coming = self.repeat.coming(self.ledger, self.to, from, until);
+        let coming = self.coming(from, until);
         let offset = self.from - self.to;
         let (bad, total) = match self.rolls {
             true => self.ledger.counts(from + offset, until + offset),
             false => (0, 0),
         };
         self.after(now, coming, (until, Leaving { bad: bad as f64, total: total as f64 }))
+    }
+
+    /// Events expected in `from..until` that will count.
+    fn coming(&self, from: Minute, until: Minute) -> f64 {
+        let all = |from, until| self.repeat.coming(self.ledger, self.to, from, until);
+        let excluded = self.excluded.within(from, until).map(|(from, until)| all(from, until));
+        all(from, until) - excluded.sum::<f64>()
     }
 
     /// What the window holds when it ends at `to`.
@@ -157,7 +167,7 @@ impl Walk<'_> {
     }
 
     /// What comes and what leaves in the whole hours from `at` on, some of them at a time, as far as
-    /// they are whole hours of the past, too.
+    /// they are whole hours of the past, too, and count whole.
     fn whole_hours(&self, at: Minute, last: Minute) -> impl Iterator<Item = (f64, Leaving)> {
         const SOME: i64 = 64;
         let (mut hours, mut comes) = (((last - at) / 60).min(SOME), [0.0; SOME as usize]);
@@ -165,6 +175,9 @@ impl Walk<'_> {
         let offset = self.from - self.to;
         if at.0 % 60 != 0 || (self.rolls && offset % 60 != 0) {
             hours = 0;
+        }
+        if let Some((excluded, _)) = self.excluded.within(at, at + 60 * hours).next() {
+            hours = excluded.hour() - at.hour();
         }
         match self.repeat {
             Repeat::Mean(rate) => comes.fill(rate * 60.0),
@@ -246,6 +259,7 @@ mod tests {
             horizon: 30 * DAY,
             repeat: Repeat::of(ledger.into(), to),
             bad_ratio,
+            excluded: Excluded::default(),
         }
     }
 
@@ -268,6 +282,16 @@ mod tests {
         let gone = walk(&ledger, 0.01).first(|e| !remains(e)).unwrap();
         assert_eq!(gone, Minute(30 * DAY + 4_320), "1 bad event a minute, 4,320 allowed");
         assert_eq!(walk(&ledger, 0.000_9).first(|e| !remains(e)), None);
+    }
+
+    #[test]
+    fn minutes_that_will_be_excluded_neither_burn_nor_allow_anything() {
+        let ledger = ledger(0, 0);
+        let now = Minute(30 * DAY);
+        let excluded = Excluded::new([(now + 990, now + 1_990)]);
+        let gone = Walk { excluded, ..walk(&ledger, 0.01) }.first(|e| !remains(e)).unwrap();
+        // A thousand minutes later, but for the 100 events that they would have allowed.
+        assert_eq!(gone, now + 4_320 + 1_000 - 100);
     }
 
     #[test]
@@ -321,6 +345,7 @@ mod tests {
             bad_ratio in prop_oneof![Just(0.0), 0.0..0.2_f64],
             rolls in any::<bool>(),
             share in 0.0..0.2_f64,
+            gone in prop::collection::vec((0..8_000_i64, 1..300_i64), 0..3),
         ) {
             let mut ledger = Ledger::new(0);
             for (hour, (bad, good)) in hours.iter().enumerate() {
@@ -331,8 +356,10 @@ mod tests {
             let to = Minute((hours.len() as i64 - 1) * 60 + minute);
             let from = to - length;
             let sums = ledger.sums(from, to);
+            let excluded = Excluded::new(gone.iter().map(|(a, b)| (to + *a, to + *a + *b)));
             let walk = Walk {
                 ledger: (&ledger).into(), from, to, sums, rolls, horizon: length, repeat, bad_ratio,
+                excluded,
             };
             for above in [true, false] {
                 let holds = |e: Expected| (e.bad > share * e.total) == above;

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
+use slo_core::slo::Slo;
 use slo_core::view::BudgetView;
 
 use super::progress::Progress;
@@ -23,9 +25,18 @@ pub(super) struct Budget {
     /// The instant: 2026-11-21T10:00:00Z, Unix seconds, or now
     #[arg(long, default_value = "now", value_name = "T")]
     at: String,
+    /// The groups of grouped SLOs, too
+    #[arg(long)]
+    groups: bool,
     /// Views as JSON: {"items": [...], "next": null}
     #[arg(long)]
     json: bool,
+}
+
+fn is_of(view: &BudgetView, slo: &Slo) -> bool {
+    let id = &slo.id;
+    (&*view.service, &*view.slo, &*view.environment)
+        == (id.service.as_str(), id.slo.as_str(), id.environment.as_str())
 }
 
 /// A list as every route and command answers it.
@@ -51,7 +62,17 @@ impl Budget {
         let views = blocking(async {
             let progress = Progress::new("reading history");
             let mut all = oneshot::read(&question, &|share| progress.show(share)).await;
-            oneshot::views(&question, &mut all)
+            let mut views = oneshot::views(&question, &mut all);
+            if self.groups {
+                views.extend(oneshot::groups(&question, &mut all));
+                // Groups stand behind their SLO; the sort keeps all else in its order.
+                let place = |view: &BudgetView| {
+                    let same = |slo: &&Arc<Slo>| is_of(view, slo);
+                    question.slos.iter().position(|slo| same(&slo))
+                };
+                views.sort_by_key(|view| (place(view), view.group.is_some()));
+            }
+            views
         })?;
         self.show(views)?;
         Ok(ExitCode::SUCCESS)

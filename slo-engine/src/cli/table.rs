@@ -45,7 +45,8 @@ pub(super) fn show(views: &[BudgetView]) -> anyhow::Result<()> {
         }
     }
     output::text(&format!("{table}\n"))?;
-    for view in sorted {
+    // What there is to know about a group stands at its SLO.
+    for view in sorted.into_iter().filter(|view| view.group.is_none()) {
         let name = name(view);
         for finding in &view.findings {
             output::text(&format!("{name}: {}\n", finding.message))?;
@@ -58,7 +59,8 @@ pub(super) fn show(views: &[BudgetView]) -> anyhow::Result<()> {
 }
 
 fn name(view: &BudgetView) -> String {
-    format!("{}/{}@{}", view.service, view.slo, view.environment)
+    let name = format!("{}/{}@{}", view.service, view.slo, view.environment);
+    view.group.as_ref().map_or(name.clone(), |group| format!("{name} {group}"))
 }
 
 fn row(view: &BudgetView, window: &WindowView, first: bool) -> Vec<Cell> {

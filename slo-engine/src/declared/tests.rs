@@ -58,24 +58,6 @@ fn policies_on_the_command_line_may_name_calendars_of_the_files() {
 }
 
 #[test]
-fn keys_without_effect_are_named() {
-    let text = SERVICE.replace(
-        "  - name: availability\n",
-        "  - name: availability\n    groupBy: [route]\n    attributeBy: [code]\n",
-    );
-    let folder = folder(&[("a.yaml", &text)]);
-    let declared = read(&[folder.path().to_owned()], None).unwrap();
-    let said: Vec<&str> = declared.warnings.iter().map(|w| w.finding.message.as_str()).collect();
-    assert_eq!(
-        said,
-        [
-            "`groupBy` of availability is not acted upon by this version",
-            "`attributeBy` of availability is not acted upon by this version",
-        ]
-    );
-}
-
-#[test]
 fn errors_of_services_do_not_hide_those_of_policies() {
     let folder = folder(&[
         ("a.yaml", &SERVICE.replace("99.9%", "100%")),

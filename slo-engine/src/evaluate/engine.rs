@@ -126,8 +126,8 @@ impl Engine {
     pub async fn filled(&mut self, filled: Filled, now: DateTime<Utc>) {
         let (Some(from), Some(until)) = (filled.from, filled.until) else { return };
         for (slo, hours) in &filled.hours {
-            let lacking: Vec<i64> = hours.iter().map(|(hour, _)| *hour).collect();
-            self.load_hours(&[*slo], &lacking).await;
+            let filled: Vec<i64> = hours.iter().map(|(hour, _)| *hour).collect();
+            self.load_to_change(*slo, &filled).await;
             self.slos[*slo].fill(hours, from, until);
         }
         for (slo, subsets) in filled.subsets {
@@ -280,6 +280,13 @@ impl Engine {
         }
         let hours: Vec<i64> = hours.into_iter().collect();
         self.load_hours(&slos, &hours).await;
+    }
+
+    /// Loads the minutes that an SLO lacks before those of some hours can change; false when they
+    /// cannot be read.
+    async fn load_to_change(&mut self, slo: usize, hours: &[i64]) -> bool {
+        let hours = self.slos[slo].account.judged_with(hours);
+        self.load_hours(&[slo], &hours).await
     }
 
     /// Loads the minutes of hours that some SLOs lack; false when they cannot be read.

@@ -26,7 +26,10 @@ use crate::source::prometheus::history::{self, Stretch};
 
 #[cfg(feature = "elastic")]
 mod documents;
+mod groups;
 mod lines;
+
+pub use groups::groups;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -68,6 +71,7 @@ pub struct One {
     pub source: SourceConfig,
     /// The first minute that was counted.
     pub from: Option<Minute>,
+    groups: groups::Groups,
 }
 
 /// One member of a composite.
@@ -187,6 +191,7 @@ impl One {
             self.account.events_mut().set_first(known.start);
         }
         self.reading = mix::read(self.account.slo(), &counted);
+        self.add_up_groups();
         self.queries = self.shares.iter().flat_map(|share| share.one.queries.clone()).collect();
         self.from = self.shares.iter().filter_map(|share| share.one.from).max();
     }
@@ -201,6 +206,7 @@ impl One {
 
     fn forget(&mut self, burns: &[Span]) {
         self.account = Account::new(self.account.slo().clone(), burns);
+        self.groups.clear();
         (self.reading.read_to, self.reading.newest) = (None, None);
     }
 
@@ -225,6 +231,7 @@ impl One {
         {
             self.account.mark(mark.minute, mark.measured, mark.partial);
         }
+        outcome.subsets.iter().for_each(|of| self.take_subset(of));
         self.reading.dip = outcome.dips.last().copied().or(self.reading.dip);
     }
 }
@@ -284,6 +291,7 @@ fn empty(question: &Question<'_>, slo: &Arc<Slo>) -> One {
         queries: Vec::new(),
         series: Vec::new(),
         from: None,
+        groups: groups::Groups::new(),
         source: SourceConfig::default(),
     }
 }
@@ -386,7 +394,8 @@ async fn read_stretch(
         let one = &mut all[*at];
         one.from = Some(stretch.from);
         let Some(feeds) = &one.feeds else { continue };
-        slos.push((feeds.clone(), reading::rules(one.account.slo(), source.config())).into());
+        let rules = reading::rules(one.account.slo(), source.config());
+        slos.push(Fed { feeds: feeds.clone(), rules, apart: one.apart() });
     }
     let mut each = |slo: usize, outcome: Outcome| all[mine[slo]].take(&outcome);
     for group in history::replay(source, &slos, stretch, &mut each, progress).await? {

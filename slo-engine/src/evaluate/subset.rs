@@ -119,9 +119,8 @@ impl LiveSubset {
         asks: &[Ask],
         now: DateTime<Utc>,
     ) {
-        let Subset::Group(labels) = &*self.subset else { return };
         // A share of an SLO is no SLO.
-        if whole.place != Place::Shown {
+        if whole.place != Place::Shown || !self.subset.is_group() {
             return;
         }
         let fallback = SourceConfig::default();
@@ -132,23 +131,9 @@ impl LiveSubset {
         let asked =
             reading::Asked { now, asks, backfill: whole.progress(), before: before.as_deref() };
         let facts = reading::facts(&self.account, &whole.reading, config, asked);
-        let group =
-            labels.clone().map_or(Group::Other { other: true }, |labels| Group::Labels { labels });
-        let view =
-            BudgetView { group: Some(group), gate: self.gate(whole), ..self.account.view(facts) };
-        self.view = Some(Arc::new(view));
-    }
-
-    /// A group of which nothing was seen for as long as a gap may be is gone: it decides nothing.
-    fn gate(&self, whole: &Live) -> Gate {
-        let slo = whole.account.slo();
-        let of_all = whole.reading.newest;
-        let is_gone =
-            |newest: i64| of_all.is_some_and(|all| all - newest > slo.max_gap.as_millis());
-        match self.newest.or_else(|| self.last_event()) {
-            Some(newest) if slo.gate == Gate::Groups && !is_gone(newest) => Gate::Groups,
-            _ => Gate::Informs,
-        }
+        let view = self.account.view(facts);
+        let newest = self.newest.or_else(|| self.last_event());
+        self.view = of_group(view, &self.subset, (whole.reading.newest, newest)).map(Arc::new);
     }
 
     /// Until something was seen since the start: the end of the newest hour with events.
@@ -158,3 +143,26 @@ impl LiveSubset {
         Some(Minute(hour * 60 + 60).start_millis())
     }
 }
+
+/// The view of a group. One of which nothing was seen for as long as a gap may be is gone, and decides
+/// nothing; `newest` are the newest samples of its SLO and of itself, Unix milliseconds.
+pub(super) fn of_group(
+    view: BudgetView,
+    subset: &Subset,
+    newest: (Option<i64>, Option<i64>),
+) -> Option<BudgetView> {
+    let Subset::Group(labels) = subset else { return None };
+    let group = match labels {
+        Some(labels) => Group::Labels { labels: labels.clone() },
+        None => Group::Other { other: true },
+    };
+    Some(BudgetView { group: Some(group), gate: gate(view.gate, newest), ..view })
+}
+
+fn gate(gate: Gate, (whole, mine): (Option<i64>, Option<i64>)) -> Gate {
+    let is_gone = whole.zip(mine).is_none_or(|(whole, mine)| whole - mine > GONE);
+    if gate == Gate::Groups && !is_gone { Gate::Groups } else { Gate::Informs }
+}
+
+/// A group that is silent for longer, in milliseconds, is gone.
+const GONE: i64 = slo_core::slo::MAX_GAP.as_millis();

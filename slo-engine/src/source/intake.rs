@@ -81,7 +81,7 @@ struct Unit {
     shows_classic: bool,
     /// For a histogram whose boundaries differ.
     layouts: Option<Box<Layouts>>,
-    /// For a raw ratio the end of the newest slice that had a value, for logs the newest heartbeat;
+    /// For a raw ratio the last millisecond of the newest slice that had a value, for logs the newest heartbeat;
     /// Unix milliseconds.
     newest: Option<i64>,
     /// For logs: the first minute with events.
@@ -378,7 +378,8 @@ impl Intake {
                 Bucket { invalid: true, ..measured }
             };
             outcome.buckets.push((end - 1, last));
-            unit.newest = unit.newest.max(Some(*at));
+            // A slice's end belongs to the next one.
+            unit.newest = unit.newest.max(Some(*at - 1));
         }
         outcome
     }

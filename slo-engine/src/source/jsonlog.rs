@@ -11,6 +11,7 @@ use slo_core::filter::Filter;
 use slo_core::subset::{Cuts, Subset};
 use slo_core::time::Minute;
 
+mod again;
 mod asking;
 mod file;
 mod find;
@@ -23,6 +24,7 @@ pub mod source;
 mod tally;
 mod time;
 
+pub use index::Index;
 pub use position::{Identity, Position, Positions};
 
 use asking::Asking;
@@ -31,8 +33,8 @@ use poll::Poll;
 /// A question to the lines of a source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
-    /// A pattern over the names of files, with or without their endings; `None` is all files.
-    pub index: Option<String>,
+    /// Which files it is about; `None` is all files.
+    pub index: Option<Index>,
     /// Which lines are counted.
     pub what: Filter,
     /// Which lines prove that the shipper lives; `None` is any of the files.
@@ -137,6 +139,20 @@ impl Jsonlog {
         let (polled, moved) = Poll::new(asking, positions).run(&self.globs);
         *positions = moved;
         polled
+    }
+
+    /// Reads what lies before `until` once more, for queries that were not asked then: from `done` on, at
+    /// most about `limit` bytes, and moves `done`. It blocks.
+    pub fn again(
+        &self,
+        done: &mut Positions,
+        until: &Positions,
+        queries: &[Query],
+        limit: u64,
+        now: i64,
+    ) -> Polled {
+        let asking = Asking::new(&self.time_field, queries, limit, now);
+        again::run(asking, done, until, &self.globs)
     }
 }
 

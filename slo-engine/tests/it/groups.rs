@@ -60,9 +60,9 @@ fn slos() -> String {
     all
 }
 
-/// Views by what they are of.
 type Views<K> = BTreeMap<K, Arc<BudgetView>>;
 
+/// Of SLOs by name, and of groups by SLO and route.
 fn views(run: &Run) -> (Views<String>, Views<(String, String)>) {
     let snapshot = run.snapshot();
     let wholes = snapshot.all().map(|view| (view.slo.to_string(), view.clone())).collect();
@@ -129,6 +129,9 @@ async fn groups_count_what_slos_of_their_own_count() {
         let now = at(begin + minute * 60);
         run.engine.as_mut().unwrap().tick(now).await;
         compare(&run, &format!("minute {minute}"));
+        if minute % 20 == 0 {
+            run.compare_groups(now).await;
+        }
         if dice.below(4) == 0 {
             run.kill().await;
             run.start(now).await;

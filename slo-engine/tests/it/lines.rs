@@ -98,7 +98,11 @@ impl Log {
 }
 
 fn run(folder: &tempfile::TempDir) -> Run {
-    fs::write(folder.path().join("slos.yaml"), SLOS).unwrap();
+    run_with(folder, SLOS)
+}
+
+fn run_with(folder: &tempfile::TempDir, slos: &str) -> Run {
+    fs::write(folder.path().join("slos.yaml"), slos).unwrap();
     let mut run = Run::in_folder("http://127.0.0.1:9", folder);
     let pattern = folder.path().join("logs/*.json*");
     fs::create_dir(folder.path().join("logs")).unwrap();
@@ -112,8 +116,18 @@ fn run(folder: &tempfile::TempDir) -> Run {
 }
 
 fn compare(run: &Run, log: &Log, now: i64) {
+    compare_some(
+        run,
+        log,
+        now,
+        &[("requests", 0, false), ("requests", 1, false), ("fast", 0, true)],
+    );
+}
+
+/// By SLO and window, and whether slow lines are the bad ones.
+fn compare_some(run: &Run, log: &Log, now: i64, some: &[(&str, usize, bool)]) {
     let views = run.views();
-    for (slo, window, slow) in [("requests", 0, false), ("requests", 1, false), ("fast", 0, true)] {
+    for &(slo, window, slow) in some {
         let view = views.iter().find(|view| *view.slo == *slo).unwrap();
         let counted = [view.windows[window].bad, view.windows[window].total];
         assert_eq!(counted, log.truth(view, window, slow), "{slo} {window} at {now}");
@@ -195,4 +209,107 @@ async fn files_at_an_instant_are_what_the_server_counted_of_them() {
     run.engine.as_mut().unwrap().tick(at(later)).await;
     assert_eq!(run.views()[0].state, State::Stale);
     run.compare(at(later)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_no_pattern_fails_its_slo_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let slos = SLOS.replace("{latency: {source: files,", "{latency: {source: files, index: 'a[',");
+    let mut run = run_with(&folder, &slos);
+    let mut log = Log::new(&folder.path().join("logs"));
+    let (mut dice, now) = (Dice(9), BEGIN + 3_600);
+    (0..60).for_each(|minute| log.write(&mut dice, BEGIN + minute * 60));
+    run.start(at(now)).await;
+    run.engine.as_mut().unwrap().tick(at(now)).await;
+    compare_some(&run, &log, now, &[("requests", 0, false)]);
+    run.compare(at(now)).await;
+    let views = run.views();
+    let fast = views.iter().find(|view| &*view.slo == "fast").unwrap();
+    let said = fast.sources[0].last_error.as_deref().unwrap();
+    assert!(said.contains("the index `a[` is no pattern"), "{said}");
+    assert_eq!((fast.state, fast.windows[0].total), (State::NoData, None));
+    assert!(views.iter().filter(|v| v.state == State::NoData).count() == 1, "{views:?}");
+}
+
+/// Starts, and gives up the first tick after so many milliseconds.
+async fn tick_for(run: &mut Run, now: i64, cut: u64) {
+    run.start(at(now)).await;
+    let tick = run.engine.as_mut().unwrap().tick(at(now));
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(cut), tick).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_slo_that_is_added_later_counts_what_the_files_still_hold_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let only = SLOS.split("  - name: fast").next().unwrap();
+    let mut run = run_with(&folder, only);
+    let mut log = Log::new(&folder.path().join("logs"));
+    let (mut dice, mut now) = (Dice(31), BEGIN);
+    run.start(at(now)).await;
+    for minute in 0..400 {
+        now += 60;
+        log.write(&mut dice, now);
+        if minute % 170 == 169 {
+            log.rotate();
+        }
+        if minute % 7 == 0 {
+            run.engine.as_mut().unwrap().tick(at(now)).await;
+        }
+    }
+    run.kill().await;
+    // Written while nothing reads, and read with what the new SLOs lack.
+    log.write(&mut dice, now);
+    fs::write(folder.path().join("slos.yaml"), SLOS).unwrap();
+    for cut in [0, 1, 3] {
+        tick_for(&mut run, now, cut).await;
+        run.kill().await;
+    }
+    tick_for(&mut run, now, 10_000).await;
+    compare(&run, &log, now);
+    for minute in 0..90 {
+        now += 60;
+        log.write(&mut dice, now);
+        if minute == 40 {
+            log.rotate();
+            run.kill().await;
+            run.start(at(now)).await;
+        }
+        run.engine.as_mut().unwrap().tick(at(now)).await;
+    }
+    assert_eq!(log.rotations, 3, "the oldest lines are still there");
+    compare(&run, &log, now);
+    run.compare(at(now)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_are_hours_late_judge_slices_of_any_size_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let sliced = SLOS.split("  - name: slices").nth(1).unwrap();
+    let sliced = sliced.split("  - name").next().unwrap();
+    let one = |size: &str| {
+        let sliced =
+            sliced.replace("size: 5m, goodWhen: 98%", &format!("size: {size}, goodWhen: 90%"));
+        format!("  - name: slices-{size}{sliced}")
+    };
+    let head = SLOS.split("  - name").next().unwrap().to_owned();
+    let slos = ["5m", "7m", "90m", "200m", "1d"].map(one).concat();
+    let mut run = run_with(&folder, &(head + &slos));
+    let mut log = Log::new(&folder.path().join("logs"));
+    let (mut dice, mut now) = (Dice(17), BEGIN);
+    run.start(at(now)).await;
+    for minute in 0..1_500 {
+        now += 60;
+        log.write(&mut dice, now);
+        if dice.below(25) == 0 {
+            let late = i64::try_from(dice.below(12 * 3_600)).unwrap();
+            log.write(&mut dice, now - late);
+        }
+        if minute % 5 == 0 {
+            run.engine.as_mut().unwrap().tick(at(now)).await;
+        }
+        if minute % 250 == 249 {
+            run.engine.as_mut().unwrap().tick(at(now)).await;
+            run.compare(at(now)).await;
+        }
+    }
 }

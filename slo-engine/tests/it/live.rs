@@ -115,7 +115,7 @@ impl Run {
         views.iter().find(|view| *view.slo == *slo).unwrap().windows[0].clone()
     }
 
-    async fn expected(&self, now: DateTime<Utc>) -> Vec<BudgetView> {
+    async fn expected(&self, now: DateTime<Utc>) -> (Vec<BudgetView>, Vec<BudgetView>) {
         let mut declared = declared::read(&self.paths, None).unwrap();
         declared.exclusions.extend(self.requested.iter().map(|one| one.exclusion.clone()));
         let slos = declared.services.iter().flat_map(|s| s.slos.clone()).collect();
@@ -129,30 +129,57 @@ impl Run {
             exclusions: &declared.exclusions,
         };
         let mut all = oneshot::read(&question, &|_| {}).await;
-        oneshot::views(&question, &mut all)
+        (oneshot::views(&question, &mut all), oneshot::groups(&question, &mut all))
+    }
+
+    /// The groups, where there are no more than have a place of their own: then it does not matter in
+    /// which order they were seen.
+    pub(crate) async fn compare_groups(&self, now: DateTime<Utc>) {
+        let (_, expected) = self.expected(now).await;
+        let snapshot = self.snapshot();
+        let live: Vec<&Arc<BudgetView>> = snapshot.groups.iter().flatten().collect();
+        assert!(!live.is_empty());
+        for expected in &expected {
+            let same = |view: &&&Arc<BudgetView>| {
+                (&view.service, &view.slo, &view.group)
+                    == (&expected.service, &expected.slo, &expected.group)
+            };
+            let Some(live) = live.iter().find(same) else {
+                // Nothing of it lies in the longest window.
+                assert_eq!(expected.windows[0].bad, Some(0.0), "{:?} at {now}", expected.group);
+                continue;
+            };
+            for (a, b) in live.windows.iter().zip(&expected.windows) {
+                let of = format!("{} {:?} {} at {now}", live.slo, live.group, a.window);
+                assert_eq!(Self::numbers(a), Self::numbers(b), "{of}");
+            }
+            assert_eq!((&live.burn, live.state), (&expected.burn, expected.state), "{now}");
+        }
+    }
+
+    fn numbers(w: &WindowView) -> impl PartialEq + std::fmt::Debug + use<> {
+        (
+            w.from,
+            w.to,
+            w.bad,
+            w.total,
+            w.sli.map(f64::to_bits),
+            w.coverage,
+            w.partial,
+            w.assumed.to_bits(),
+            w.maturity.to_bits(),
+            w.bounds,
+            w.without_exclusions,
+            w.estimate.clone(),
+        )
     }
 
     pub(crate) async fn compare(&self, now: DateTime<Utc>) {
-        for (live, expected) in self.views().iter().zip(self.expected(now).await) {
+        for (live, expected) in self.views().iter().zip(self.expected(now).await.0) {
             assert_eq!(live.slo, expected.slo);
             for (a, b) in live.windows.iter().zip(&expected.windows) {
-                let numbers = |w: &slo_core::view::WindowView| {
-                    (
-                        w.from,
-                        w.to,
-                        w.bad,
-                        w.total,
-                        w.sli.map(f64::to_bits),
-                        w.coverage,
-                        w.partial,
-                        w.assumed.to_bits(),
-                        w.maturity.to_bits(),
-                        w.bounds,
-                        w.without_exclusions,
-                        w.estimate.clone(),
-                    )
-                };
-                assert_eq!(numbers(a), numbers(b), "{} {} at {now}", live.service, a.window);
+                let of = format!("{} {} at {now}", live.service, a.window);
+                assert_eq!(Self::numbers(a), Self::numbers(b), "{of}");
             }
             assert_eq!(live.burn, expected.burn, "{} at {now}", live.service);
             assert_eq!(live.state, expected.state, "{} at {now}", live.service);
@@ -162,16 +189,16 @@ impl Run {
 
 /// Slices are judged by minutes, which a start has to find again.
 const SLICES: &str = "apiVersion: headroom/v1\nkind: Service\nservice: slices\ntier: 2\nenvironment: production\nslos:\n\
-    \x20 - name: availability\n    objective: 99%\n    window: [2d, 6h]\n\
+    \x20 - name: availability\n    groupBy: [code]\n    objective: 99%\n    window: [2d, 6h]\n\
     \x20   budgeting: {timeslices: {size: 5m, goodWhen: 99.9%}}\n    indicator:\n      ratio:\n\
     \x20       total: http_requests_total{service=\"svc-0000\"}\n        bad: '{code=~\"5..\"}'\n";
 
 /// The same events read as one, from two sources, and with bad ones that come later.
 const APART: &str = "apiVersion: headroom/v1\nkind: Service\nservice: apart\ntier: 2\nenvironment: production\nslos:\n\
-    \x20 - {name: whole, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
+    \x20 - {name: whole, objective: 99%, window: [2d, 6h], groupBy: [code], indicator: {ratio: {\n\
     \x20     total: 'http_requests_total{service=\"svc-0001\"}',\n\
     \x20     bad: 'http_requests_total{service=\"svc-0001\",code=~\"5..\"}'}}}\n\
-    \x20 - {name: apart, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
+    \x20 - {name: apart, objective: 99%, window: [2d, 6h], groupBy: [code], indicator: {ratio: {\n\
     \x20     total: 'http_requests_total{service=\"svc-0001\"}',\n\
     \x20     bad: {source: second, selector: 'http_requests_total{service=\"svc-0001\",code=~\"5..\"}'}}}}\n\
     \x20 - {name: delayed, objective: 99%, window: [2d, 6h], indicator: {ratio: {\n\
@@ -203,6 +230,7 @@ async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
     run.engine.as_mut().unwrap().tick(at(now)).await;
     run.fill(at(now)).await;
     run.compare(at(now)).await;
+    run.compare_groups(at(now)).await;
     for step in 0..400 {
         now += 20 + i64::try_from(dice.below(80)).unwrap();
         run.engine.as_mut().unwrap().tick(at(now)).await;
@@ -219,6 +247,7 @@ async fn ticks_backfill_and_kills_count_what_one_read_of_the_past_counts() {
             run.engine.as_mut().unwrap().tick(at(now)).await;
             run.fill(at(now)).await;
             run.compare(at(now)).await;
+            run.compare_groups(at(now)).await;
             let [delayed, apart, whole] = ["delayed", "apart", "whole"].map(|slo| run.window(slo));
             assert_eq!((apart.bad, apart.total), (whole.bad, whole.total), "at {now}");
             assert_eq!(delayed.to, whole.to - TimeDelta::minutes(7));

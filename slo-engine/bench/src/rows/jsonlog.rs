@@ -10,7 +10,7 @@ use anyhow::Context;
 use headroom_bench::random::Random;
 use serde::Deserialize;
 use slo_core::filter::Filter;
-use slo_engine::source::jsonlog::{Jsonlog, Positions, Query};
+use slo_engine::source::jsonlog::{Index, Jsonlog, Positions, Query};
 
 use crate::report::{Figure, Must, Outcome};
 use crate::world::{END, Size, World};
@@ -95,7 +95,12 @@ fn queries() -> anyhow::Result<Vec<Query>> {
         for text in EACH {
             let what = Filter::parse(&text.replace("{}", &format!("svc-{service}")))
                 .map_err(|e| anyhow::anyhow!("{text}: {e}"))?;
-            queries.push(Query { index: Some("*".to_owned()), what, heartbeat: None, cuts: None });
+            queries.push(Query {
+                index: Some(Index::parse("*").map_err(anyhow::Error::msg)?),
+                what,
+                heartbeat: None,
+                cuts: None,
+            });
         }
     }
     Ok(queries)

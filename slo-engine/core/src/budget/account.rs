@@ -107,6 +107,12 @@ impl Account {
         &self.slo
     }
 
+    /// The burn windows that are kept.
+    #[must_use]
+    pub fn burns(&self) -> &[Span] {
+        &self.burns
+    }
+
     /// The minutes and hours of events, excluded ones too.
     #[must_use]
     pub const fn events(&self) -> &Ledger {
@@ -141,6 +147,22 @@ impl Account {
         }
     }
 
+    /// The hours whose minutes must be in memory before minutes of `hours` change: a slice of time
+    /// that lies in several hours is judged by all of its minutes.
+    #[must_use]
+    pub fn judged_with(&self, hours: &[i64]) -> Vec<i64> {
+        let Some((slicing, _)) = &self.slices else { return hours.to_vec() };
+        let around = |hour: &i64| {
+            let first = slicing.start(Minute(hour * 60));
+            let last = slicing.start(Minute(hour * 60 + 59)) + slicing.size;
+            first.hour()..=(last - 1).hour()
+        };
+        let mut all: Vec<i64> = hours.iter().flat_map(around).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Replaces a minute whole.
     pub fn replace(&mut self, minute: Minute, bucket: &Bucket) {
         self.events.replace(minute, bucket);
@@ -172,9 +194,19 @@ impl Account {
         for (at, placed) in self.place(to).iter().enumerate() {
             hours.extend(self.events.wants(at, placed.from, placed.to).map(Want));
         }
+        hours.extend(self.unjudged(to));
         hours.sort_unstable();
         hours.dedup();
         hours
+    }
+
+    /// The hours that slices to be judged begin or end in the middle of.
+    fn unjudged(&self, to: Minute) -> Vec<Want> {
+        let Some((slicing, judged)) = self.slicing().zip(self.judged_to) else { return Vec::new() };
+        let starts = std::iter::successors(Some(judged), |at| Some(*at + slicing.size));
+        let whole = starts.take_while(|start| *start + slicing.size <= to);
+        let hours = whole.flat_map(|start| [start.hour(), (start + slicing.size - 1).hour()]);
+        hours.filter(|hour| self.events.lacks(*hour)).map(Want).collect()
     }
 
     /// Judges the slices of minutes that were filled in behind what is judged, while they are in memory.
@@ -313,12 +345,15 @@ impl Account {
         let at = self.slo.windows.len() + self.burns.iter().position(|s| *s == span)?;
         let placed = self.placed(at)?;
         let mut sums = self.counted_sums(at);
-        // Whether a rate is known is a matter of measured minutes, also where slices are counted.
-        sums.measured = self.event_sums(at).measured;
+        // Whether a rate is known is a matter of measured minutes, and whether enough has gone wrong one
+        // of events, also where slices are counted.
+        let events = self.event_sums(at);
+        sums.measured = events.measured;
         let window = BurnWindow {
             minutes: span.as_minutes(),
             excluded: self.excluded_between(placed.from, placed.to),
             sums,
+            bad_events: events.bad(),
             young: self.first().is_some_and(|first| first > placed.from),
             longest_gap: BurnWindow::longest_gap(
                 self.counted_events().lumps(placed.from, placed.to),
@@ -340,7 +375,7 @@ impl Account {
             BurnView {
                 window: span.to_string().into(),
                 rate: window.filter(|_| !facts.faulty).and_then(|w| w.rate(self.slo.objective)),
-                bad: window.map_or(0, |w| w.sums.bad()),
+                bad: window.map_or(0, |w| w.bad_events),
             }
         };
         self.burns.iter().map(view).collect()

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::bucket::Sums;
 use crate::calendar::{self, Placed};
+use crate::exclusion::Excluded;
 use crate::forecast::{Expected, Repeat, Walk, usual_ratio};
 use crate::slo::Window;
 use crate::time::{Minute, Span};
@@ -257,7 +258,16 @@ impl<'a> Reading<'a> {
             horizon,
             repeat,
             bad_ratio,
+            excluded: self.coming_exclusions(slide.to, horizon),
         }
+    }
+
+    /// The minutes to come that will not count, as far as a forecast looks; where slices are counted,
+    /// those of whole slices.
+    fn coming_exclusions(&self, to: Minute, horizon: i64) -> Excluded {
+        let excluded = Excluded::new(self.account.excluded().within(to, to + horizon));
+        let slicing = self.account.slicing();
+        slicing.map_or_else(|| excluded.clone(), |slicing| excluded.whole_slices(slicing.size))
     }
 }
 
@@ -265,11 +275,41 @@ impl<'a> Reading<'a> {
 mod tests {
     use super::*;
     use crate::bucket::Bucket;
-    use crate::view::State;
+    use crate::view::{AlertState, State};
 
     const SERVICE: &str = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 1\n\
         environment: p\nslos:\n  - name: x\n    objective: 99%\n    window: 1d\n    indicator: \
         {ratio: {total: t_total, bad: '{status=\"500\"}'}}\n";
+
+    /// Two days of so many events a minute, of which those of the last minutes are bad.
+    fn outage(budgeting: &str, events: i64, minutes: i64) -> AlertState {
+        let text =
+            SERVICE.replace("window: 1d", &format!("window: 30d\n    budgeting: {budgeting}"));
+        let set = crate::spec::load(&[("a.yaml".to_owned(), text.into())]).unwrap();
+        let mut account = Account::new(set.services[0].slos[0].clone(), &[]);
+        for minute in 0..2_880 {
+            let good = if minute < 2_880 - minutes { events } else { 0 };
+            let bucket = Bucket { good, total: events, measured: true, ..Bucket::default() };
+            account.replace(Minute(minute), &bucket);
+        }
+        account.advance(Minute(2_880));
+        let now = Minute(2_880).start();
+        let view = account.view(Facts { now, data_until: Some(now), ..Facts::default() });
+        view.alerts.iter().find(|alert| &*alert.name == "page-fast").unwrap().state
+    }
+
+    #[test]
+    fn an_alert_on_slices_needs_ten_bad_events_and_not_ten_bad_slices() {
+        for budgeting in [
+            "{timeslices: {size: 5m, goodWhen: 99%}}",
+            "{ratioTimeslices: {size: 5m}}",
+            "occurrences",
+        ] {
+            assert_eq!(outage(budgeting, 100, 15), AlertState::Firing, "{budgeting}");
+            assert_eq!(outage(budgeting, 1, 15), AlertState::Firing, "{budgeting}: 15 bad events");
+            assert_eq!(outage(budgeting, 1, 9), AlertState::Inactive, "{budgeting}: 9 bad events");
+        }
+    }
 
     #[test]
     fn counts_that_cannot_be_trusted_are_no_data_and_not_100_percent() {

@@ -20,6 +20,10 @@ fn series(instance: &str, weights: Weights, samples: &[(i64, f64)]) -> Series {
     Series { target: target(instance), weights, kind: Kind::Counter, samples }
 }
 
+fn batch(series: u32, samples: &[Sample]) -> SeriesBatch<'_> {
+    SeriesBatch { series, samples, created: None, tail: None, counts: true }
+}
+
 /// Counts all series in batches that end at the given seconds. After each, what is gone for longer
 /// than a gap can be is forgotten, and registered anew when it comes back.
 fn counted(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> BTreeMap<Minute, Bucket> {
@@ -48,23 +52,13 @@ fn told_apart(all: &[Series], cuts: &[i64], starts: Starts<'_>) -> (Buckets, [Bu
             });
         }
         let known = ids.iter().zip(&slices);
-        let batch: Vec<SeriesBatch<'_>> = known
-            .filter_map(|(id, samples)| {
-                Some(SeriesBatch {
-                    series: (*id)?,
-                    samples,
-                    created: None,
-                    tail: None,
-                    counts: true,
-                })
-            })
-            .collect();
+        let batch: Vec<SeriesBatch<'_>> =
+            known.filter_map(|(id, samples)| Some(batch((*id)?, samples))).collect();
         let read_to = cut.min(1_200_000_000);
         let outcome = counter.fold(&batch, starts, read_to);
         out.extend(outcome.buckets);
         for of in outcome.subsets {
-            let is_odd = *of.subset == *subset("odd");
-            of_subsets[usize::from(is_odd)].extend(of.buckets);
+            of_subsets[usize::from(*of.subset == *subset("odd"))].extend(of.buckets);
         }
         for mark in outcome.marks {
             let bucket: &mut Bucket = out.entry(mark.minute).or_default();

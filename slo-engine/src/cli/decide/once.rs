@@ -46,6 +46,7 @@ impl Decide {
         let facts = Facts {
             dependencies: &of,
             calendars: &declared.calendars,
+            groups: of(name).unwrap_or_default(),
             ..Facts::of(service.map(Arc::as_ref), of(name).unwrap_or_default())
         };
         Ok(decide(&self.request(name, service), &facts, &declared.policies, at))
@@ -119,7 +120,9 @@ fn views(question: &Question<'_>) -> anyhow::Result<Vec<BudgetView>> {
     blocking(async {
         let progress = Progress::new("reading history");
         let mut all = oneshot::read(question, &|share| progress.show(share)).await;
-        oneshot::views(question, &mut all)
+        let mut views = oneshot::views(question, &mut all);
+        views.extend(oneshot::groups(question, &mut all));
+        views
     })
 }
 

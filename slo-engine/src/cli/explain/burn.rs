@@ -169,7 +169,7 @@ impl Judged<'_> {
                 Some(_) => {}
             }
         }
-        let (bad, least) = (self.long.sums.bad(), self.pair.min_bad);
+        let (bad, least) = (self.long.bad_events, self.pair.min_bad);
         if bad < least {
             return format!("{} bad events over {}, and it needs {least}", bad, self.pair.long);
         }

@@ -125,6 +125,26 @@ impl Engine {
         events.sums(Minute(newest - longest), end).total == 0
     }
 
+    /// Forgets subsets without an event in the longest window. Others take their places when the source
+    /// is opened the next time.
+    pub(super) fn retire_subsets(&mut self) {
+        for at in (0..self.subsets.len()).rev() {
+            let live = &self.subsets[at];
+            if !live.dirty.is_empty() || !self.is_over(live) {
+                continue;
+            }
+            let gone = self.subsets.swap_remove(at);
+            if let Some(apart) = &mut self.slos[gone.of].apart {
+                apart.subsets.remove(&gone.subset);
+            }
+            if let Some(moved) = self.subsets.get(at)
+                && let Some(apart) = &mut self.slos[moved.of].apart
+            {
+                apart.subsets.insert(moved.subset.clone(), at);
+            }
+        }
+    }
+
     /// Slices of groups are judged anew by their minutes, like those of SLOs.
     async fn load_slices_of_groups(&mut self) -> Result<(), StoreError> {
         for of in 0..self.slos.len() {
@@ -172,8 +192,14 @@ impl Engine {
     /// Takes what a read changed of an SLO's subsets.
     pub(super) async fn take_subsets(&mut self, of: usize, outcomes: &[OutcomeOf]) {
         for outcome in outcomes {
+            let changed = || outcome.buckets.iter().chain(&outcome.more);
+            let known = self.slos[of].apart.iter().any(|a| a.subsets.contains_key(&outcome.subset));
+            // What has no events is no group, also while its series are there.
+            if !known && changed().all(|(_, bucket)| bucket.is_empty()) {
+                continue;
+            }
             let at = self.subset_at(of, &outcome.subset);
-            let changed = outcome.buckets.iter().chain(&outcome.more);
+            let changed = changed();
             let mut hours: Vec<i64> = changed.map(|(minute, _)| minute.hour()).collect();
             hours.dedup();
             self.load_subset_hours(&[at], &hours).await;
@@ -261,8 +287,10 @@ impl Engine {
             let (Some(apart), Some(view)) = (&live.apart, &mut live.view) else { continue };
             let subsets = &self.subsets;
             let views = apart.subsets.values().filter_map(|at| subsets[*at].view.as_deref());
-            if let Some(finding) = spenders(view, views) {
-                Arc::make_mut(view).findings.push(finding);
+            let found = spenders(view, views).into_iter().chain(beyond_max(apart));
+            let found: Vec<Finding> = found.collect();
+            if !found.is_empty() {
+                Arc::make_mut(view).findings.extend(found);
             }
         }
     }
@@ -396,4 +424,25 @@ fn spenders<'a>(
     let message = format!("what is bad in {} is that of the groups {named}{more}", window.window);
     let numbers = spent.into_iter().take(NAMED).collect();
     Some(Finding { code: "groupsSpend".to_owned(), message, since: None, numbers })
+}
+
+/// Says that there are more groups, or more values of a label, than are counted for themselves.
+fn beyond_max(apart: &Apart) -> Option<Finding> {
+    let rest = apart.subsets.keys().filter(|subset| subset.is_rest());
+    let of: Vec<&str> = rest
+        .map(|subset| match &**subset {
+            Subset::Attribute(label, _) => label.as_str(),
+            Subset::Group(_) => "groups",
+        })
+        .collect();
+    if of.is_empty() {
+        return None;
+    }
+    let most = apart.cuts.most();
+    let message = format!(
+        "of {} there are more than `maxGroups` ({most}), or events without a value: those are counted together, as (other)",
+        of.join(", ")
+    );
+    let numbers = [("maxGroups".to_owned(), most as f64)].into();
+    Some(Finding { code: "groupsBeyondMax".to_owned(), message, since: None, numbers })
 }

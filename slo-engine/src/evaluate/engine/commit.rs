@@ -123,6 +123,7 @@ impl Engine {
         if self.forgotten.is_some_and(|at| now - at < TimeDelta::days(1)) {
             return;
         }
+        self.retire_subsets();
         let slos = self.declared.services.iter().flat_map(|s| &s.slos);
         let longest =
             slos.flat_map(|s| &s.windows).map(|w| calendar::longest(*w)).max().unwrap_or(0);

@@ -156,7 +156,7 @@ impl Engine {
     ) {
         let hours: Vec<i64> = hours.into_iter().collect();
         for hours in hours.chunks(AT_ONCE) {
-            let mut is_loaded = self.load_hours(&[at], hours).await;
+            let mut is_loaded = self.load_to_change(at, hours).await;
             for share in shares {
                 let theirs: BTreeSet<i64> =
                     hours.iter().flat_map(|hour| later(*hour, share.delay)).collect();

@@ -268,7 +268,7 @@ impl Engine {
     async fn fold(&mut self, source: usize, outcomes: &[(usize, Outcome)], opened: Minute) {
         for (place, outcome) in outcomes {
             let at = self.sources[source].slos[*place];
-            self.load_hours(&[at], &Self::hours_of(outcome)).await;
+            self.load_to_change(at, &Self::hours_of(outcome)).await;
             self.slos[at].take(outcome, opened);
             self.take_subsets(at, &outcome.subsets).await;
         }

@@ -1,5 +1,7 @@
 //! Budgets of logs at an instant, straight from a search cluster.
 
+use std::sync::Arc;
+
 use slo_core::budget::end_of;
 use slo_core::time::Minute;
 
@@ -8,6 +10,7 @@ use crate::evaluate::reading;
 use crate::source::elastic::Elastic;
 use crate::source::error::SourceError;
 use crate::source::intake::Fed;
+use crate::source::intake::logs::newest_of;
 
 /// Minutes that are asked for at once.
 const AT_ONCE: i64 = 3 * 1_440;
@@ -55,7 +58,7 @@ async fn take(
     let fed = |at: &usize| {
         let One { feeds, account, source, reading, .. } = &*all[*at];
         let rules = reading::rules(account.slo(), source);
-        Some((Fed::from((feeds.clone()?, rules)), reading.newest))
+        Some((Fed { feeds: feeds.clone()?, rules, apart: all[*at].apart() }, reading.newest))
     };
     let slos: Vec<(Fed, Option<i64>)> = mine.iter().filter_map(fed).collect();
     let slos: Vec<(&Fed, Option<i64>)> = slos.iter().map(|(fed, newest)| (fed, *newest)).collect();
@@ -67,6 +70,11 @@ async fn take(
             Ok(counted) => {
                 for (minute, bucket) in &counted.buckets {
                     one.account.replace(*minute, bucket);
+                }
+                for (subset, buckets) in counted.subsets {
+                    let newest = newest_of(&buckets);
+                    let found: Vec<_> = buckets.into_iter().collect();
+                    one.put(&Arc::new(subset), newest, &found);
                 }
                 one.reading.newest = one.reading.newest.max(counted.newest);
                 one.from = Some(from);

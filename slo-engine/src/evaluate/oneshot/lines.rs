@@ -9,7 +9,7 @@ use slo_core::plan::Feeds;
 use super::{One, Question};
 use crate::source::config::SourceConfig;
 use crate::source::intake::logs::{measure, weighed};
-use crate::source::jsonlog::source::queries;
+use crate::source::jsonlog::source::{of_subsets, queries};
 use crate::source::jsonlog::{Jsonlog, Polled, Positions, Query};
 
 /// Bytes that are read between two words about the progress.
@@ -26,7 +26,8 @@ pub(super) async fn read(
     let (mut asked, mut places) = (Vec::new(), Vec::new());
     for at in mine {
         let Some(Feeds::Logs(counts)) = all[*at].feeds.as_deref() else { continue };
-        match queries(counts, None) {
+        let apart = all[*at].apart();
+        match queries(counts, apart.as_ref().map(|apart| &apart.cuts)) {
             Err(reason) => all[*at].reading.last_error = Some(reason),
             Ok(mine) => {
                 places.push((*at, asked.len()..asked.len() + mine.len()));
@@ -61,11 +62,16 @@ fn take(one: &mut One, polled: &Polled, range: Range<usize>, at: DateTime<Utc>) 
     let newest: Option<Vec<i64>> = polled.newest[range.clone()].iter().copied().collect();
     let newest = newest.and_then(|all| all.into_iter().min());
     let newest = newest.map(|newest| newest.min(at.timestamp_millis()));
+    let groups: Vec<_> = of_subsets(polled.subsets[range.clone()].to_vec())
+        .into_iter()
+        .map(|(subset, found)| (subset, weighed(counts, &found)))
+        .collect();
     let mut buckets = weighed(counts, &polled.counts[range]);
     measure(&mut buckets, None, newest);
     for (minute, bucket) in buckets.range(..end_of(at)) {
         one.account.replace(*minute, bucket);
     }
+    one.put_all(groups, end_of(at));
     one.from = buckets.keys().next().copied();
     one.reading.newest = newest;
     one.reading.read_to = Some(at);

@@ -9,7 +9,7 @@ use slo_core::calendar;
 use slo_core::ledger::{Hour, Ledger};
 use slo_core::plan::shares;
 use slo_core::sli::Indicator;
-use slo_core::slo::{Slo, SloId};
+use slo_core::slo::{Gate, Slo, SloId};
 use slo_core::time::{Minute, Span};
 use slo_core::timeslice::Slicing;
 use slo_core::view::BudgetView;
@@ -104,6 +104,12 @@ impl History {
         if matches!(self.account.slo().indicator, Indicator::Composite(_)) {
             let slo = &self.id().slo;
             return Ok(Look::Gone(format!("{slo}: composites are not looked at in the past")));
+        }
+        if self.account.slo().gate == Gate::Groups {
+            let slo = &self.id().slo;
+            return Ok(Look::Gone(format!(
+                "{slo}: its groups decide, and groups are not looked at in the past"
+            )));
         }
         let Some(until) = until else {
             return Ok(Look::Known(Was { view: self.empty().into(), extremes: None }));

@@ -136,9 +136,14 @@ impl Intake {
     pub fn add_logs(&mut self, feed: &LogFeed, found: &Found) -> Outcome {
         let (before, newest) = self.saw(feed.slo, found.newest);
         let mut more = weighed(feed.counts(), &found.counts);
+        let begun = self.slos[feed.slo].began;
         let first = self.began(feed.slo, more.keys().next().copied());
         let since = before.map(|before| Minute::of_millis(before) + 1).or(first);
         measure(&mut more, since, newest);
+        // A line that is older than all before it tells that there were none since.
+        for minute in first.zip(begun).map_or(0..0, |(first, begun)| first.0..begun.0) {
+            more.entry(Minute(minute)).or_default().measured = true;
+        }
         let mut of = BTreeMap::new();
         for (subset, counts) in &found.subsets {
             self.add_to(feed.slo, &mut of, subset, weighed(feed.counts(), counts));
@@ -149,6 +154,13 @@ impl Intake {
         };
         let subsets = of.into_iter().map(added).collect();
         Outcome { more: more.into_iter().collect(), subsets, ..Outcome::default() }
+    }
+
+    /// Whether nothing is known of an SLO: neither events nor that its shipper lives.
+    #[must_use]
+    pub fn knows_nothing_of(&self, slo: usize) -> bool {
+        let unit = &self.slos[slo];
+        unit.newest.is_none() && unit.began.is_none()
     }
 
     /// Says since when an SLO is counted.
@@ -173,7 +185,8 @@ impl Intake {
 }
 
 /// The last millisecond of the newest minute with events.
-fn newest_of(buckets: &BTreeMap<Minute, Bucket>) -> Option<i64> {
+#[must_use]
+pub fn newest_of(buckets: &BTreeMap<Minute, Bucket>) -> Option<i64> {
     let newest = buckets.iter().rev().find(|(_, bucket)| !bucket.is_empty());
     newest.map(|(minute, _)| (*minute + 1).start_millis() - 1)
 }

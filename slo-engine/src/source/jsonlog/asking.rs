@@ -6,11 +6,10 @@ use std::io::{self, BufRead, Read};
 use slo_core::time::Minute;
 
 use super::file::Opened;
-use super::index::Index;
 use super::position::Position;
 use super::questions::Questions;
 use super::tally::{Refusal, Tally};
-use super::{OfSubsets, Polled, Query};
+use super::{Index, OfSubsets, Polled, Query};
 
 /// Longer lines are refused.
 const LONGEST: u64 = 1_000_000;
@@ -21,8 +20,7 @@ const SETTLED: i64 = 2_000;
 /// All queries, and what is known of them so far.
 pub(super) struct Asking {
     questions: Questions,
-    /// `None` for a query that cannot be asked.
-    asked: Vec<Option<Asked>>,
+    asked: Vec<Asked>,
     counts: Vec<BTreeMap<Minute, i64>>,
     /// Bytes that may still be read.
     left: u64,
@@ -47,24 +45,16 @@ impl Asked {
 
 impl Asking {
     pub(super) fn new(time_field: &str, queries: &[Query], limit: u64, now: i64) -> Self {
-        let (mut questions, mut polled) = (Questions::new(time_field), Polled::default());
-        let mut asked = Vec::new();
-        for query in queries {
-            match query.index.as_deref().map(Index::parse).transpose() {
-                Ok(index) => {
-                    let what = questions.add(&query.what);
-                    let heartbeat = query.heartbeat.as_ref().map(|filter| questions.add(filter));
-                    let cut = query.cuts.as_ref().map(|cuts| questions.tell_apart(what, cuts));
-                    asked.push(Some(Asked { index, what, heartbeat, cut }));
-                }
-                Err(problem) => {
-                    polled.problems.push(problem);
-                    asked.push(None);
-                }
-            }
-        }
-        polled.newest = vec![None; queries.len()];
-        polled.subsets = vec![OfSubsets::new(); queries.len()];
+        let mut questions = Questions::new(time_field);
+        let asked = queries.iter().map(|query| {
+            let what = questions.add(&query.what);
+            let heartbeat = query.heartbeat.as_ref().map(|filter| questions.add(filter));
+            let cut = query.cuts.as_ref().map(|cuts| questions.tell_apart(what, cuts));
+            Asked { index: query.index.clone(), what, heartbeat, cut }
+        });
+        let asked = asked.collect();
+        let (newest, subsets) = (vec![None; queries.len()], vec![OfSubsets::new(); queries.len()]);
+        let polled = Polled { newest, subsets, ..Polled::default() };
         let counts = vec![BTreeMap::new(); queries.len()];
         Self { questions: questions.connect(), asked, counts, left: limit, now, polled }
     }
@@ -81,23 +71,40 @@ impl Asking {
         self.polled
     }
 
+    /// Reads a file from a position to another one, and moves the first.
+    pub(super) fn read_to(
+        &mut self,
+        opened: &Opened,
+        position: &mut Position,
+        until: &Position,
+    ) -> io::Result<()> {
+        if position.offset >= until.offset || !opened.holds(until)? {
+            return Ok(());
+        }
+        self.read_part(opened, position, until.offset)
+    }
+
     /// Reads a file from a position on and moves that.
     pub(super) fn read(&mut self, opened: &Opened, position: &mut Position) -> io::Result<()> {
+        self.read_part(opened, position, u64::MAX)
+    }
+
+    fn read_part(&mut self, opened: &Opened, position: &mut Position, end: u64) -> io::Result<()> {
         if !opened.holds(position)? {
             return Ok(());
         }
         let mut tally = Tally::new(&self.questions, self.now);
         let mut next = position.clone();
-        let read = lines(opened, &mut next, &mut tally, &mut self.left);
+        let read = lines(opened, &mut next, &mut tally, (end, &mut self.left));
         opened.mark(&mut next)?;
         // Emptied and written anew in the meantime: what was read belongs nowhere.
         if !opened.holds(&next)? {
             return Ok(());
         }
         for (at, asked) in self.asked.iter().enumerate() {
-            let Some(asked) = asked.as_ref().filter(|asked| asked.is_about(&next.name)) else {
+            if !asked.is_about(&next.name) {
                 continue;
-            };
+            }
             for (minute, lines) in tally.counts(asked.what) {
                 *self.counts[at].entry(minute).or_default() += lines;
             }
@@ -122,16 +129,19 @@ impl Asking {
     }
 }
 
-/// Counts lines from a position on; whether all were read.
+/// Counts lines from a position up to an end; whether all were read.
 fn lines(
     opened: &Opened,
     position: &mut Position,
     tally: &mut Tally<'_>,
-    left: &mut u64,
+    (end, left): (u64, &mut u64),
 ) -> io::Result<bool> {
     let mut content = opened.content(position.offset)?;
     let mut line = Vec::new();
-    while *left > 0 {
+    while position.offset < end {
+        if *left == 0 {
+            return Ok(false);
+        }
         line.clear();
         content.by_ref().take(LONGEST + 1).read_until(b'\n', &mut line)?;
         let is_whole = line.ends_with(b"\n");
@@ -152,5 +162,5 @@ fn lines(
         position.advance(&line);
         *left = left.saturating_sub(line.len() as u64);
     }
-    Ok(false)
+    Ok(true)
 }

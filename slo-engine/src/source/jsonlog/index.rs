@@ -2,16 +2,16 @@
 
 use glob::Pattern;
 
-/// The pattern of a query; `None` is any file.
-#[derive(Debug)]
-pub(super) struct Index(Vec<Pattern>);
+/// Patterns over the names of files, with or without their endings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index(Vec<Pattern>);
 
 impl Index {
     /// Reads patterns with commas between them.
     ///
     /// # Errors
     /// What is wrong with one of them.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let pattern = |part: &str| {
             Pattern::new(part.trim())
                 .map_err(|e| format!("the index `{text}` is no pattern: {}; use * and ?", e.msg))

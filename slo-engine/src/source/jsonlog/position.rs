@@ -49,6 +49,27 @@ impl Positions {
         &self.0
     }
 
+    /// The same files, of which nothing was read.
+    #[must_use]
+    pub fn unread(&self) -> Self {
+        let unread = |position: &Position| Position {
+            offset: 0,
+            beginning: Vec::new(),
+            before: Vec::new(),
+            is_skipping: false,
+            ..position.clone()
+        };
+        Self(self.0.iter().map(unread).collect())
+    }
+
+    /// Each position with that of the same file in others which were made of these, or the reverse.
+    pub(super) fn pairs<'a>(
+        &'a mut self,
+        others: &'a Self,
+    ) -> impl Iterator<Item = (&'a mut Position, &'a Position)> {
+        self.0.iter_mut().zip(&others.0)
+    }
+
     pub(super) fn take(&mut self) -> Vec<Position> {
         std::mem::take(&mut self.0)
     }

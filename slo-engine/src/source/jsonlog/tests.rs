@@ -206,7 +206,7 @@ fn queries_are_about_the_files_of_their_index_also_when_those_are_renamed() {
     lab.write("orders-eu.json", lab.lines([0, 1]));
     lab.write("users.json.1", lab.lines([2]));
     let query = |index: Option<&str>, what: &str, heartbeat: Option<&str>| Query {
-        index: index.map(str::to_owned),
+        index: index.map(|index| Index::parse(index).unwrap()),
         what: filter(what),
         heartbeat: heartbeat.map(filter),
         cuts: None,

@@ -277,6 +277,22 @@ fn what_is_excluded_leaves_no_mark_on_when_a_budget_is_back() {
 }
 
 #[test]
+fn a_budget_lasts_longer_by_what_will_be_excluded() {
+    const END: i64 = 3 * 1_440;
+    let slices = "budgeting: {timeslices: {size: 5m, goodWhen: 99.9%}}, ";
+    // A tenth of the last hour's events is bad, and all of its slices. Of 432,000 events 4,320 may be, and
+    // one more each minute; of 8,640 slices 86, and one less when ten hours of them will be excluded.
+    for (keys, before, after) in [("", 414, 414 + 600), (slices, 375, 370 + 600)] {
+        let bad = |minute| if minute < END - 60 { 0 } else { 10 };
+        let mut account = account(&format!("window: 30d, {keys}{RATIO}"), END, bad);
+        let at = |minutes: i64| Some(Minute(MONDAY + END + minutes).start());
+        assert_eq!(view(&mut account, END).windows[0].exhausts_at, at(before), "{keys}");
+        account.exclude(&excluded(&[(END + 200, END + 800)]));
+        assert_eq!(view(&mut account, END).windows[0].exhausts_at, at(after), "{keys}");
+    }
+}
+
+#[test]
 fn of_an_hour_whose_minutes_are_gone_for_good_an_even_share_goes() {
     let mut account = Account::new(slo(&format!("window: 1d, {RATIO}")), &[]);
     for hour in 0..24 {

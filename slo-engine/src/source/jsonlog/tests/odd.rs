@@ -146,22 +146,6 @@ fn what_cannot_be_read_is_told_with_its_path_and_the_others_go_on() {
 }
 
 #[test]
-fn an_index_that_is_no_pattern_is_told_and_finds_nothing() {
-    let mut lab = Lab::new(&["*.log"]);
-    lab.write("x.log", lab.lines(0..5));
-    let query = |index: &str| Query {
-        index: Some(index.to_owned()),
-        what: filter("n : *"),
-        heartbeat: None,
-        cuts: None,
-    };
-    let polled = lab.source.poll(&mut lab.positions, &[query("a["), query("x")], ALL, lab.now);
-    assert!(polled.problems[0].contains("the index `a[` is no pattern"));
-    assert_eq!((polled.counts[0].len(), polled.newest[0]), (0, None));
-    assert_eq!(polled.counts[1].len(), 5);
-}
-
-#[test]
 fn links_lead_to_one_file_and_its_rotation_is_seen_where_it_lies() {
     let mut lab = Lab::new(&["links/*.log"]);
     fs::create_dir(lab.path("links")).unwrap();

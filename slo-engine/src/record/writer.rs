@@ -8,6 +8,7 @@ use budget_gate::decision::Recorded;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::chain::Head;
@@ -24,6 +25,9 @@ pub(super) const QUEUE: usize = 1_024;
 /// So many go into one transaction: beyond it the first would wait for the last.
 const TOGETHER: usize = 512;
 
+/// After so many bytes of records the database's log is moved into it.
+const LOG: usize = 2 << 20;
+
 /// How often ends of the chain are signed.
 const SIGNED_EVERY: TimeDelta = TimeDelta::hours(1);
 
@@ -39,6 +43,9 @@ pub(super) struct Writer {
     /// Number and instant of the newest signed head.
     signed: Option<(i64, DateTime<Utc>)>,
     failing: Arc<Failing>,
+    /// Bytes of records since the log was moved last, and the task that does it.
+    logged: usize,
+    moving: Option<JoinHandle<()>>,
 }
 
 impl Writer {
@@ -54,7 +61,18 @@ impl Writer {
         let newest = heads::newest_head(&store).await?;
         let signed = newest.map(|signed| (signed.head.seq, signed.at));
         let connection = Some(durable);
-        Ok(Self { store, clock, key, queue, connection, head, signed, failing })
+        Ok(Self {
+            store,
+            clock,
+            key,
+            queue,
+            connection,
+            head,
+            signed,
+            failing,
+            logged: 0,
+            moving: None,
+        })
     }
 
     /// Works until a stop, and then until nobody waits any more.
@@ -133,7 +151,17 @@ impl Writer {
         insert(connection, batch, &heads).await?;
         self.connection = Some(durable);
         self.head = head;
+        self.move_log(batch.iter().map(|waiting| waiting.entry.json.len()).sum());
         Ok(heads)
+    }
+
+    /// Moves the log into the database beside the next commits, when it has grown.
+    fn move_log(&mut self, written: usize) {
+        self.logged += written;
+        if self.logged >= LOG && self.moving.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.logged = 0;
+            self.moving = Some(tokio::spawn(self.store.clone().move_log()));
+        }
     }
 
     /// The connection to the file, taken out: it comes back when all went well.

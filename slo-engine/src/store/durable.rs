@@ -15,8 +15,8 @@ use super::{Store, StoreError, failed};
 pub(crate) struct Durable(SqliteConnection);
 
 /// Somebody waits for each commit of such a connection, and moving the log into the database takes many
-/// times as long as one. The ledger's commits do it each tick; only a log that grows beyond 64 MiB
-/// between two ticks is moved here.
+/// times as long as one: [`Store::move_log`] and the ledger's commits do that. Only a log of 64 MiB is
+/// moved here: what is left of it then is little, and it begins anew.
 const CHECKPOINT_PAGES: &str = "16384";
 
 /// Which file it is: another one may lie at its path one day.
@@ -58,6 +58,16 @@ impl Store {
         match Identity::of(&self.path)? == self.file {
             true => Ok(()),
             false => Err(StoreError::Replaced(self.path.clone())),
+        }
+    }
+}
+
+impl Store {
+    /// Moves what the log holds into the database while others go on writing to it.
+    pub(crate) async fn move_log(self) {
+        let moved = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.pool).await;
+        if let Err(error) = moved {
+            tracing::warn!(%error, "cannot move the log into the database, a later commit will");
         }
     }
 }

@@ -202,7 +202,7 @@ async fn a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_
 }
 
 #[tokio::test]
-async fn the_log_is_moved_into_the_database_by_the_ledger_and_not_by_who_is_waited_for() {
+async fn who_is_waited_for_does_not_move_the_log_into_the_database_and_the_ledger_does() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&format!("sqlite://{}/h.db", folder.path().display())).await.unwrap();
     sqlx::query("CREATE TABLE some (bytes BLOB)").execute(store.pool()).await.unwrap();

@@ -202,6 +202,25 @@ async fn callers_wait_no_longer_than_they_said_and_what_they_gave_up_is_not_writ
 }
 
 #[tokio::test]
+async fn the_log_is_moved_into_the_database_beside_the_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, recorder) = started(folder.path()).await;
+    let size = || std::fs::metadata(store.path()).unwrap().len();
+    let before = size();
+    for at in 0..40 {
+        let entry = Entry { json: vec![b'x'; 100_000], ..entry(&at.to_string()) };
+        recorder.record(entry, LONG).await.unwrap();
+    }
+    let grown = async {
+        while size() < before + 2_000_000 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG, grown).await.expect("it is moved");
+    recorder.record(entry("last"), LONG).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_fails_is_said_from_its_first_failure_to_the_next_record() {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (opened(folder.path()).await, Arc::new(FixedClock::at(now())));

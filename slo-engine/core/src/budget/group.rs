@@ -93,7 +93,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(60))]
+        #![proptest_config(ProptestConfig::with_cases(300))]
 
         /// A group's view is that of an SLO of its own, whose events are the group's and whose minutes
         /// are measured where the whole's are.

@@ -65,6 +65,18 @@ impl LeftOut {
         self.events.sum_up();
     }
 
+    /// What is left out of minutes `from..to`. Of a group it is measured where all events of its SLO are.
+    fn part_of(&self, whole: Option<&Ledger>, from: Minute, to: Minute) -> Sums {
+        let mut part = self.events.sums(from, to);
+        let Some(whole) = whole else { return part };
+        for minute in (from.0..to.0).map(Minute).filter(|minute| self.minutes.has(*minute)) {
+            let bucket = whole.bucket(minute).unwrap_or_default();
+            part.measured += i64::from(bucket.measured);
+            part.partial += i64::from(bucket.partial);
+        }
+        part
+    }
+
     /// Judges slices of `from..to` by what counts, as [`Slicing::judge`] has judged them by all. One whose
     /// minutes are all excluded is none.
     pub(super) fn judge(
@@ -75,7 +87,7 @@ impl LeftOut {
         judged: Minute,
     ) {
         for (start, end) in slicing.whole_between(events, (from, to), judged) {
-            let part = self.events.sums(start, end);
+            let part = self.part_of(events.whole, start, end);
             let is_out = self.minutes.count(start, end) == slicing.size;
             let by_all = slices.bucket(end - 1).unwrap_or_default();
             let mut sums = events.sums(start, end);

@@ -95,17 +95,14 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     Asked(asked): Asked<Listing>,
 ) -> Result<Response, Problem> {
-    let wanted = match asked.group {
-        None => Wanted::<3>::new(asked.limit, asked.cursor.as_deref())?,
-        Some(_) => Wanted::<3>::new(asked.limit, None)?,
-    };
     if let Some(tier) = asked.tier.filter(|tier| !(1..=4).contains(tier)) {
         return Err(Problem::bad("tier", format!("{tier} is not between 1 and 4")));
     }
-    let (snapshot, now) = (app.snapshot()?, app.now());
-    let services = snapshot.sorted_from(wanted.from()).filter(|f| asked.takes_service(f.service));
+    let (snapshot, now, cursor) = (app.snapshot()?, app.now(), asked.cursor.as_deref());
+    let takes = |found: &Found<'_>| asked.takes_service(found.service);
     if let Some(group) = asked.group.as_deref() {
-        let wanted = Wanted::<4>::new(asked.limit, asked.cursor.as_deref())?;
+        let wanted = Wanted::<4>::new(asked.limit, cursor)?;
+        let services = snapshot.sorted_from(wanted.from()).filter(takes);
         let groups: Vec<Group<'_>> = services.flat_map(|found| groups(found, None)).collect();
         let named = |of: &&Group<'_>| {
             group == "*" || of.view.group.as_ref().is_some_and(|it| it.is_named(group))
@@ -113,7 +110,8 @@ pub(super) async fn list(
         let taken = groups.iter().filter(named).filter(|of| asked.takes(of.view, now));
         return json(&wanted.page(taken.map(|of| (of.key(), of.view)), |view| view.at(now)));
     }
-    let views = services.flat_map(sorted);
+    let wanted = Wanted::<3>::new(asked.limit, cursor)?;
+    let views = snapshot.sorted_from(wanted.from()).filter(takes).flat_map(sorted);
     let taken = views.filter(|(_, view)| asked.takes(view, now));
     json(&wanted.page(taken, |view| view.at(now)))
 }

@@ -18,8 +18,9 @@ pub(super) struct Create {
     /// How people call it; it is shown as token:NAME in what it asked for
     #[arg(long)]
     name: String,
-    /// What it may do: decide, deploy, incident, exclude, override, kind:hotfix, kind:security, or
-    /// admin for everything; may be given several times
+    /// What it may do: decide, deploy, incident, exclude, override, kind:hotfix, kind:security,
+    /// adapter for a secret that stands in the address of an adapter, or admin for everything; may be
+    /// given several times
     #[arg(long = "scope", required = true, value_name = "SCOPE")]
     scopes: Vec<Scope>,
     /// For which services, such as orders or payment-*; for all when none is given

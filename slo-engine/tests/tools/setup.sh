@@ -2,19 +2,19 @@
 # Installs what the checks and tests need and this machine lacks; what is there is left alone.
 #   setup.sh          everything
 #   setup.sh lint     what `make lint` needs: rustfmt, clippy, a C compiler, cargo-deny
-#   setup.sh servers  what real servers need: Prometheus with promtool, VictoriaMetrics, python3
+#   setup.sh servers  what real servers need: Prometheus with promtool, Alertmanager, VictoriaMetrics, python3
 #   setup.sh search   what real search nodes need: Java, Maven, and Elasticsearch and OpenSearch themselves
 # Debian packages are installed as root or through `sudo -n`; else the command to type is named and the script fails.
-# Debian's packages bring services that listen on 9090 and 8428: here they are neither started nor enabled.
+# Debian's packages bring services that listen on 9090, 9093 and 8428: here they are neither started nor enabled.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 deny_version=0.20.2
-services=(prometheus victoria-metrics)
+services=(prometheus prometheus-alertmanager victoria-metrics)
 
 # "program package...": the program that must be on PATH, and what brings it.
 compiler_programs=("cc gcc libc6-dev")
-server_programs=("python3 python3" "prometheus prometheus" "promtool prometheus" "victoria-metrics victoria-metrics")
+server_programs=("python3 python3" "prometheus prometheus" "promtool prometheus" "victoria-metrics victoria-metrics" "prometheus-alertmanager prometheus-alertmanager")
 search_programs=("python3 python3" "java default-jre-headless" "mvn maven")
 
 has() { command -v "$1" >/dev/null 2>&1; }

@@ -110,11 +110,14 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(),
 /// Rows of 64 ledgers, by hour or day and shard.
 type Rows = BTreeMap<(i64, i64), Vec<u8>>;
 
+/// What is new in a row, by slot.
+type New<'a> = Vec<(u32, &'a [u8])>;
+
 async fn write_minutes(
     connection: &mut SqliteConnection,
     hours: &BTreeMap<(i64, u32), Vec<u8>>,
 ) -> Result<(), StoreError> {
-    let mut given: BTreeMap<(i64, i64), Vec<(u32, &[u8])>> = BTreeMap::new();
+    let mut given: BTreeMap<(i64, i64), New<'_>> = BTreeMap::new();
     for ((hour, ledger), bytes) in hours {
         let (shard, slot) = shard(*ledger);
         given.entry((*hour, shard)).or_default().push((slot, bytes));
@@ -127,7 +130,7 @@ async fn write_minutes(
         some.map(|(key, _)| *key).collect(),
     )
     .await?;
-    let row = |(key, slots): (_, Vec<_>)| {
+    let row = |(key, slots): (_, New<'_>)| {
         let old = there.get(&key).map_or(&[][..], Vec::as_slice);
         Ok((key, chunk::pack(old, &slots).map_err(damaged("minutes"))?))
     };
@@ -170,7 +173,7 @@ fn with_hours(old: &[u8], days: &BTreeMap<u32, HoursOfDay>) -> Result<Vec<u8>, S
         hours.iter().for_each(|(hour, sums)| day.set(*hour, sums));
         new.push((*slot, day.pack()));
     }
-    let new: Vec<(u32, &[u8])> = new.iter().map(|(slot, day)| (*slot, &day[..])).collect();
+    let new: New<'_> = new.iter().map(|(slot, day)| (*slot, &day[..])).collect();
     chunk::pack(old, &new)
 }
 

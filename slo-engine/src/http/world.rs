@@ -119,7 +119,7 @@ fn view(slo: &Arc<Slo>, declared: &Declared) -> BudgetView {
         data_until,
         newest: data_until.map(Minute::of),
         stale_after: Some(Span::minutes(5)),
-        sources: vec![source],
+        sources: [source].into(),
         asks: &declared.asks,
         ..Facts::default()
     })

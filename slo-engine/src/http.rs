@@ -113,6 +113,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(adapters::admission::call_by_secret))
         .routes(routes!(adapters::alertmanager::call))
         .routes(routes!(adapters::github::call))
+        .routes(routes!(adapters::gitlab::call))
         .routes(routes!(adapters::terraform::call))
         .routes(routes!(ui::decisions::list))
         .routes(routes!(ui::decisions::show))

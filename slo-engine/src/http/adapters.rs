@@ -23,10 +23,12 @@ pub(super) mod argo_rollouts;
 pub(super) mod callbacks;
 pub(super) mod flagger;
 pub(super) mod github;
+pub(super) mod gitlab;
 mod mapping;
 pub(super) mod outgoing;
 mod own;
 pub(super) mod terraform;
+mod waiting;
 
 pub use mapping::{Adapters, Renamed};
 

@@ -177,17 +177,23 @@ impl World {
     }
 
     pub(super) async fn before_the_first_snapshot() -> Self {
-        Self::with_adapters(Adapters::default()).await
+        let folder = tempfile::tempdir().unwrap();
+        Self::over(folder, now(), Adapters::default(), None).await
     }
 
-    /// The same with adapters that are configured so; what they are asked is answered.
+    /// As [`World::new`], with adapters that are configured so.
     pub(super) async fn with_adapters(adapters: Adapters) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::over(folder, now(), adapters).await
+        Self::over(folder, now(), adapters, Some(snapshot())).await
     }
 
     /// A server over the database in a folder.
-    async fn over(folder: TempDir, at: DateTime<Utc>, adapters: Adapters) -> Self {
+    async fn over(
+        folder: TempDir,
+        at: DateTime<Utc>,
+        adapters: Adapters,
+        snapshot: Option<Snapshot>,
+    ) -> Self {
         let client = client();
         let store = Store::open(&format!("sqlite://{}/h.db", folder.path().display())).await;
         let (store, clock) = (store.unwrap(), Arc::new(FixedClock::at(at)));
@@ -207,6 +213,7 @@ impl World {
             adapters,
             tick: Span::seconds(15),
         });
+        snapshot.into_iter().for_each(|snapshot| shared.latest.publish(snapshot));
         let (router, callbacks) = start(shared.clone());
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(callbacks.run(stopped));
@@ -235,9 +242,7 @@ impl World {
         let at = self.clock.now();
         self.stop.send_replace(true);
         self.shared.gate.recorder().stop().await;
-        let world = Self::over(self.folder, at, self.shared.adapters.clone()).await;
-        world.shared.latest.publish(snapshot());
-        world
+        Self::over(self.folder, at, self.shared.adapters.clone(), Some(snapshot())).await
     }
 
     /// Where it listens, as `http://` and a port.

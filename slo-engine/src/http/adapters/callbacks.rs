@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{github, terraform};
+use super::{github, gitlab, terraform};
 use crate::gate::id;
 use crate::http::app::App;
 use crate::http::problem::Problem;
@@ -86,7 +86,10 @@ impl Callbacks {
             return;
         }
         let (mut running, mut busy) = (JoinSet::new(), HashSet::new());
-        let mut finds = tokio::spawn(github::find_lost(app.clone()));
+        let finds = [
+            tokio::spawn(github::find_lost(app.clone())),
+            tokio::spawn(gitlab::find_blocked(app.clone())),
+        ];
         loop {
             let pause = begin(&app, &mut running, &mut busy).await;
             tokio::select! {
@@ -94,10 +97,9 @@ impl Callbacks {
                 () = app.callbacks.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 Some(told) = running.join_next() => drop(told.map(|target| busy.remove(&target))),
-                _ = &mut finds => break,
             }
         }
-        finds.abort();
+        finds.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -130,6 +132,7 @@ async fn deliver(app: Arc<App>, one: Callback) -> String {
     let step = match one.adapter.as_str() {
         terraform::NAME => terraform::step(&app, &one).await,
         github::NAME => github::step(&app, &one).await,
+        gitlab::NAME => gitlab::step(&app, &one).await,
         other => Ok(Step::Done(format!("no adapter is called {other}"))),
     };
     let (store, now) = (&app.shared.store, app.now());

@@ -9,15 +9,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use budget_gate::deployment::is_version;
-use budget_gate::{Decision, Verdict, text};
+use budget_gate::{Verdict, text};
 use chrono::TimeDelta;
 use ring::hmac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::callbacks::{Failed, Step, accept, read, written};
-use super::mapping::{Mapping, Renamed, Whereabouts, renamed};
-use super::{Question, ask, look, own};
+use super::mapping::{Renamed, Whereabouts, renamed};
+use super::waiting::{MOST, OnDeny, judged};
+use super::{Question, own};
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::openapi::{NotFound, Unread};
@@ -36,12 +37,8 @@ pub(super) const NAME: &str = "github";
 
 const EVENT: &str = "deployment_protection_rule";
 
-/// The most letters of a comment.
-const MOST: usize = 1_000;
 /// GitHub takes so many reports of one deployment.
 const REPORTS: u32 = 10;
-/// How often a deployment that waits is looked at.
-const AGAIN: TimeDelta = TimeDelta::minutes(1);
 /// GitHub ends what waits for longer.
 const GIVE_UP: TimeDelta = TimeDelta::days(31);
 
@@ -65,16 +62,6 @@ pub struct GitHub {
     pub services: Vec<Renamed>,
     /// What GitHub's environments are called here.
     pub environments: Vec<Renamed>,
-}
-
-/// What a refusal does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum OnDeny {
-    /// The deployment waits, with a comment, until the gate opens.
-    Wait,
-    /// The deployment is rejected.
-    Reject,
 }
 
 impl Default for GitHub {
@@ -287,8 +274,9 @@ pub(super) async fn step(app: &App, one: &Callback) -> Result<Step, Failed> {
     if let Some(answer) = &before.answer {
         return answered(app, &waiting, answer).await;
     }
-    let judged = judged(app, &waiting, before.verdict).await?;
-    let Judged { verdict, comment, .. } = &judged;
+    let question = waiting.question(&app.shared.adapters.github);
+    let judged = judged(app, NAME, question, before.verdict).await?;
+    let (verdict, comment) = (&judged.verdict, &judged.comment);
     let state = match (verdict.allows(), app.shared.adapters.github.on_deny) {
         (true, _) => Some("approved"),
         (false, OnDeny::Reject) => Some("rejected"),
@@ -310,8 +298,7 @@ pub(super) async fn step(app: &App, one: &Callback) -> Result<Step, Failed> {
             _ => return Ok(Step::Done(format!("it no longer waits: {}", reply.said()))),
         }
     }
-    let opens = judged.opens.filter(|at| *at > now).unwrap_or(now + AGAIN);
-    Ok(Step::Later { at: opens.min(now + AGAIN), progress: written(&progress) })
+    Ok(Step::Later { at: judged.again(now), progress: written(&progress) })
 }
 
 async fn answered(app: &App, waiting: &Waiting, answer: &Review) -> Result<Step, Failed> {
@@ -322,46 +309,6 @@ async fn answered(app: &App, waiting: &Waiting, answer: &Review) -> Result<Step,
         _ if reply.is_passing() => Err(Failed(reply.said())),
         // Answered before, by a try of which we do not know, or ended meanwhile.
         _ => Ok(Step::Done(format!("{state}; it no longer waits: {}", reply.said()))),
-    }
-}
-
-/// What the gate says now.
-struct Judged {
-    verdict: Verdict,
-    comment: String,
-    opens: Option<chrono::DateTime<chrono::Utc>>,
-}
-
-impl Judged {
-    fn of(decision: &Decision) -> Self {
-        let opens = decision.unblocks.as_ref().and_then(|unblocks| unblocks.at);
-        let comment = text::one_line(decision, MOST);
-        Self { verdict: decision.verdict, comment, opens }
-    }
-}
-
-/// A decision is recorded when it is the first, or another one than before: what waits for a day is not
-/// recorded every minute.
-async fn judged(app: &App, waiting: &Waiting, before: Option<Verdict>) -> Result<Judged, Failed> {
-    let (question, caller) = (waiting.question(&app.shared.adapters.github), own::caller(NAME));
-    let mapping = Mapping::default();
-    let asked = match before {
-        Some(before) => match look(app, &caller, &mapping, question.clone()) {
-            Ok(same) if same.verdict == before => return Ok(Judged::of(&same)),
-            Ok(_) => ask(app, &caller, &mapping, question).await,
-            Err(problem) => Err(problem),
-        },
-        None => ask(app, &caller, &mapping, question).await,
-    };
-    match asked {
-        Ok(answer) => Ok(Judged::of(&answer.decision)),
-        Err(problem) if problem.status().is_server_error() => {
-            Err(Failed(problem.detail().to_owned()))
-        }
-        Err(problem) => {
-            let comment = format!("UNKNOWN: {}", problem.detail());
-            Ok(Judged { verdict: Verdict::Unknown, comment, opens: None })
-        }
     }
 }
 

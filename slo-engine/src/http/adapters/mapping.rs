@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alertmanager::Alertmanager;
 use super::github::GitHub;
+use super::gitlab::GitLab;
 use super::terraform::Terraform;
 use crate::declared::Declared;
 
@@ -20,6 +21,8 @@ pub struct Adapters {
     pub alertmanager: Alertmanager,
     /// Deployment protection rules.
     pub github: GitHub,
+    /// External status checks, and approvals of deployments.
+    pub gitlab: GitLab,
     /// Run tasks.
     pub terraform: Terraform,
 }
@@ -27,7 +30,10 @@ pub struct Adapters {
 impl Adapters {
     /// Whether there is an adapter that answers by a call of its own.
     pub(super) fn call_back(&self) -> bool {
-        self.github.webhook_secret.is_some() || self.terraform.hmac_key.is_some()
+        self.github.webhook_secret.is_some()
+            || self.gitlab.secret.is_some()
+            || !self.gitlab.projects.is_empty()
+            || self.terraform.hmac_key.is_some()
     }
 }
 

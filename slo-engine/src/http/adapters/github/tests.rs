@@ -4,11 +4,12 @@ use ring::hmac;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 
+use super::GitHub;
 use super::access::rsa;
-use super::{GitHub, OnDeny};
 use crate::http::Adapters;
 use crate::http::adapters::twin::{Call, Twin};
-use crate::http::world::{Answer, World, answer, client, snapshot};
+use crate::http::adapters::waiting::OnDeny;
+use crate::http::world::{Answer, World, answer, client};
 use crate::source::config::Secret;
 
 const PATH: &str = "/v1/adapters/github";
@@ -69,7 +70,6 @@ async fn world(on_deny: OnDeny, repositories: &[&str]) -> (World, Twin) {
         ..GitHub::default()
     };
     let world = World::with_adapters(Adapters { github: config, ..Adapters::default() }).await;
-    world.shared.latest.publish(snapshot());
     (world, twin)
 }
 

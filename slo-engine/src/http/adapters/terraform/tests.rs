@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::Terraform;
 use crate::http::Adapters;
 use crate::http::adapters::twin::Twin;
-use crate::http::world::{Answer, World, answer, client, snapshot};
+use crate::http::world::{Answer, World, answer, client};
 use crate::source::config::Secret;
 use ring::hmac;
 
@@ -18,7 +18,6 @@ async fn world() -> (World, Twin) {
         ..Terraform::default()
     };
     let world = World::with_adapters(Adapters { terraform: config, ..Adapters::default() }).await;
-    world.shared.latest.publish(snapshot());
     (world, twin)
 }
 

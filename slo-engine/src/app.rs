@@ -22,6 +22,7 @@ use crate::evaluate::snapshot::Latest;
 use crate::gate::Gate;
 use crate::http::{self, Certificate};
 use crate::nightly::Nightly;
+use crate::oidc::Verifier;
 use crate::record::Recorder;
 use crate::schedule::Ticks;
 use crate::store::Store;
@@ -116,6 +117,7 @@ async fn share(
         clock: clock.clone(),
         gate: Arc::new(gate.await?),
         tokens: Tokens::start(store.clone(), config.gate.rate_limit).await?,
+        oidc: Verifier::new(&config.oidc, config.gate.rate_limit),
         reads_are_open: at.ip().is_loopback() && config.server.public_url.is_none(),
         adapters: config.adapters.clone(),
         tick: config.schedule.tick,

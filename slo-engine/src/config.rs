@@ -12,6 +12,7 @@ use slo_core::time::Span;
 use thiserror::Error;
 
 use crate::http::{Adapters, TlsFiles};
+use crate::oidc::Oidc;
 use crate::record::signing::Signing;
 use crate::source::config::{SourceConfig, span_text};
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub schedule: Schedule,
     /// What callers with a wire of their own call services and environments.
     pub adapters: Adapters,
+    /// Whose job tokens are accepted.
+    pub oidc: Oidc,
     /// What the engine says about itself.
     pub telemetry: Telemetry,
 }
@@ -127,6 +130,7 @@ impl Default for Config {
             sources: vec![SourceConfig::default()],
             schedule: Schedule::default(),
             adapters: Adapters::default(),
+            oidc: Oidc::default(),
             telemetry: Telemetry::default(),
         }
     }

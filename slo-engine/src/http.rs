@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use crate::clock::Clock;
 use crate::evaluate::snapshot::Latest;
 use crate::gate::Gate;
+use crate::oidc::Verifier;
 use crate::store::Store;
 use crate::token::Tokens;
 use app::App;
@@ -45,7 +46,7 @@ mod slos;
 mod tls;
 mod ui;
 #[cfg(test)]
-mod world;
+pub(crate) mod world;
 
 pub use adapters::callbacks::Callbacks;
 pub use adapters::{Adapters, Renamed};
@@ -64,6 +65,8 @@ pub struct Shared {
     pub gate: Arc<Gate>,
     /// Who may ask.
     pub tokens: Tokens,
+    /// Job tokens of CI systems.
+    pub oidc: Verifier,
     /// Whether whoever reaches the server may read.
     pub reads_are_open: bool,
     /// What callers with a wire of their own call services and environments.

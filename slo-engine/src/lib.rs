@@ -11,6 +11,7 @@ pub mod files;
 pub mod gate;
 pub mod http;
 mod nightly;
+pub mod oidc;
 pub mod record;
 pub mod replay;
 pub mod schedule;

@@ -15,6 +15,7 @@ mod bucket;
 mod cache;
 mod stored;
 
+pub(crate) use bucket::Bucket;
 pub use cache::{Refused, Tokens};
 pub use stored::{Asked, Made, NotMade, Revoked, StoredToken, create, list, revoke};
 

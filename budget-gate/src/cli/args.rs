@@ -40,7 +40,9 @@ pub(crate) struct Engine {
     /// Where the engine listens
     #[arg(long, env = "HEADROOM_URL", value_parser = url)]
     pub(crate) url: Url,
-    /// A machine token; an argument can be seen by whoever else is on the machine, the variable not
+    /// A machine token, or a job token of the CI system; an argument can be seen by whoever else is on
+    /// the machine, the variable not. A job of GitHub Actions that may have a job token (`id-token:
+    /// write`) gets one itself
     #[arg(long, env = "HEADROOM_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
     /// How long to try until an answer is there

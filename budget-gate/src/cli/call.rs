@@ -57,7 +57,7 @@ impl Call {
     ///
     /// # Errors
     /// The client cannot be made, or the token can be none.
-    pub(crate) fn request(&self, engine: &Engine) -> Result<RequestBuilder, Failure> {
+    pub(crate) fn request(&self, token: Option<&str>) -> Result<RequestBuilder, Failure> {
         let agent = concat!("budget-gate/", env!("CARGO_PKG_VERSION"));
         let client = Client::builder().redirect(Policy::none()).user_agent(agent).build();
         let client = client.map_err(|e| Failure::Unreachable(super::client::reasons(&e)))?;
@@ -66,7 +66,7 @@ impl Call {
         if let Some(body) = &self.body {
             request = request.json(body);
         }
-        match engine.token.as_deref().map(str::trim).filter(|token| !token.is_empty()) {
+        match token {
             Some(token) => Ok(request.header(reqwest::header::AUTHORIZATION, bearer(token)?)),
             None => Ok(request),
         }

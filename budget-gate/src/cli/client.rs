@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::args::Engine;
 use super::call::{Call, Repeat};
+use super::job::token;
 use super::problem::Problem;
 
 /// Larger answers are not read.
@@ -71,7 +72,10 @@ pub(crate) async fn ask<T>(
     read: impl Fn(&Answer) -> Result<T, String>,
 ) -> Result<T, Failure> {
     let deadline = Instant::now() + engine.timeout;
-    let request = call.request(engine)?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let token = timeout_at(deadline, token(engine, &variable)).await;
+    let token = token.map_err(|_| too_late(engine.timeout, None, Repeat::Always))??;
+    let request = call.request(token.as_deref())?;
     let mut pause = PAUSES[0];
     let mut last: Option<Failure> = None;
     loop {

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+mod token;
 mod told;
 
+pub(crate) use token::token;
 pub(crate) use told::Told;
 
 /// How an environment variable is read; empty ones are absent.

@@ -23,6 +23,34 @@ fn read(file: &Path) -> String {
 }
 
 #[test]
+fn a_job_of_github_that_has_no_token_gets_its_own_for_this_engine() {
+    let github = Engine::replying(vec![json(200, r#"{"count": 1, "value": "eyJ.of.job"}"#)]);
+    let engine = Engine::replying(vec![json(201, &recorded("allow"))]);
+    let address = format!("{}/token?api-version=2", github.url);
+    let job = [
+        ("HEADROOM_URL", engine.url.as_str()),
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", address.as_str()),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-the-runner"),
+    ];
+    let output = gate(&["check", "--service", "orders"], &[&GITHUB[..8], &job].concat());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let asked = github.asked().remove(0);
+    let audience = engine.url.replace(':', "%3A").replace('/', "%2F");
+    assert!(
+        asked.starts_with(&format!("GET /token?api-version=2&audience={audience} ")),
+        "{asked}"
+    );
+    assert_eq!(header(&asked, "authorization").as_deref(), Some("Bearer of-the-runner"));
+    let told = engine.asked().remove(0);
+    assert_eq!(header(&told, "authorization").as_deref(), Some("Bearer eyJ.of.job"));
+    let refusing = Engine::replying(vec![json(403, "{}")]);
+    let job = [job[0], ("ACTIONS_ID_TOKEN_REQUEST_URL", refusing.url.as_str()), job[2]];
+    let output = gate(&["check", "--service", "orders"], &[&GITHUB[..8], &job].concat());
+    assert_eq!(code(&output), 30);
+    assert!(stderr(&output).contains("GitHub gives no job token"), "{}", stderr(&output));
+}
+
+#[test]
 fn in_github_actions_all_is_found_told_summarised_annotated_and_handed_on() {
     let folder = folder("actions");
     let (summary, values) = (folder.join("summary"), folder.join("output"));

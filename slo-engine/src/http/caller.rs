@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::app::App;
 use super::problem::Problem;
+use crate::oidc::NotAccepted;
 use crate::token::{Principal, Refused, Scope};
 
 /// Whoever asks has a valid token.
@@ -101,6 +102,10 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Principal>, 
             token create`";
         return Err(Problem::unauthorized(said));
     };
+    // A job token has three parts; a machine token has none.
+    if bearer.contains('.') {
+        return by_job(app, bearer).await;
+    }
     let checked = app.shared.tokens.check(bearer, app.now()).await;
     let principal = checked.map_err(|refused| match refused {
         Refused::TooOften { retry_after } => too_often(retry_after),
@@ -115,6 +120,18 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Principal>, 
     Ok(principal)
 }
 
+async fn by_job(app: &App, token: &str) -> Result<Arc<Principal>, Problem> {
+    app.shared.oidc.check(token, app.now()).await.map_err(|refused| match refused {
+        NotAccepted::TooOften { retry_after, .. } => too_often(retry_after),
+        NotAccepted::Unreadable(_) => Problem::unavailable(refused.to_string()).again_after(30),
+        NotAccepted::Wrong(_) => Problem::unauthorized(refused.to_string()),
+    })
+}
+
+/// Paths whose callers sign what they send.
+pub(super) const SIGNED: [&str; 3] =
+    ["/v1/adapters/github", "/v1/adapters/gitlab", "/v1/adapters/terraform"];
+
 /// Paths that tell nothing of anybody's services.
 pub(super) const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
@@ -124,7 +141,8 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if OPEN.contains(&request.uri().path()) || has_secret(request.extensions()) {
+    let path = request.uri().path();
+    if OPEN.contains(&path) || SIGNED.contains(&path) || has_secret(request.extensions()) {
         return next.run(request).await;
     }
     match authenticate(&app, request.headers()).await {

@@ -22,6 +22,7 @@ use crate::config::RateLimit;
 use crate::declared::Declared;
 use crate::evaluate::snapshot::{Latest, Snapshot};
 use crate::gate::Gate;
+use crate::oidc::{Oidc, Verifier};
 use crate::record::signing::Signing;
 use crate::record::{Recorder, Records};
 use crate::store::Store;
@@ -80,7 +81,7 @@ slos: [{name: no-data, objective: 99.9%, indicator: {ratio: {total: t, bad: b}}}
 "#;
 
 /// When the snapshot was made.
-pub(super) fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     "2026-11-21T10:00:00Z".parse().unwrap()
 }
 
@@ -146,14 +147,14 @@ static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
 });
 
 /// What the spec above says, evaluated at [`now`].
-pub(super) fn snapshot() -> Snapshot {
+pub(crate) fn snapshot() -> Snapshot {
     SNAPSHOT.clone()
 }
 
 /// A running server.
-pub(super) struct World {
-    pub(super) shared: Arc<Shared>,
-    pub(super) clock: Arc<FixedClock>,
+pub(crate) struct World {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Arc<FixedClock>,
     client: Client,
     address: String,
     folder: TempDir,
@@ -161,39 +162,51 @@ pub(super) struct World {
     stop: watch::Sender<bool>,
 }
 
+/// What is not as it usually is.
+#[derive(Default)]
+struct Setup {
+    adapters: Adapters,
+    oidc: Oidc,
+    /// What is published before anything runs.
+    snapshot: Option<Snapshot>,
+    /// Whether reads need a token.
+    is_closed: bool,
+}
+
 /// What it answered.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl World {
     /// Half a minute of ticks after the snapshot that [`snapshot`] gives.
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = Self::before_the_first_snapshot().await;
         world.shared.latest.publish(snapshot());
         world
     }
 
-    pub(super) async fn before_the_first_snapshot() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self::over(folder, now(), Adapters::default(), None).await
+    pub(crate) async fn before_the_first_snapshot() -> Self {
+        Self::over(tempfile::tempdir().unwrap(), now(), Setup::default()).await
     }
 
     /// As [`World::new`], with adapters that are configured so.
-    pub(super) async fn with_adapters(adapters: Adapters) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self::over(folder, now(), adapters, Some(snapshot())).await
+    pub(crate) async fn with_adapters(adapters: Adapters) -> Self {
+        let setup = Setup { adapters, snapshot: Some(snapshot()), ..Setup::default() };
+        Self::over(tempfile::tempdir().unwrap(), now(), setup).await
+    }
+
+    /// The same on an address that others reach, with job tokens.
+    pub(crate) async fn closed(adapters: Adapters, oidc: Oidc) -> Self {
+        let setup = Setup { adapters, oidc, snapshot: Some(snapshot()), is_closed: true };
+        Self::over(tempfile::tempdir().unwrap(), now(), setup).await
     }
 
     /// A server over the database in a folder.
-    async fn over(
-        folder: TempDir,
-        at: DateTime<Utc>,
-        adapters: Adapters,
-        snapshot: Option<Snapshot>,
-    ) -> Self {
+    async fn over(folder: TempDir, at: DateTime<Utc>, setup: Setup) -> Self {
+        let Setup { adapters, oidc, snapshot, is_closed } = setup;
         let client = client();
         let store = Store::open(&format!("sqlite://{}/h.db", folder.path().display())).await;
         let (store, clock) = (store.unwrap(), Arc::new(FixedClock::at(at)));
@@ -209,7 +222,8 @@ impl World {
             store,
             clock: clock.clone(),
             gate: Arc::new(gate),
-            reads_are_open: true,
+            oidc: Verifier::new(&oidc, limit),
+            reads_are_open: !is_closed,
             adapters,
             tick: Span::seconds(15),
         });
@@ -222,7 +236,7 @@ impl World {
     }
 
     /// Publishes a snapshot with other policies and exclusions, as documents.
-    pub(super) fn declares(&self, text: &str) {
+    pub(crate) fn declares(&self, text: &str) {
         let documents: Vec<_> =
             yaml::documents("more.yaml", text.as_bytes()).into_iter().map(Result::unwrap).collect();
         let mut snapshot = (*self.shared.latest.get().unwrap()).clone();
@@ -238,48 +252,50 @@ impl World {
     }
 
     /// Another server over the same database, at the same time.
-    pub(super) async fn restarted(self) -> Self {
+    pub(crate) async fn restarted(self) -> Self {
         let at = self.clock.now();
         self.stop.send_replace(true);
         self.shared.gate.recorder().stop().await;
-        Self::over(self.folder, at, self.shared.adapters.clone(), Some(snapshot())).await
+        let adapters = self.shared.adapters.clone();
+        let setup = Setup { adapters, snapshot: Some(snapshot()), ..Setup::default() };
+        Self::over(self.folder, at, setup).await
     }
 
     /// Where it listens, as `http://` and a port.
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
     /// What was recorded.
-    pub(super) fn records(&self) -> Records {
+    pub(crate) fn records(&self) -> Records {
         Records::of(self.shared.store.clone())
     }
 
     /// Keeps everybody else from writing to the database while what is returned lives.
-    pub(super) async fn block(&self) -> sqlx::Transaction<'static, sqlx::Sqlite> {
+    pub(crate) async fn block(&self) -> sqlx::Transaction<'static, sqlx::Sqlite> {
         self.shared.store.pool().begin_with("BEGIN IMMEDIATE").await.unwrap()
     }
 
     /// Lets time pass after the snapshot was made.
-    pub(super) fn wait(&self, seconds: i64) {
+    pub(crate) fn wait(&self, seconds: i64) {
         self.clock.set(now() + TimeDelta::seconds(seconds));
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path).await
     }
 
-    pub(super) async fn ask(&self, method: Method, path: &str) -> Answer {
+    pub(crate) async fn ask(&self, method: Method, path: &str) -> Answer {
         ask(&self.client, method, &format!("{}{path}", self.address)).await
     }
 
     /// A new token that may do this everywhere.
-    pub(super) async fn token(&self, name: &str, scopes: &[Scope]) -> String {
+    pub(crate) async fn token(&self, name: &str, scopes: &[Scope]) -> String {
         self.token_for(name, scopes, &[], &[]).await
     }
 
     /// One for services and environments that match patterns.
-    pub(super) async fn token_for(
+    pub(crate) async fn token_for(
         &self,
         name: &str,
         scopes: &[Scope],
@@ -300,7 +316,7 @@ impl World {
     }
 
     /// Sends a body with a token.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -311,7 +327,7 @@ impl World {
     }
 
     /// The same with further headers.
-    pub(super) async fn send_with(
+    pub(crate) async fn send_with(
         &self,
         method: Method,
         path: &str,
@@ -328,7 +344,7 @@ impl World {
     }
 
     /// The JSON of a success.
-    pub(super) async fn json(&self, path: &str) -> Value {
+    pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         assert_eq!(answer.header("content-type"), "application/json");
@@ -336,7 +352,7 @@ impl World {
     }
 
     /// The detail of a problem with a status.
-    pub(super) async fn detail(&self, path: &str, status: u16) -> String {
+    pub(crate) async fn detail(&self, path: &str, status: u16) -> String {
         let problem = self.get(path).await.problem(status);
         assert_eq!(problem["instance"], path.split('?').next().unwrap());
         problem["detail"].as_str().unwrap().to_owned()
@@ -344,20 +360,20 @@ impl World {
 }
 
 impl Answer {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The body of a problem, with every key that one has.
-    pub(super) fn problem(&self, status: u16) -> Value {
+    pub(crate) fn problem(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(self.header("content-type"), "application/problem+json");
         let problem = self.json();
@@ -369,23 +385,23 @@ impl Answer {
 }
 
 /// Serves routes on a free port.
-pub(super) async fn serve(routes: axum::Router) -> String {
+pub(crate) async fn serve(routes: axum::Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await });
     format!("http://{address}")
 }
 
-pub(super) fn client() -> Client {
+pub(crate) fn client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
-pub(super) async fn ask(client: &Client, method: Method, url: &str) -> Answer {
+pub(crate) async fn ask(client: &Client, method: Method, url: &str) -> Answer {
     answer(client.request(method, url)).await
 }
 
-pub(super) async fn answer(request: reqwest::RequestBuilder) -> Answer {
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     Answer {
         status: response.status().as_u16(),

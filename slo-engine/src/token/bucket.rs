@@ -6,14 +6,14 @@ use crate::config::RateLimit;
 
 /// What is left of one token's allowance.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     left: f64,
     at: DateTime<Utc>,
 }
 
 impl Bucket {
     /// A full one.
-    pub(super) fn full(limit: RateLimit, now: DateTime<Utc>) -> Self {
+    pub(crate) fn full(limit: RateLimit, now: DateTime<Utc>) -> Self {
         Self { left: f64::from(limit.burst.max(1)), at: now }
     }
 
@@ -21,7 +21,7 @@ impl Bucket {
     ///
     /// # Errors
     /// How long it takes until there is one again.
-    pub(super) fn take(&mut self, limit: RateLimit, now: DateTime<Utc>) -> Result<(), TimeDelta> {
+    pub(crate) fn take(&mut self, limit: RateLimit, now: DateTime<Utc>) -> Result<(), TimeDelta> {
         if limit.per_second == 0 {
             return Ok(());
         }

@@ -16,6 +16,7 @@ use slo_engine::config::RateLimit;
 use slo_engine::evaluate::snapshot::Latest;
 use slo_engine::gate::Gate;
 use slo_engine::http::{self, Adapters, Shared, router};
+use slo_engine::oidc::{Oidc, Verifier};
 use slo_engine::record::Recorder;
 use slo_engine::record::signing::Signing;
 use slo_engine::store::Store;
@@ -101,7 +102,8 @@ async fn share(latest: Latest, store: Store, recorder: Recorder) -> anyhow::Resu
     let limit = RateLimit { per_second: 0, ..RateLimit::default() };
     let tokens = Tokens::start(store.clone(), limit).await?;
     let (adapters, tick) = (Adapters::default(), Span::seconds(15));
-    Ok(Shared { latest, store, clock, gate, tokens, reads_are_open: true, adapters, tick })
+    let (oidc, reads_are_open) = (Verifier::new(&Oidc::default(), limit), true);
+    Ok(Shared { latest, store, clock, gate, tokens, oidc, reads_are_open, adapters, tick })
 }
 
 /// What a round found: how long each answer took in seconds, sorted, and answers a second.

@@ -15,7 +15,7 @@ impl World {
     /// A server with two hours of minutes up to 10:00 of SLOs of `orders` in production: 100 events
     /// each, so many of them bad in the minute that began so many minutes before 10:00; `None` was not
     /// measured.
-    pub(in crate::http) async fn with_minutes(
+    pub(crate) async fn with_minutes(
         slos: &[&str],
         bad: impl Fn(&str, i64) -> Option<i64>,
     ) -> Self {

@@ -1,0 +1,78 @@
+"""The ready-made pieces against the schemas of Kubernetes and of the CRDs, and against the API server."""
+import json
+import re
+import subprocess
+
+from processes import Failure
+
+APPLY = "application/apply-patch+yaml"
+
+
+def prepare(stage):
+    stage.cluster.namespace("production")
+
+
+def files(pieces):
+    """All Kubernetes objects below budget-gate/ci."""
+    found = sorted(file for file in pieces.rglob("*.y*ml")
+                   if {"apiVersion", "kind"} <= set(re.findall(r"^(\w+):", file.read_text(), re.MULTILINE)))  # fmt: skip
+    if len(found) < 5:
+        raise Failure(f"only these pieces were found: {found}")
+    return found
+
+
+def misspelt(stage, file):
+    """A copy of a piece with a field that nobody declared."""
+    [item] = stage.cluster.documents(file)
+    item.get("spec", item.get("webhooks", [None])[0])["headroomMisspelt"] = 1
+    copy = stage.folder / f"misspelt-{file.stem}.json"
+    copy.write_text(json.dumps(item))
+    return copy
+
+
+def kubeconform(stage, chosen):
+    """The status of each file."""
+    core = stage.schemas / "core" / "{{.ResourceKind}}{{.KindSuffix}}.json"
+    custom = stage.schemas / "crd" / "{{.Group}}" / "{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
+    command = [stage.binaries / "kubeconform", "-strict", "-verbose", "-output", "json",
+               "-schema-location", core, "-schema-location", custom, *chosen]  # fmt: skip
+    done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True, timeout=60)
+    found = json.loads(done.stdout)["resources"]
+    return {item["filename"].rpartition("/")[2]: (item["status"], item["msg"]) for item in found}
+
+
+def try_out(stage, file):
+    """What the API server says to each object of the file, strictly, without keeping it."""
+    for item in stage.cluster.documents(file):
+        stage.cluster.ask("PATCH", stage.cluster.path(item) + "?fieldManager=check&dryRun=All&fieldValidation=Strict", item, APPLY)
+
+
+def every_piece_is_valid_by_the_schemas_of_its_kinds(stage):
+    chosen = files(stage.pieces)
+    wrong = {name: said for name, said in kubeconform(stage, chosen).items() if said[0] != "statusValid"}
+    if wrong:
+        raise Failure(f"not valid: {wrong}")
+    return f"{len(chosen)} pieces"
+
+
+def a_field_that_nobody_declared_is_found_by_the_schemas(stage):
+    chosen = [misspelt(stage, file) for file in files(stage.pieces)]
+    passed = [name for name, said in kubeconform(stage, chosen).items() if said[0] != "statusInvalid"]
+    if passed:
+        raise Failure(f"valid with a misspelt field: {passed}")
+
+
+def the_api_server_takes_every_piece_strictly(stage):
+    for file in files(stage.pieces):
+        try_out(stage, file)
+
+
+def the_api_server_refuses_a_field_that_nobody_declared(stage):
+    for file in files(stage.pieces):
+        try:
+            try_out(stage, misspelt(stage, file))
+        except Failure as refusal:
+            if "headroomMisspelt" not in str(refusal):
+                raise
+        else:
+            raise Failure(f"{file.name} passes with a misspelt field")

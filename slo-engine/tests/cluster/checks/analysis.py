@@ -58,6 +58,14 @@ def runs(stage, service):
     return [(result["phase"], json.loads(result["measurements"][-1]["value"])) for result in results]
 
 
+def first_run(stage, service):
+    """The one analysis that a revision which does not go on has had."""
+    found = runs(stage, service)
+    if len(found) != 1:
+        raise Failure(f"the analyses of {service}: {found}")
+    return found[0]
+
+
 def running(stage, service):
     """How many pods run each version."""
     pods = json.loads(stage.cluster.kubectl("get", "pods", "--namespace", NAMESPACE, "--selector",
@@ -95,7 +103,7 @@ def a_rollout_pauses_when_the_gate_does_not_know(stage):
     deploy(stage, "silent", "1.1")
     eventually("silent is paused", lambda: phase(stage, "silent") == "Paused")
     causes = [cause["reason"] for cause in status(stage, "silent")["pauseConditions"]]
-    [(result, answer)] = runs(stage, "silent")
+    result, answer = first_run(stage, "silent")
     if (causes, result, answer["verdict"]) != (["InconclusiveAnalysisRun"], "Inconclusive", "unknown"):
         raise Failure(f"paused by {causes}; the analysis is {result} with {answer}")
     if running(stage, "silent") != {"1.0": 3}:
@@ -105,7 +113,7 @@ def a_rollout_pauses_when_the_gate_does_not_know(stage):
 def a_rollout_aborts_with_the_gates_reason_when_it_denies(stage):
     deploy(stage, "spent", "1.1")
     eventually("spent is Degraded", lambda: phase(stage, "spent") == "Degraded")
-    [(result, answer)] = runs(stage, "spent")
+    result, answer = first_run(stage, "spent")
     if not status(stage, "spent").get("abort") or result != "Failed":
         raise Failure(f"not aborted; the analysis is {result} with {answer}")
     if not any("budget is spent" in reason for reason in answer["reasons"]):

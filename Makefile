@@ -48,7 +48,7 @@ ci-pieces: ## check and run the ready-made pieces for CI systems; needs Go, Node
 
 test-cluster: ## let a real Kubernetes control plane ask the gate; needs Go; the first run builds it for 15 to 20 minutes
 	@bash $(tools)/setup.sh cluster
-	cargo build --package slo-engine --locked
+	cargo build --package slo-engine --package budget-gate --locked
 	@exec python3 -B slo-engine/tests/cluster/run.py "$(target)/debug/slo-engine" $(ARGS)
 
 bench: ## run the benchmark program, optimised; ARGS passes its flags on

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Shows on a real Kubernetes control plane what the gate does for its callers: run.py ENGINE [PART...]
 
-ENGINE is the program slo-engine. The parts are pieces, analysis, admission and outage; all of them when none is named. Each
-check is one line; exit 1 when one fails, and the logs are kept then."""
+ENGINE is the program slo-engine, with budget-gate beside it. The parts are pieces, analysis, admission and outage; all of
+them when none is named. Each check is one line; exit 1 when one fails, and the logs are kept then."""
 import importlib
 import inspect
 import json

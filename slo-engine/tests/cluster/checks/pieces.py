@@ -81,3 +81,15 @@ def the_api_server_refuses_a_field_that_nobody_declared(stage):
 def the_api_server_takes_a_token_of_the_scope_adapter_in_a_webhooks_path(stage):
     item = stage.piece("validating-webhook.yaml", {"hr-secret": stage.engine.adapter})
     try_out(stage, item)
+
+
+def the_command_of_the_presync_job_fails_unless_the_gate_allows(stage):
+    for service, expected in {"calm": 0, "spent": 20, "silent": 30}.items():
+        job = stage.piece("argo-cd-presync-job.yaml", {"orders": service, "30m": "1s"})
+        [container] = job["spec"]["template"]["spec"]["containers"]
+        given = {item["name"]: item.get("value", stage.engine.reader) for item in container["env"]}
+        given["SSL_CERT_FILE"] = str(stage.engine.authority.certificate)
+        command = [stage.engine.binary.with_name("budget-gate"), *container["args"]]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=given)
+        if done.returncode != expected:
+            raise Failure(f"{service} is answered {done.returncode}: {done.stdout}{done.stderr}")

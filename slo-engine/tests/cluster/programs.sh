@@ -20,7 +20,7 @@ kubeconform=0.8.0
 kubernetes_validate=1.33.1
 
 root=$(cache)/cluster
-bin=$root/bin-$kubernetes-$kwok-$rollouts-$kubeconform
+bin=$root/bin-$kubernetes-$kwok-$rollouts-$flagger-$kubeconform
 crds=$root/crds-$rollouts-$flagger
 schemas=$root/schemas-$kubernetes_validate-$rollouts-$flagger
 
@@ -38,7 +38,8 @@ module_file() { go_proxied mod download -json "$1" | jq -r ".$2"; }
 # keep PART NAME: the built program appears in the cache only when it is whole.
 keep() { mkdir -p "$bin" && mv "$1" "$bin/$2"; }
 
-build() { go_proxied build -trimpath -ldflags '-s -w' -o "$@"; }
+# build OUT PACKAGE [LINKER_FLAG...]
+build() { go_proxied build -trimpath -ldflags "-s -w ${*:3}" -o "$1" "$2"; }
 
 # k8s.io/kubernetes names its staging modules by a path of its checkout; here each stands for its own release.
 control_plane() {
@@ -55,7 +56,8 @@ control_plane() {
     go_proxied get -tool "${wanted[@]/%/@v$kubernetes}"
     for name in "${programs[@]}"; do
         say "building $name $kubernetes"
-        build "$work/$name" "k8s.io/kubernetes/cmd/$name"
+        # Controllers ask the server for its version, and some refuse to work with none.
+        build "$work/$name" "k8s.io/kubernetes/cmd/$name" -X "k8s.io/component-base/version.gitVersion=v$kubernetes"
         keep "$work/$name" "$name"
     done
 }
@@ -108,6 +110,7 @@ fetch() {
     [ -x "$bin/kubeconform" ] || plain "$work" kubeconform "github.com/yannh/kubeconform/cmd/kubeconform@v$kubeconform"
     [ -d "$crds" ] || definitions "$work"
     [ -x "$bin/kwok" ] || plain "$work" kwok "sigs.k8s.io/kwok/cmd/kwok@v$kwok"
+    [ -x "$bin/flagger" ] || plain "$work" flagger "github.com/fluxcd/flagger/cmd/flagger@v$flagger"
     [ -x "$bin/rollouts-controller" ] || (rollouts_controller "$work")
     [ -x "$bin/kube-scheduler" ] || (control_plane "$work")
     [ -d "$schemas" ] || schemas "$work"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Shows on a real Kubernetes control plane what the gate does for its callers: run.py ENGINE [PART...]
 
-ENGINE is the program slo-engine, with budget-gate beside it. The parts are pieces, analysis, admission and outage; all of
-them when none is named. Each check is one line; exit 1 when one fails, and the logs are kept then."""
+ENGINE is the program slo-engine, with budget-gate beside it. The parts are pieces, analysis, progressive, admission and
+outage; all of them when none is named. Each check is one line; exit 1 when one fails, and the logs are kept then."""
 import importlib
 import inspect
 import json
@@ -21,7 +21,7 @@ from processes import Authority, Failure, Programs, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Outage comes last: it goes on with what admission has prepared.
-PARTS = {"pieces": ["pieces"], "analysis": ["analysis"], "admission": ["admission"], "outage": ["admission", "outage"]}
+PARTS = {part: [part] for part in ("pieces", "analysis", "progressive", "admission")} | {"outage": ["admission", "outage"]}
 
 
 class Stage:

@@ -14,7 +14,7 @@ mod check;
 mod glob;
 
 pub use check::{Conflict, MissingWindow, check, missing_windows};
-pub use glob::Glob;
+pub use glob::{Glob, matches};
 
 /// What a policy is for. What is not named (or an empty list) matches everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

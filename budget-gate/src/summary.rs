@@ -77,7 +77,7 @@ fn overridden(one: &Overridden) -> String {
     line
 }
 
-fn opening(unblocks: &Unblocks, now: DateTime<Utc>) -> String {
+pub(crate) fn opening(unblocks: &Unblocks, now: DateTime<Utc>) -> String {
     match unblocks.at {
         Some(at) => format!("{}, in {}: {}", instant(at), distance(at, now), unblocks.because),
         None => unblocks.because.clone(),

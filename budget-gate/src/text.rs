@@ -13,6 +13,36 @@ pub fn headline(decision: &Decision) -> String {
     format!("{} {}", loud(decision), harmless(&summary::subject(decision)))
 }
 
+/// The decision in one line, for callers that show a single text: the verdict, why, when the gate
+/// opens, and where to read more. At most so many letters, of which the link is the last to go.
+///
+/// `DENY orders 1.4.2 in production: availability: the 30d budget is spent ...; opens 2026-11-24 14:10
+/// UTC, in 3d 4h: ...; see https://...`
+#[must_use]
+pub fn one_line(decision: &Decision, most: usize) -> String {
+    let mut line = headline(decision);
+    let why = summary::reasons(decision).join("; ");
+    if !why.is_empty() && decision.verdict != Verdict::Allow {
+        let _ = write!(line, ": {}", harmless(&why));
+    }
+    if let Some(unblocks) = &decision.unblocks {
+        let opens = summary::opening(unblocks, decision.at);
+        let _ = write!(line, "; opens {}", harmless(&opens));
+    }
+    let link = decision.permalink.as_ref().map(|link| format!("; see {}", harmless(link)));
+    let link = link.filter(|link| link.chars().count() < most).unwrap_or_default();
+    shortened(&line, most - link.chars().count()) + &link
+}
+
+/// At most so many letters of a text; where some had to go, it ends with `…`.
+#[must_use]
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
 /// The whole decision; `colours` are those of a terminal.
 #[must_use]
 pub fn text(decision: &Decision, colours: bool) -> String {
@@ -87,6 +117,24 @@ impl Paint {
 mod tests {
     use super::*;
     use crate::sample::{denied, evil, recorded};
+
+    #[test]
+    fn one_line_says_why_and_when_it_opens_and_keeps_its_link_when_it_is_cut() {
+        let mut decision = denied();
+        let said = one_line(&decision, 4_000);
+        assert!(
+            said.starts_with("DENY orders 1.4.2 in production: availability: ")
+                && said.contains("; opens 2026-11-24 14:10 UTC, in 3d 4h: "),
+            "{said}"
+        );
+        decision.permalink = Some("https://headroom.example/gate/decisions/01J".to_owned());
+        let cut = one_line(&decision, 120);
+        assert_eq!(cut.chars().count(), 120);
+        assert!(cut.ends_with("…; see https://headroom.example/gate/decisions/01J"), "{cut}");
+        assert!(
+            !one_line(&evil("a\n\u{1b}[2J##[error]"), 4_000).chars().any(crate::harmless::acts)
+        );
+    }
 
     #[test]
     fn a_denied_deploy_reads_verdict_rules_and_what_opens_the_gate() {

@@ -115,6 +115,7 @@ async fn share(
         gate: Arc::new(gate.await?),
         tokens: Tokens::start(store.clone(), config.gate.rate_limit).await?,
         reads_are_open: at.ip().is_loopback() && config.server.public_url.is_none(),
+        adapters: config.adapters.clone(),
         tick: config.schedule.tick,
     };
     Ok((shared, recorder))

@@ -11,7 +11,7 @@ use slo_core::spec::yaml::documents;
 use slo_core::time::Span;
 use thiserror::Error;
 
-use crate::http::TlsFiles;
+use crate::http::{Adapters, TlsFiles};
 use crate::record::signing::Signing;
 use crate::source::config::{SourceConfig, span_text};
 
@@ -42,6 +42,8 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// When sources are read.
     pub schedule: Schedule,
+    /// What callers with a wire of their own call services and environments.
+    pub adapters: Adapters,
     /// What the engine says about itself.
     pub telemetry: Telemetry,
 }
@@ -124,6 +126,7 @@ impl Default for Config {
             policies: Paths::default(),
             sources: vec![SourceConfig::default()],
             schedule: Schedule::default(),
+            adapters: Adapters::default(),
             telemetry: Telemetry::default(),
         }
     }

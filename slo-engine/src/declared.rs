@@ -1,7 +1,7 @@
 //! What the user's files declare: services, policies with their calendars, exclusions, and what
 //! policies need to know. The one way to read the files, for the server and for every command.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -50,6 +50,8 @@ struct Places {
     sorted: Vec<usize>,
     /// Where a name begins in `sorted`, and how many environments have it.
     names: HashMap<String, (usize, usize)>,
+    /// What environments are called.
+    environments: HashSet<String>,
 }
 
 impl Places {
@@ -61,7 +63,8 @@ impl Places {
         for (begin, at) in sorted.iter().enumerate() {
             names.entry(services[*at].name.to_string()).or_insert((begin, 0)).1 += 1;
         }
-        Self { sorted, names }
+        let environments = services.iter().map(|one| one.environment.to_string()).collect();
+        Self { sorted, names, environments }
     }
 }
 
@@ -76,6 +79,12 @@ impl Declared {
         let places = self.places();
         let (begin, count) = places.names.get(name).copied().unwrap_or_default();
         &places.sorted[begin..begin + count]
+    }
+
+    /// Whether some service is in an environment of this name.
+    #[must_use]
+    pub fn has_environment(&self, name: &str) -> bool {
+        self.places().environments.contains(name)
     }
 
     /// Places in `services` by name and environment, from a name on.

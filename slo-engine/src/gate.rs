@@ -301,22 +301,24 @@ impl Gate {
         Changing(self.changing.clone().lock_owned().await)
     }
 
-    /// Writes an incident as it is now.
+    /// Writes incidents as they are now.
     ///
     /// # Errors
-    /// When it cannot be written; then nothing changed.
+    /// When they cannot be written; then nothing changed.
     pub async fn report(
         &self,
         changing: Changing,
-        incident: Incident,
+        incidents: Vec<Incident>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let (store, state, after) =
             (self.store.clone(), self.state.clone(), self.incidents_close_after);
         // Who goes away meanwhile does not part the table from what is known.
         let written = tokio::spawn(async move {
-            store.put_incident(&incident).await?;
-            write(&state).reported(incident, after, now);
+            store.put_incidents(&incidents).await?;
+            let mut state = write(&state);
+            incidents.into_iter().for_each(|one| state.reported(one, after, now));
+            drop(state);
             drop(changing);
             Ok(())
         });

@@ -18,6 +18,7 @@ use crate::store::Store;
 use crate::token::Tokens;
 use app::App;
 
+mod adapters;
 mod app;
 #[cfg(test)]
 mod arbitrary;
@@ -46,6 +47,7 @@ mod ui;
 #[cfg(test)]
 mod world;
 
+pub use adapters::{Adapters, Renamed};
 pub use connections::serve;
 pub use tls::{Certificate, TlsError, TlsFiles};
 
@@ -63,6 +65,8 @@ pub struct Shared {
     pub tokens: Tokens,
     /// Whether whoever reaches the server may read.
     pub reads_are_open: bool,
+    /// What callers with a wire of their own call services and environments.
+    pub adapters: Adapters,
     /// How often there should be a new snapshot.
     pub tick: Span,
 }
@@ -96,6 +100,16 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(exclusions::create, exclusions::list))
         .routes(routes!(exclusions::approve))
         .routes(routes!(exclusions::remove))
+        .routes(routes!(adapters::flagger::call))
+        .routes(routes!(adapters::flagger::call_by_secret))
+        .routes(routes!(adapters::argo_rollouts::call, adapters::argo_rollouts::get))
+        .routes(routes!(
+            adapters::argo_rollouts::call_by_secret,
+            adapters::argo_rollouts::get_by_secret
+        ))
+        .routes(routes!(adapters::admission::call))
+        .routes(routes!(adapters::admission::call_by_secret))
+        .routes(routes!(adapters::alertmanager::call))
         .routes(routes!(ui::decisions::list))
         .routes(routes!(ui::decisions::show))
         .routes(routes!(ui::slo::show))

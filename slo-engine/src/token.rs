@@ -137,11 +137,13 @@ pub enum Scope {
     /// Claim that a deploy closes a security hole.
     #[serde(rename = "kind:security")]
     KindSecurity,
+    /// Ask for recorded decisions as a part of an adapter's path, and be good for nothing else.
+    Adapter,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Decide,
         Self::Deploy,
         Self::Incident,
@@ -150,6 +152,7 @@ impl Scope {
         Self::Admin,
         Self::KindHotfix,
         Self::KindSecurity,
+        Self::Adapter,
     ];
 
     /// The scope as it is written.
@@ -164,6 +167,7 @@ impl Scope {
             Self::Admin => "admin",
             Self::KindHotfix => "kind:hotfix",
             Self::KindSecurity => "kind:security",
+            Self::Adapter => "adapter",
         }
     }
 }
@@ -203,7 +207,16 @@ impl Principal {
     /// Whether it has a scope, wherever that holds.
     #[must_use]
     pub fn has(&self, scope: Scope) -> bool {
-        self.scopes.iter().any(|has| *has == scope || *has == Scope::Admin)
+        let gives = |has: Scope| {
+            has == scope || has == Scope::Admin || (has, scope) == (Scope::Adapter, Scope::Decide)
+        };
+        self.scopes.iter().any(|has| gives(*has))
+    }
+
+    /// Whether it was made to stand in a path, and for nothing else.
+    #[must_use]
+    pub fn is_for_paths(&self) -> bool {
+        self.scopes.contains(&Scope::Adapter)
     }
 
     /// Whether it may do something to a service in an environment. What concerns all environments

@@ -47,21 +47,27 @@ impl Glob {
     /// Whether it matches a whole name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        let Some((head, rest)) = self.0.split_once('*') else {
-            return self.0 == name;
-        };
-        let Some(mut left) = name.strip_prefix(head) else {
+        matches(&self.0, name)
+    }
+}
+
+/// Whether a pattern, in which `*` stands for any letters, also none, matches a whole text.
+#[must_use]
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut left) = text.strip_prefix(head) else {
+        return false;
+    };
+    let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*') {
+        let Some(at) = left.find(part) else {
             return false;
         };
-        let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
-        for part in middle.split('*') {
-            let Some(at) = left.find(part) else {
-                return false;
-            };
-            left = &left[at + part.len()..];
-        }
-        left.ends_with(tail)
+        left = &left[at + part.len()..];
     }
+    left.ends_with(tail)
 }
 
 impl fmt::Display for Glob {

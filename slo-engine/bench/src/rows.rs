@@ -8,6 +8,7 @@ use crate::output;
 use crate::report::Outcome;
 use crate::world::World;
 
+mod adapters;
 mod answers;
 mod backfill;
 mod decide;
@@ -65,6 +66,8 @@ pub(crate) enum Row {
     Peek,
     /// Recorded decisions over HTTP with many callers at once.
     Decide,
+    /// Callers with a wire of their own, against a trivial route of the same process.
+    Adapters,
     /// Recorded decisions while the server is killed again and again.
     Decisions,
     /// Callers that record at once, against a bare group commit of the same bytes.
@@ -93,6 +96,7 @@ impl Row {
             Self::SearchCost => search_cost::run(&world),
             Self::SearchKills => search_kills::run(&world),
             Self::Peek => peek::run(&world),
+            Self::Adapters => adapters::run(&world),
             Self::Decide => decide::run(&world),
             Self::Decisions => decisions::run(&world),
             Self::Records => records::run(&world),

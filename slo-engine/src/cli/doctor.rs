@@ -10,6 +10,7 @@ use super::budget::{Page, blocking};
 use super::output;
 use crate::config::{Config, ConfigError};
 
+mod adapters;
 mod database;
 mod files;
 mod listener;
@@ -97,6 +98,7 @@ async fn checks(config: &Config, file: Option<&Path>) -> Vec<Check> {
     checks.push(listener::check(config));
     checks.extend(listener::certificate(config));
     checks.extend(sources::checks(config).await);
+    checks.extend(adapters::checks(config));
     checks
 }
 

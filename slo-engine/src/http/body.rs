@@ -22,12 +22,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         }
         let read = Bytes::from_request(request, state).await;
         let bytes = read.map_err(|refused| Problem::plain(refused.status()))?;
-        // The library would read the fields of an object from a list, too.
-        if bytes.trim_ascii_start().starts_with(b"[") {
-            return Err(Problem::bad("body", "it is a list; send an object"));
-        }
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| unread(&error))
+        self::read(&bytes).map(Self)
     }
+}
+
+/// Reads a JSON object.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // The library would read the fields of an object from a list, too.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::bad("body", "it is a list; send an object"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| unread(&error))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

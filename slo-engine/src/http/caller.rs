@@ -1,11 +1,13 @@
 //! Who asks, by the machine token of the request. Writes always need one; reads need one as soon as
-//! others than this machine can reach the server.
+//! others than this machine can reach the server. A caller that can send no header has its token in the
+//! path.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -21,11 +23,51 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         // Where reads need a token as well, it has been checked already.
-        match parts.extensions.remove::<Arc<Principal>>() {
-            Some(principal) => Ok(Self(principal)),
+        if let Some(principal) = parts.extensions.remove::<Arc<Principal>>() {
+            return Ok(Self(principal));
+        }
+        match secret(parts, app).await {
+            Some(secret) => by_secret(app, &secret).await.map(Self),
             None => authenticate(app, &parts.headers).await.map(Self),
         }
     }
+}
+
+/// How routes end whose last part says who asks.
+const SECRET: &str = "/t/{secret}";
+
+/// Whether the path of a route says who asks.
+fn has_secret(extensions: &axum::http::Extensions) -> bool {
+    extensions.get::<MatchedPath>().is_some_and(|route| route.as_str().ends_with(SECRET))
+}
+
+async fn secret(parts: &mut Parts, app: &Arc<App>) -> Option<String> {
+    if !has_secret(&parts.extensions) {
+        return None;
+    }
+    let params = RawPathParams::from_request_parts(parts, app).await.ok()?;
+    params.iter().find(|(name, _)| *name == "secret").map(|(_, value)| value.to_owned())
+}
+
+/// A path with a wrong secret is no path of the server.
+async fn by_secret(app: &App, secret: &str) -> Result<Arc<Principal>, Problem> {
+    app.shared.tokens.check_secret(secret, app.now()).await.map_err(|refused| match refused {
+        Refused::TooOften { retry_after } => too_often(retry_after),
+        _ => Problem::plain(StatusCode::NOT_FOUND),
+    })
+}
+
+/// A path as it may be shown: without a secret that stands in it.
+pub(super) fn shown(path: &str) -> String {
+    match path.split_once("/t/").filter(|_| path.starts_with("/v1/adapters/")) {
+        Some((before, _)) => format!("{before}/t/***"),
+        None => path.to_owned(),
+    }
+}
+
+fn too_often(retry_after: Duration) -> Problem {
+    let seconds = retry_after.as_secs_f64().ceil() as u64;
+    Problem::too_many("this token asks too often").again_after(seconds)
 }
 
 impl Caller {
@@ -59,13 +101,18 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Principal>, 
             token create`";
         return Err(Problem::unauthorized(said));
     };
-    app.shared.tokens.check(bearer, app.now()).await.map_err(|refused| match refused {
-        Refused::TooOften { retry_after } => {
-            let seconds = retry_after.as_secs_f64().ceil() as u64;
-            Problem::too_many("this token asks too often").again_after(seconds)
-        }
+    let checked = app.shared.tokens.check(bearer, app.now()).await;
+    let principal = checked.map_err(|refused| match refused {
+        Refused::TooOften { retry_after } => too_often(retry_after),
         refused => Problem::unauthorized(refused.to_string()),
-    })
+    })?;
+    // It stands in addresses, and whoever can read those is not to have more than an adapter has.
+    if principal.is_for_paths() {
+        let said =
+            format!("{} is for the path of an adapter only: /v1/adapters/...", principal.name);
+        return Err(Problem::unauthorized(said));
+    }
+    Ok(principal)
 }
 
 /// Paths that tell nothing of anybody's services.
@@ -77,7 +124,7 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if OPEN.contains(&request.uri().path()) {
+    if OPEN.contains(&request.uri().path()) || has_secret(request.extensions()) {
         return next.run(request).await;
     }
     match authenticate(&app, request.headers()).await {

@@ -94,7 +94,7 @@ pub(super) async fn report(
         }
         None => (StatusCode::CREATED, opened(new, now)),
     };
-    gate.report(changing, one.clone(), now).await.map_err(|error| unwritten(&error))?;
+    gate.report(changing, vec![one.clone()], now).await.map_err(|error| unwritten(&error))?;
     Ok((status, json(&shown(one, gate.incidents_close_after(), now))?).into_response())
 }
 
@@ -139,12 +139,12 @@ pub(super) async fn close(
     caller.needs(Scope::Incident, &one.service, one.environment.as_deref())?;
     if one.closed_at.is_none() {
         one.closed_at = Some(now);
-        gate.report(changing, one.clone(), now).await.map_err(|error| unwritten(&error))?;
+        gate.report(changing, vec![one.clone()], now).await.map_err(|error| unwritten(&error))?;
     }
     json(&shown(one, gate.incidents_close_after(), now))
 }
 
-fn unwritten(error: &crate::store::StoreError) -> Problem {
+pub(super) fn unwritten(error: &crate::store::StoreError) -> Problem {
     tracing::error!(%error, "cannot write an incident");
     Problem::unavailable("it cannot be written now, so nothing changed").again_after(5)
 }

@@ -22,6 +22,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use super::app::App;
+use super::caller;
 use super::problem::{self, Problem};
 
 /// How long an answer may take, and how large a body may be.
@@ -85,7 +86,7 @@ fn span<B>(request: &axum::http::Request<B>) -> Span {
 
 /// Completes problems, counts, and says that nothing here may be kept or guessed at.
 async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), caller::shown(request.uri().path()));
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = problem::complete(next.run(request).await, &path);
     let route = route.as_ref().map(MatchedPath::as_str);

@@ -17,6 +17,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
+use super::adapters::{admission, alertmanager, argo_rollouts, flagger};
 use super::attribution::Attribution;
 use super::caller::OPEN;
 use super::gate::{overrides, watch};
@@ -29,8 +30,9 @@ use super::{deployments, exclusions, health, incidents, services};
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// Groups of operations, in the order of the page.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("gate", "May this be deployed?"),
+    ("adapters", "The same, for callers that have a wire of their own"),
     ("deployments", "What runs where, and what it cost"),
     ("incidents", "What is wrong now"),
     ("exclusions", "Times that are not to count against SLOs"),
@@ -58,6 +60,8 @@ fn schemas() -> serde_json::Map<String, Value> {
     all.with::<incidents::Shown>().with::<Page<incidents::Shown>>();
     all.with::<exclusions::Accepted>().with::<exclusions::Shown>();
     all.with::<Page<exclusions::Shown>>();
+    all.with::<argo_rollouts::RolloutVerdict>().with::<admission::AdmissionAnswer>();
+    all.with::<alertmanager::AlertsTaken>();
     let mut definitions = generator.take_definitions(true);
     definitions.extend(asked());
     definitions
@@ -72,6 +76,8 @@ fn asked() -> serde_json::Map<String, Value> {
     all.with::<Request>().with::<overrides::NewOverride>();
     all.with::<deployments::NewDeployment>().with::<incidents::NewIncident>();
     all.with::<Exclusion>();
+    all.with::<flagger::FlaggerHook>().with::<argo_rollouts::RolloutQuestion>();
+    all.with::<admission::AdmissionReview>().with::<alertmanager::AlertGroup>();
     generator.take_definitions(true)
 }
 
@@ -133,10 +139,13 @@ fn add_common(path: &str, responses: &mut Value) {
     for (status, description) in COMMON {
         if !is_open || !["401", "429"].contains(&status) {
             let schema = serde_json::json!({"$ref": format!("{SCHEMAS}Problem")});
-            responses[status] = serde_json::json!({
+            let common = serde_json::json!({
                 "description": description,
                 "content": {(problem::CONTENT_TYPE): {"schema": schema}},
             });
+            // An operation that answers in its caller's words says so itself.
+            let own = responses[status].take();
+            responses[status] = if own.is_null() { common } else { own };
         }
     }
 }

@@ -21,6 +21,10 @@ pub(crate) struct Problem {
     retry_after: Option<u64>,
 }
 
+/// Marks an error answer whose body is already what its caller expects.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Foreign;
+
 /// One thing that is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FieldError {
@@ -126,6 +130,16 @@ impl Problem {
         Self::new(status, kind(status).3)
     }
 
+    /// The status.
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, as a sentence.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The same with one more thing that is wrong.
     pub(super) fn and(mut self, field: &str, detail: impl Into<String>) -> Self {
         self.errors.push(FieldError { field: field.to_owned(), detail: detail.into() });
@@ -174,6 +188,9 @@ impl IntoResponse for Problem {
 
 /// Writes the body of a problem, also where a library answered with a bare status or a plain text.
 pub(super) fn complete(mut response: Response, path: &str) -> Response {
+    if response.extensions_mut().remove::<Foreign>().is_some() {
+        return response;
+    }
     let status = response.status();
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,

@@ -15,7 +15,7 @@ use slo_core::time::{Minute, Span};
 use slo_core::view::{BudgetView, SourceView};
 use tempfile::TempDir;
 
-use super::{Shared, router};
+use super::{Adapters, Shared, router};
 use crate::clock::{Clock, FixedClock};
 use crate::config::RateLimit;
 use crate::declared::Declared;
@@ -195,6 +195,7 @@ impl World {
             clock: clock.clone(),
             gate: Arc::new(gate),
             reads_are_open: true,
+            adapters: Adapters::default(),
             tick: Span::seconds(15),
         });
         let address = serve(router(shared.clone())).await;

@@ -147,7 +147,7 @@ async fn incidents_are_open_from_their_report_until_they_are_closed_or_lapse() {
             confirmed_at: at(confirmed),
             closed_at: closed.map(at),
         };
-        lab.store.put_incident(&incident).await.unwrap();
+        lab.store.put_incidents(&[incident]).await.unwrap();
     }
     for minute in [1_499, 1_501, 1_539, 1_541, 1_601, 2_139, 2_141] {
         lab.record(&lab.decision(minute, Allow, 0.6)).await;

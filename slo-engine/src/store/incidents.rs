@@ -4,8 +4,9 @@ use budget_gate::incident::Incident;
 use budget_gate::policy::rule::Severity;
 use chrono::{DateTime, Utc};
 use slo_core::time::Span;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, Sqlite};
 
 use super::{Store, StoreError, damaged, failed};
 
@@ -54,12 +55,21 @@ impl Store {
         rows.iter().map(incident).collect()
     }
 
-    /// Writes an incident as it is now.
+    /// Writes incidents as they are now, all of them or none.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub async fn put_incident(&self, one: &Incident) -> Result<(), StoreError> {
-        sqlx::query(
+    /// When they cannot be written.
+    pub async fn put_incidents(&self, all: &[Incident]) -> Result<(), StoreError> {
+        let mut writing = self.pool().begin().await.map_err(failed("write incidents"))?;
+        for one in all {
+            put(one).execute(&mut *writing).await.map_err(failed("write an incident"))?;
+        }
+        writing.commit().await.map_err(failed("write incidents"))
+    }
+}
+
+fn put(one: &Incident) -> Query<'_, Sqlite, SqliteArguments> {
+    sqlx::query(
             "INSERT INTO incidents (id, key, service, environment, severity, title, opened_at, \
              confirmed_at, closed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
              severity = excluded.severity, title = excluded.title, \
@@ -74,11 +84,6 @@ impl Store {
         .bind(one.opened_at.timestamp_millis())
         .bind(one.confirmed_at.timestamp_millis())
         .bind(one.closed_at.map(|at| at.timestamp_millis()))
-        .execute(self.pool())
-        .await
-        .map_err(failed("write an incident"))?;
-        Ok(())
-    }
 }
 
 fn incident(row: &SqliteRow) -> Result<Incident, StoreError> {

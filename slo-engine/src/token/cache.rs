@@ -22,6 +22,9 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Unknown ids make the tokens be read no more often than this, and for no longer.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
+/// How often whoever it is may send a secret in a path that is none.
+const GUESSES: RateLimit = RateLimit { per_second: 1, burst: 20 };
+
 /// How exactly the last use is known, in milliseconds.
 const USE_EVERY: i64 = 60_000;
 
@@ -36,6 +39,8 @@ struct Shared {
     known: RwLock<Arc<Known>>,
     /// When they were read last because of an unknown id.
     asked: tokio::sync::Mutex<Option<Instant>>,
+    /// Of secrets in paths that were none.
+    guesses: Mutex<Option<Bucket>>,
 }
 
 type Known = HashMap<String, Arc<One>>;
@@ -86,7 +91,8 @@ impl Tokens {
     /// # Errors
     /// When they cannot be read.
     pub async fn start(store: Store, limit: RateLimit) -> Result<Self, StoreError> {
-        let shared = Shared { store, limit, known: RwLock::default(), asked: None.into() };
+        let (known, guesses) = (RwLock::default(), Mutex::default());
+        let shared = Shared { store, limit, known, asked: None.into(), guesses };
         let tokens = Self(Arc::new(shared));
         tokens.0.read().await?;
         tokio::spawn(follow(Arc::downgrade(&tokens.0)));
@@ -109,6 +115,31 @@ impl Tokens {
         let one = found.filter(|one| one.hash.is_of(&token)).ok_or(Refused::Unknown)?;
         one.admit(self.0.limit, now)?;
         Ok(one.principal.clone())
+    }
+
+    /// Who sends a token as a part of a path. Paths end up in logs on their way, so only a token that
+    /// was made for them counts; all others are equally unknown, and limited in number.
+    ///
+    /// # Errors
+    /// Why it is not accepted.
+    pub async fn check_secret(
+        &self,
+        secret: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Principal>, Refused> {
+        match self.check(secret, now).await {
+            Ok(principal) if principal.is_for_paths() => return Ok(principal),
+            Ok(principal) => tracing::warn!(
+                token = principal.name,
+                "a token that lacks the scope adapter came in a path; revoke it: paths are logged"
+            ),
+            Err(refused @ Refused::TooOften { .. }) => return Err(refused),
+            Err(_) => {}
+        }
+        let mut guesses = self.0.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = guesses.get_or_insert_with(|| Bucket::full(GUESSES, now));
+        bucket.take(GUESSES, now).map_err(too_often)?;
+        Err(Refused::Unknown)
     }
 
     /// Reads the tokens now.
@@ -138,14 +169,14 @@ impl One {
         }
         let mut bucket = self.live.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = bucket.get_or_insert_with(|| Bucket::full(limit, now)).take(limit, now);
-        let too_often = |wait: TimeDelta| {
-            let retry_after = wait.to_std().unwrap_or(Duration::ZERO);
-            Refused::TooOften { retry_after }
-        };
         taken.map_err(too_often)?;
         self.live.used.fetch_max(now.timestamp_millis(), Ordering::Relaxed);
         Ok(())
     }
+}
+
+fn too_often(wait: TimeDelta) -> Refused {
+    Refused::TooOften { retry_after: wait.to_std().unwrap_or(Duration::ZERO) }
 }
 
 impl Shared {

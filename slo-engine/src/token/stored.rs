@@ -72,6 +72,12 @@ pub enum NotMade {
         "there is a token `{0}` already; revoke it (`slo-engine token revoke {0}`) or choose another name"
     )]
     Taken(String),
+    /// It would be more than a secret for paths.
+    #[error(
+        "a token with the scope adapter stands in addresses, which are logged: beside it only \
+         kind:hotfix and kind:security are possible; make another token for the rest"
+    )]
+    Mixed,
     /// It would end after the calendar.
     #[error("a token cannot last that long; leave the time out for one that does not expire")]
     TooLong,
@@ -105,6 +111,11 @@ pub async fn create(store: &Store, asked: &Asked, now: DateTime<Utc>) -> Result<
     let is_fit = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if !(1..=63).contains(&asked.name.len()) || !asked.name.bytes().all(is_fit) {
         return Err(NotMade::Name(asked.name.clone()));
+    }
+    let may_stand_beside =
+        |scope: &Scope| matches!(scope, Scope::Adapter | Scope::KindHotfix | Scope::KindSecurity);
+    if asked.scopes.contains(&Scope::Adapter) && !asked.scopes.iter().all(may_stand_beside) {
+        return Err(NotMade::Mixed);
     }
     let end = |lasts| now.checked_add_signed(lasts).ok_or(NotMade::TooLong);
     let expires_at = asked.lasts.map(end).transpose()?;

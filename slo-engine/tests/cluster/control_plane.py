@@ -132,6 +132,8 @@ class ControlPlane:
             [self.binaries / "kube-controller-manager", *alone, f"--secure-port={free_port()}",
              "--use-service-account-credentials", "--service-account-private-key-file=accounts.key",
              f"--root-ca-file={self.authority.certificate}",
+             # kwok's node tells of itself once a minute, which is too rare for the default.
+             "--node-monitor-grace-period=24h",
              "--controllers=*,-node-ipam-controller,-node-route-controller,-cloud-node-lifecycle-controller"])  # fmt: skip
         self.programs.start(
             "kube-scheduler", [self.binaries / "kube-scheduler", *alone, f"--secure-port={free_port()}"])  # fmt: skip

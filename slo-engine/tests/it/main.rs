@@ -1,6 +1,7 @@
 //! Integration tests against real servers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod alerts;
 mod apart;
 mod cli;
 mod conformance;

@@ -2,21 +2,21 @@
 # Installs what the checks and tests need and this machine lacks; what is there is left alone.
 #   setup.sh          everything but `cluster`
 #   setup.sh lint     what `make lint` needs: rustfmt, clippy, a C compiler, cargo-deny
-#   setup.sh servers  what real servers need: Prometheus with promtool, VictoriaMetrics, python3
+#   setup.sh servers  what real servers need: Prometheus with promtool, Alertmanager, VictoriaMetrics, python3
 #   setup.sh search   what real search nodes need: Java, Maven, and Elasticsearch and OpenSearch themselves
 #   setup.sh cluster  what a real Kubernetes control plane needs: etcd, kubectl, and what is built from Go modules;
 #                     a part of its own, since a cold build takes 15 to 20 minutes
 # Debian packages are installed as root or through `sudo -n`; else the command to type is named and the script fails.
-# Debian's packages bring services that listen on 9090 and 8428: here they are neither started nor enabled.
+# Debian's packages bring services that listen on 9090, 9093 and 8428: here they are neither started nor enabled.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 deny_version=0.20.2
-services=(prometheus victoria-metrics etcd-server)
+services=(prometheus prometheus-alertmanager victoria-metrics etcd-server)
 
 # "program package...": the program that must be on PATH, and what brings it.
 compiler_programs=("cc gcc libc6-dev")
-server_programs=("python3 python3" "prometheus prometheus" "promtool prometheus" "victoria-metrics victoria-metrics")
+server_programs=("python3 python3" "prometheus prometheus" "promtool prometheus" "victoria-metrics victoria-metrics" "prometheus-alertmanager prometheus-alertmanager")
 search_programs=("python3 python3" "java default-jre-headless" "mvn maven")
 cluster_programs=("python3 python3" "etcd etcd-server" "kubectl kubernetes-client" "jq jq" "openssl openssl")
 

@@ -15,7 +15,7 @@ use slo_engine::clock::{Clock, SystemClock};
 use slo_engine::config::RateLimit;
 use slo_engine::evaluate::snapshot::Latest;
 use slo_engine::gate::Gate;
-use slo_engine::http::{self, Shared, router};
+use slo_engine::http::{self, Adapters, Shared, router};
 use slo_engine::record::Recorder;
 use slo_engine::record::signing::Signing;
 use slo_engine::store::Store;
@@ -31,7 +31,7 @@ const TICK: Duration = Duration::from_secs(5);
 /// A running server; it stops when this goes.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    /// A token that may decide.
+    /// A token that may decide and report incidents.
     pub(super) token: String,
     pub(super) store: Store,
     recorder: Recorder,
@@ -86,7 +86,7 @@ impl Server {
 async fn allowed(store: &Store) -> anyhow::Result<String> {
     let asked = token::Asked {
         name: "bench".to_owned(),
-        scopes: vec![Scope::Decide],
+        scopes: vec![Scope::Decide, Scope::Incident],
         services: Vec::new(),
         environments: Vec::new(),
         lasts: None,
@@ -100,7 +100,8 @@ async fn share(latest: Latest, store: Store, recorder: Recorder) -> anyhow::Resu
     let gate = Arc::new(Gate::open(recorder, store.clone(), after, base, clock.now()).await?);
     let limit = RateLimit { per_second: 0, ..RateLimit::default() };
     let tokens = Tokens::start(store.clone(), limit).await?;
-    Ok(Shared { latest, store, clock, gate, tokens, reads_are_open: true, tick: Span::seconds(15) })
+    let (adapters, tick) = (Adapters::default(), Span::seconds(15));
+    Ok(Shared { latest, store, clock, gate, tokens, reads_are_open: true, adapters, tick })
 }
 
 /// What a round found: how long each answer took in seconds, sorted, and answers a second.
@@ -151,6 +152,15 @@ impl Round {
 /// The request for a path.
 pub(super) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n")
+}
+
+/// The request that sends a JSON body.
+pub(super) fn post(path: &str, token: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
 
 pub(super) fn median(mut all: Vec<f64>) -> f64 {

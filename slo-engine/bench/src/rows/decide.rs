@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use slo_engine::record::audit::audit;
 
-use super::answers::{Round, Server, median};
+use super::answers::{Round, Server, median, post};
 use crate::output;
 use crate::report::{Figure, Must, Outcome};
 use crate::world::{Size, World};
@@ -91,12 +91,4 @@ fn synchronise(folder: &Path) -> anyhow::Result<f64> {
 
 fn question(service: usize, version: &str) -> String {
     format!(r#"{{"service": "svc-{service}", "environment": "p", "version": "{version}"}}"#)
-}
-
-fn post(path: &str, token: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
-         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
 }

@@ -18,8 +18,9 @@ pub(super) struct Create {
     /// How people call it; it is shown as token:NAME in what it asked for
     #[arg(long)]
     name: String,
-    /// What it may do: decide, deploy, incident, exclude, override, kind:hotfix, kind:security, or
-    /// admin for everything; may be given several times
+    /// What it may do: decide, deploy, incident, exclude, override, kind:hotfix, kind:security,
+    /// adapter for a secret that stands in the address of an adapter, or admin for everything; may be
+    /// given several times
     #[arg(long = "scope", required = true, value_name = "SCOPE")]
     scopes: Vec<Scope>,
     /// For which services, such as orders or payment-*; for all when none is given
@@ -57,7 +58,11 @@ impl Create {
         );
         // The token alone goes to stdout, so that a script can take it.
         output::complain(&format!("token `{}`, shown this once; {until}:", self.name));
-        output::text(&format!("{}\n", made.token.reveal()))?;
+        let shown = match self.scopes.contains(&Scope::Adapter) {
+            true => made.token.reveal_for_path(),
+            false => made.token.reveal(),
+        };
+        output::text(&format!("{shown}\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::gate::{self, Asking};
+use crate::evaluate::snapshot::Snapshot;
+use crate::gate::{self, Answer, Asking};
 use crate::http::app::{App, json};
 use crate::http::body::{Body, Checks};
 use crate::http::caller::Caller;
@@ -50,36 +51,44 @@ pub(in crate::http) async fn decide(
     State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,
-    Body(mut request): Body<Request>,
+    Body(request): Body<Request>,
 ) -> Result<Response, Problem> {
     check(&request)?;
+    let (principal, actor) = (caller.0.name.clone(), text(&headers, ACTOR)?);
+    let asking = Asking { actor, principal, key: text(&headers, KEY)?, request };
     let snapshot = app.snapshot()?;
-    let found = place::declared(&snapshot, &request.service, request.environment.as_deref())?;
-    if let Some(found) = found {
-        request.environment = Some(found.service.environment.to_string());
-    }
-    permit(&caller, &request)?;
-    let asking = Asking {
-        actor: text(&headers, ACTOR)?,
-        principal: caller.0.name.clone(),
-        key: text(&headers, KEY)?,
-        request,
-    };
-    let began = std::time::Instant::now();
-    let answer = app.shared.gate.decide(&snapshot, found, asking, app.now()).await;
-    let answer = answer.map_err(|gate::OtherQuestion| {
-        let said = "this key was used for another question; take a new key for a new question";
-        Problem::unprocessable("idempotency-key", said)
-    })?;
-    app.metrics.decided(&answer, began.elapsed());
+    let answer = ask(&app, &caller, &snapshot, asking).await?;
     let status = if answer.is_repeated { StatusCode::OK } else { StatusCode::CREATED };
     let place = answer.decision.id.as_deref().map(|id| format!("/v1/gate/decisions/{id}"));
     let location = place.map(|place| [(header::LOCATION, place)]);
     Ok((status, location, json(&*answer.decision)?).into_response())
 }
 
+/// Asks the gate, if the caller may.
+pub(in crate::http) async fn ask(
+    app: &App,
+    caller: &Caller,
+    snapshot: &Snapshot,
+    mut asking: Asking,
+) -> Result<Answer, Problem> {
+    let request = &mut asking.request;
+    let found = place::declared(snapshot, &request.service, request.environment.as_deref())?;
+    if let Some(found) = found {
+        request.environment = Some(found.service.environment.to_string());
+    }
+    permit(caller, request)?;
+    let began = std::time::Instant::now();
+    let answer = app.shared.gate.decide(snapshot, found, asking, app.now()).await;
+    let answer = answer.map_err(|gate::OtherQuestion| {
+        let said = "this key was used for another question; take a new key for a new question";
+        Problem::unprocessable("idempotency-key", said)
+    })?;
+    app.metrics.decided(&answer, began.elapsed());
+    Ok(answer)
+}
+
 /// What is wrong with a question, all of it.
-fn check(asked: &Request) -> Result<(), Problem> {
+pub(in crate::http) fn check(asked: &Request) -> Result<(), Problem> {
     let mut checks = Checks::default()
         .name("service", &asked.service)
         .maybe_name("environment", asked.environment.as_deref());
@@ -107,7 +116,7 @@ const fn scope_of(kind: Kind) -> Option<Scope> {
     }
 }
 
-fn permit(caller: &Caller, request: &Request) -> Result<(), Problem> {
+pub(in crate::http) fn permit(caller: &Caller, request: &Request) -> Result<(), Problem> {
     let (service, environment) = (&request.service, request.environment.as_deref());
     caller.needs(Scope::Decide, service, environment)?;
     match scope_of(request.kind) {

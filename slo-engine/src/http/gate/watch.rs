@@ -57,6 +57,18 @@ pub(in crate::http) struct Watch {
     rules: Vec<RuleResult>,
 }
 
+impl Watch {
+    /// Whether the rules say that it is to be rolled back.
+    pub(in crate::http) fn says_rollback(&self) -> bool {
+        self.verdict == WatchVerdict::Rollback
+    }
+
+    /// Why it is not ok; the worst first.
+    pub(in crate::http) fn reasons(&self) -> &[String] {
+        &self.reasons
+    }
+}
+
 /// Where.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -79,21 +91,30 @@ pub(in crate::http) async fn watch(
     Named(service): Named<String>,
     Asked(asked): Asked<Where>,
 ) -> Result<Response, Problem> {
+    json(&judged(&app, &service, asked.environment.as_deref()).await?)
+}
+
+/// What the watch rules say of a service.
+pub(in crate::http) async fn judged(
+    app: &App,
+    service: &str,
+    environment: Option<&str>,
+) -> Result<Watch, Problem> {
     let snapshot = app.snapshot()?;
-    let found = place::service(&snapshot, &service, asked.environment.as_deref())?;
+    let found = place::service(&snapshot, service, environment)?;
     let environment = found.service.environment.as_str();
     let now = app.now();
     let running = {
         let state = app.shared.gate.state();
-        let place = state.place(&service, environment);
+        let place = state.place(service, environment);
         place.and_then(|place| place.deployments.iter().rfind(|one| one.at <= now).cloned())
     };
     let since = running.as_ref().map(|one| one.at);
-    let policy = Gate::policy(&snapshot.declared, Some(found), &service, environment);
+    let policy = Gate::policy(&snapshot.declared, Some(found), service, environment);
     let mut rules = Vec::new();
     for rule in policy.into_iter().flat_map(Policy::watch_rules) {
         for view in found.views.iter().filter(|view| decides(view)) {
-            rules.push(judge(&app, (&snapshot, found), view, rule, since).await?);
+            rules.push(judge(app, (&snapshot, found), view, rule, since).await?);
         }
     }
     let mut answer = Watch {
@@ -108,9 +129,9 @@ pub(in crate::http) async fn watch(
     speaking.sort_by_key(|rule| Reverse(said(rule)));
     answer.reasons = speaking.into_iter().map(|rule| rule.reason.clone()).collect();
     if answer.rules.is_empty() {
-        answer.reasons.push(nothing(policy.map(|policy| policy.name.as_str()), &service));
+        answer.reasons.push(nothing(policy.map(|policy| policy.name.as_str()), service));
     }
-    json(&answer)
+    Ok(answer)
 }
 
 fn nothing(policy: Option<&str>, service: &str) -> String {

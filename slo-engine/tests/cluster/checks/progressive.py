@@ -17,15 +17,14 @@ def prepare(stage):
         [stage.binaries / "flagger", f"-kubeconfig={cluster.kubeconfig}", "-mesh-provider=kubernetes", f"-port={free_port()}",
          "-selector-labels=app", "-control-loop-interval=1s", f"-namespace={NAMESPACE}"],
         SSL_CERT_FILE=str(cluster.authority.certificate))  # fmt: skip
-    for service in ("calm", "silent", "spent"):
-        begin(stage, service)
-    # The same question, of a canary that only waits, and of one that fails.
-    begin(stage, "waiting", service="spent", kept=1)
-    begin(stage, "failing", service="spent", kept=1, kind="pre-rollout")
-    for name in ("calm", "silent", "spent", "waiting", "failing"):
+    begin(stage, "calm", "calm")
+    begin(stage, "waiting", "spent")
+    begin(stage, "unsure", "silent")
+    begin(stage, "failing", "spent", "pre-rollout", slice(1))
+    begin(stage, "burning", "spent", hooks=slice(1, None))
+    for name in ("calm", "waiting", "unsure", "failing", "burning"):
         eventually(f"{name} is initialized", lambda name=name: phase(stage, name) == "Initialized", WAIT)
-        item = deployment(name, "2.0")
-        stage.cluster.apply(item)
+        stage.cluster.apply(deployment(name, "2.0"))
 
 
 def deployment(name, version):
@@ -36,18 +35,18 @@ def deployment(name, version):
     return item
 
 
-def begin(stage, name, service=None, kept=2, kind="confirm-rollout"):
-    """A Deployment and the piece for it, with as many of its webhooks."""
+def begin(stage, name, service, first="confirm-rollout", hooks=slice(None)):
+    """A Deployment and the piece for it, with some of its webhooks and another type of the first."""
     canary = stage.piece("flagger-canary.yaml", {"orders": name, "1.4.2": "2.0", "hr-secret": stage.engine.adapter})
     canary["metadata"]["namespace"] = NAMESPACE
     analysis = canary["spec"]["analysis"]
     for weight in ("maxWeight", "stepWeight"):
         del analysis[weight]
     analysis.update(interval="10s", iterations=1, threshold=1)
-    analysis["webhooks"] = analysis["webhooks"][:kept]
-    analysis["webhooks"][0]["type"] = kind
+    analysis["webhooks"][0]["type"] = first
+    analysis["webhooks"] = analysis["webhooks"][hooks]
     for hook in analysis["webhooks"]:
-        hook["metadata"]["service"] = service or name
+        hook["metadata"]["service"] = service
     stage.cluster.apply(deployment(name, "1.0"), canary)
 
 
@@ -72,6 +71,9 @@ def events(stage, name):
 
 def a_canary_is_promoted_when_the_gate_allows(stage):
     reaches(stage, "calm", "Succeeded")
+    # The piece's hook for a rollback was asked, and its refusal let the canary go on.
+    if "Rollback hook headroom-watch not signaling a rollback" not in events(stage, "calm"):
+        raise Failure(f"it was not asked whether to roll back: {events(stage, 'calm')}")
     if primary(stage, "calm") != "2.0":
         raise Failure(f"the primary is {primary(stage, 'calm')}; {events(stage, 'calm')}")
     if stage.engine.latest("calm", "2.0")["verdict"] != "allow":
@@ -79,22 +81,24 @@ def a_canary_is_promoted_when_the_gate_allows(stage):
 
 
 def a_canary_waits_while_the_gate_denies(stage):
-    reaches(stage, "waiting", "Waiting")
-    if primary(stage, "waiting") != "1.0" or stage.engine.latest("spent", "2.0")["verdict"] != "deny":
-        raise Failure(f"the primary is {primary(stage, 'waiting')}; {events(stage, 'waiting')}")
+    waits(stage, "waiting", "spent", "deny")
 
 
-def a_canary_waits_while_the_gate_does_not_know_and_is_not_rolled_back(stage):
-    reaches(stage, "silent", "Waiting")
-    eventually("the hook for a rollback was asked", lambda: any("headroom-watch not signaling" in said for said in events(stage, "silent")))
-    if (phase(stage, "silent"), primary(stage, "silent")) != ("Waiting", "1.0"):
-        raise Failure(f"it is {phase(stage, 'silent')}; {events(stage, 'silent')}")
+def a_canary_waits_while_the_gate_does_not_know(stage):
+    waits(stage, "unsure", "silent", "unknown")
+
+
+def waits(stage, name, service, verdict):
+    reaches(stage, name, "Waiting")
+    found = (primary(stage, name), stage.engine.latest(service, "2.0")["verdict"])
+    if found != ("1.0", verdict):
+        raise Failure(f"primary and verdict are {found}; {events(stage, name)}")
 
 
 def a_canary_is_rolled_back_while_the_budget_burns(stage):
-    reaches(stage, "spent", "Failed")
-    if not any("headroom-watch passed" in said for said in events(stage, "spent")):
-        raise Failure(f"it failed by itself: {events(stage, 'spent')}")
+    reaches(stage, "burning", "Failed")
+    if primary(stage, "burning") != "1.0" or "Rollback check headroom-watch passed" not in events(stage, "burning"):
+        raise Failure(f"it failed by itself: {events(stage, 'burning')}")
 
 
 def a_pre_rollout_hook_shows_the_gates_reason_in_the_events(stage):
@@ -102,4 +106,3 @@ def a_pre_rollout_hook_shows_the_gates_reason_in_the_events(stage):
     reasons = [said for said in events(stage, "failing") if "budget is spent" in said]
     if not reasons:
         raise Failure(f"no reason in the events: {events(stage, 'failing')}")
-    return reasons[0]

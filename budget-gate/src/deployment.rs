@@ -131,6 +131,15 @@ pub fn last_good(history: &[Deployment], now: DateTime<Utc>) -> Option<&Deployme
     before.iter().rfind(|d| !d.is_same(running) && !is_shunned(d))
 }
 
+/// `1.4.2`, `v1.4.2-rc.1`: a revision may also be a branch or a range, which no version is.
+#[must_use]
+pub fn is_version(text: &str) -> bool {
+    let rest = text.strip_prefix('v').unwrap_or(text);
+    let core = rest.split(['-', '+']).next().unwrap_or_default();
+    let is_number = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    core.split('.').count() == 3 && core.split('.').all(is_number)
+}
+
 fn until(history: &[Deployment], now: DateTime<Utc>) -> &[Deployment] {
     newest(&history[..history.partition_point(|d| d.at <= now)])
 }

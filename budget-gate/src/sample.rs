@@ -76,7 +76,7 @@ pub(crate) fn view(slo: &str, bad: f64, total: f64) -> BudgetView {
         windows: vec![window("30d", bad, total)],
         burn: vec![BurnView { window: "1h".into(), rate: Some(0.5), bad: bad as i64 }],
         alerts: Vec::new(),
-        sources: Vec::new(),
+        sources: Arc::default(),
         findings: Vec::new(),
         backfill: None,
         gate: Gate::Decides,

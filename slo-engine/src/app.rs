@@ -67,12 +67,13 @@ pub async fn run(
     let (requested, now) = (excluded(&gate), clock.now());
     let engine =
         Engine::start(&config, declared, store.clone(), latest.clone(), requested, now).await?;
-    let router = http::router(Arc::new(shared));
+    let (router, callbacks) = http::start(Arc::new(shared));
     tracing::info!("listening on {}://{at}", scheme(&config));
     if at.ip().is_unspecified() && config.server.public_url.is_none() {
         tracing::warn!("links to decisions lead nowhere until server.publicUrl is set");
     }
     let server = tokio::spawn(http::serve(listener, router, certificate.clone(), stop.clone()));
+    let calling = tokio::spawn(callbacks.run(stop.clone()));
     let (filling, nightly) = (None, Nightly::default());
     let mut running =
         Running { config, clock, store, latest, gate, engine, filling, nightly, certificate };
@@ -80,6 +81,7 @@ pub async fn run(
     running.stop_filling();
     // Connections that stay open do not hold up the end.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(3), server).await;
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), calling).await;
     recorder.stop().await;
     if let Err(error) = tokens.flush().await {
         tracing::warn!(%error, "cannot write when tokens were used last");

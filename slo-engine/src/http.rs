@@ -47,6 +47,7 @@ mod ui;
 #[cfg(test)]
 mod world;
 
+pub use adapters::callbacks::Callbacks;
 pub use adapters::{Adapters, Renamed};
 pub use connections::serve;
 pub use tls::{Certificate, TlsError, TlsFiles};
@@ -72,6 +73,7 @@ pub struct Shared {
 }
 
 /// Every route.
+#[expect(clippy::too_many_lines, reason = "all routes are in one list")]
 fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(openapi::empty())
         .routes(routes!(health::alive))
@@ -110,6 +112,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(adapters::admission::call))
         .routes(routes!(adapters::admission::call_by_secret))
         .routes(routes!(adapters::alertmanager::call))
+        .routes(routes!(adapters::github::call))
+        .routes(routes!(adapters::gitlab::call))
+        .routes(routes!(adapters::terraform::call))
         .routes(routes!(ui::decisions::list))
         .routes(routes!(ui::decisions::show))
         .routes(routes!(ui::slo::show))
@@ -117,6 +122,11 @@ fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// The whole server.
 pub fn router(shared: Arc<Shared>) -> Router {
+    start(shared).0
+}
+
+/// The whole server, and what answers by calls of its own.
+pub fn start(shared: Arc<Shared>) -> (Router, Callbacks) {
     let app = Arc::new(App::new(shared));
     let (routes, _) = routes().split_for_parts();
     // Where reads are open there is nothing to guard, and a peek is worth the microsecond.
@@ -124,7 +134,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         true => routes,
         false => routes.layer(from_fn_with_state(Arc::clone(&app), caller::guard)),
     };
-    observe::layered(routes, &app, observe::LIMITS).with_state(app)
+    let router = observe::layered(routes, &app, observe::LIMITS).with_state(Arc::clone(&app));
+    (router, Callbacks(app))
 }
 
 /// The description of all routes, OpenAPI 3.1.

@@ -17,6 +17,7 @@ use sqlx::sqlite::{
 };
 use thiserror::Error;
 
+mod callbacks;
 mod chunk;
 mod commit;
 mod copy;
@@ -28,6 +29,7 @@ mod positions;
 mod subsets;
 mod version;
 
+pub use callbacks::{Callback, NewCallback};
 pub(crate) use commit::damaged;
 pub use commit::{Commit, Tail, Watermark};
 pub use copy::{Held, Restored, holders, restore};

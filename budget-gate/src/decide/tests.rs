@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use chrono::Duration;
 use slo_core::time::Span;
 use slo_core::view::{Ask, Estimate, Finding, Group, SourceView};
@@ -256,13 +258,14 @@ fn no_data_is_unknown_under_a_policy_without_rules_and_says_why() {
     let decision = ask(&rules(&[]), std::slice::from_ref(&view));
     assert_eq!((decision.verdict, decision.allow), (Verdict::Unknown, false));
     assert!(decision.reasons[0].contains("no data (no series has the label `status`"));
-    view.sources.push(SourceView {
+    let failed = SourceView {
         name: "prometheus".into(),
         side: "total".into(),
         queries: [].into(),
         data_until: None,
         last_error: Some("connection refused".to_owned()),
-    });
+    };
+    view.sources = [failed].into();
     let decision = ask(&rules(&[]), &[view]);
     assert_eq!(decision.reasons, ["availability: no data (prometheus: connection refused)"]);
 }
@@ -391,7 +394,7 @@ fn other_services_do_not_decide() {
 fn the_evidence_of_a_group_names_it_whatever_its_value_is() {
     let mut group = view("availability", 5_000.0, 1e6);
     group.gate = Gate::Groups;
-    let labels = [("route".to_owned(), "/a?b=c&d".to_owned())].into();
+    let labels = Arc::new([("route".to_owned(), "/a?b=c&d".to_owned())].into());
     let parent = BudgetView { gate: Gate::Groups, ..healthy() };
     group.group = Some(Group::Labels { labels });
     let (views, groups) = ([parent], [group]);

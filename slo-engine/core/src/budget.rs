@@ -16,6 +16,7 @@ mod windows;
 
 pub use account::{Account, Facts, Want, end_of};
 pub(crate) use account::{conditions, since};
+pub use group::Beside;
 
 /// z of a 95 % interval.
 const Z: f64 = 1.959_963_984_540_054;

@@ -95,7 +95,7 @@ pub fn view(
         windows,
         burn,
         alerts,
-        sources: sources(all),
+        sources: sources(all).into(),
         findings: findings(slo, all, end, now),
         backfill: all.iter().filter_map(|known| known.view.backfill.clone()).next(),
         gate: slo.gate,
@@ -298,7 +298,7 @@ fn answer(
 
 fn sources(all: &[Known<'_>]) -> Vec<SourceView> {
     let mut sources: Vec<SourceView> = Vec::new();
-    for source in all.iter().flat_map(|known| &known.view.sources) {
+    for source in all.iter().flat_map(|known| known.view.sources.iter()) {
         if !sources.contains(source) {
             sources.push(source.clone());
         }

@@ -223,14 +223,12 @@ impl Ledger {
     /// The hours whose minutes must be loaded before window `at` can move to `from..to`.
     pub fn wants(&self, at: usize, from: Minute, to: Minute) -> impl Iterator<Item = i64> {
         let slide = self.slides[at];
-        let ends: Vec<i64> = if slides_on(&slide, from, to) {
-            (slide.from.hour()..=(from - 1).hour())
-                .chain(slide.to.hour()..=(to - 1).hour())
-                .collect()
+        let (old, new) = if slides_on(&slide, from, to) {
+            (slide.from.hour()..=(from - 1).hour(), slide.to.hour()..=(to - 1).hour())
         } else {
-            vec![from.hour(), to.hour()]
+            (from.hour()..=from.hour(), to.hour()..=to.hour())
         };
-        ends.into_iter().filter(|hour| self.lacks(*hour))
+        old.chain(new).filter(|hour| self.lacks(*hour))
     }
 
     /// Moves window `at` to `from..to`. Where minutes are missing that [`Self::wants`] named, the
@@ -240,12 +238,8 @@ impl Ledger {
         let inexact = self.wants(at, from, to).next().is_some();
         let mut sums = slide.sums;
         if slides_on(&slide, from, to) && !inexact {
-            for minute in (slide.to.0..to.0).map(Minute) {
-                sums.add(&self.bucket(minute).unwrap_or_default());
-            }
-            for minute in (slide.from.0..from.0).map(Minute) {
-                sums.remove(&self.bucket(minute).unwrap_or_default());
-            }
+            sums.combine(&self.sums(slide.to, to), 1);
+            sums.combine(&self.sums(slide.from, from), -1);
         } else {
             sums = self.sums(from, to);
         }
@@ -285,6 +279,15 @@ impl Ledger {
         self.total.copy_to(hour - self.base, total);
     }
 
+    /// Whether nothing bad is known of any hour that `from..to` touches, nor of its minutes.
+    #[must_use]
+    pub fn is_flawless(&self, from: Minute, to: Minute) -> bool {
+        let (first, last) = (from.hour(), to.hour());
+        let at = |hour: i64| usize::try_from(hour - self.base).unwrap_or(0).min(self.bad.len());
+        let mut minutes = self.minutes.range(first..=last);
+        self.bad.is_zero(at(first), at(last + 1)) && minutes.all(|(_, hour)| hour.is_flawless())
+    }
+
     /// Lumps that end in `from..to`, of the hours whose minutes are in memory.
     pub fn lumps(&self, from: Minute, to: Minute) -> impl Iterator<Item = (Minute, Lump)> {
         let hours = self.minutes.range(from.hour()..=to.hour());
@@ -296,8 +299,8 @@ impl Ledger {
 
     /// Lets go of the minutes before `recent`, except those under a window's old edge.
     pub fn evict(&mut self, recent: Minute) {
-        let edges: Vec<i64> = self.slides.iter().map(|s| s.from.hour()).collect();
-        self.minutes.retain(|hour, _| *hour >= recent.hour() || edges.contains(hour));
+        let is_edge = |hour| self.slides.iter().any(|slide| slide.from.hour() == hour);
+        self.minutes.retain(|hour, _| *hour >= recent.hour() || is_edge(*hour));
     }
 
     /// Lets go of the minutes of some hours, except those under a window's old edge.

@@ -48,7 +48,7 @@ pub struct BudgetView {
     /// The multi-window alerts.
     pub alerts: Vec<AlertView>,
     /// Where the numbers come from.
-    pub sources: Vec<SourceView>,
+    pub sources: Arc<[SourceView]>,
     /// What a person should know about the numbers.
     pub findings: Vec<Finding>,
     /// Present while history is being read.
@@ -76,7 +76,7 @@ pub enum Group {
     /// The values of the SLO's `groupBy` labels.
     Labels {
         /// Label and value.
-        labels: BTreeMap<String, String>,
+        labels: Arc<BTreeMap<String, String>>,
     },
     /// All groups beyond `maxGroups`.
     Other {
@@ -95,7 +95,7 @@ impl fmt::Display for Group {
 impl From<&Group> for Subset {
     fn from(group: &Group) -> Self {
         match group {
-            Group::Labels { labels } => Self::Group(Some(labels.clone())),
+            Group::Labels { labels } => Self::Group(Some((**labels).clone())),
             Group::Other { .. } => Self::Group(None),
         }
     }
@@ -120,7 +120,7 @@ impl Group {
         };
         self.to_string() == text
             || only.is_some_and(|value| value == text)
-            || matches!(self, Self::Labels { labels } if serde_json::from_str(text).is_ok_and(|named: BTreeMap<String, String>| named == *labels))
+            || matches!(self, Self::Labels { labels } if serde_json::from_str(text).is_ok_and(|named: BTreeMap<String, String>| named == **labels))
     }
 }
 
@@ -379,7 +379,7 @@ mod tests {
     #[test]
     fn a_group_is_named_by_its_labels_in_any_way() {
         let group = |labels: &[(&str, &str)]| Group::Labels {
-            labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            labels: Arc::new(labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()),
         };
         let (one, two) =
             (group(&[("route", "/a b")]), group(&[("route", "/a"), ("method", "GET")]));

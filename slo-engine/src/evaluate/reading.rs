@@ -152,9 +152,20 @@ pub fn facts<'a>(
     account: &Account,
     reading: &Reading,
     source: &SourceConfig,
+    asked: Asked<'a>,
+) -> Facts<'a> {
+    let findings = findings(account, reading);
+    Facts { findings, ..read(account.slo(), reading, source, asked) }
+}
+
+/// The same as far as it does not come from the counts: of all groups of an SLO it is one.
+#[must_use]
+pub fn read<'a>(
+    slo: &Slo,
+    reading: &Reading,
+    source: &SourceConfig,
     Asked { now, asks, backfill, before }: Asked<'a>,
 ) -> Facts<'a> {
-    let slo = account.slo();
     let data_until = data_until(reading, rules(slo, source));
     let together = reading.together.as_deref();
     let stale = together.map(|t| slo.stale_after.unwrap_or(t.stale_after));
@@ -167,14 +178,14 @@ pub fn facts<'a>(
         stale_after: Some(stale),
         faulty: oddity.is_some_and(|o| *o != Oddity::NeverMatched),
         sources: sources(slo, reading, data_until),
-        findings: findings(account, reading),
+        findings: Vec::new(),
         backfill: backfill.or_else(|| together.and_then(|t| t.backfill.clone())),
         asks,
         before,
     }
 }
 
-fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> Vec<SourceView> {
+fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> Arc<[SourceView]> {
     let [total, other] = &reading.queries;
     let side = |side: &'static str, queries: &Arc<[String]>| SourceView {
         name: reading.source.clone(),
@@ -185,11 +196,11 @@ fn sources(slo: &Slo, reading: &Reading, data_until: Option<DateTime<Utc>>) -> V
     };
     let part = if slo.indicator.part() == Part::Bad { "bad" } else { "good" };
     if let Some(together) = &reading.together {
-        together.sources.clone()
+        together.sources.as_slice().into()
     } else if reading.source.is_empty() && reading.last_error.is_none() {
-        Vec::new()
+        Arc::default()
     } else {
-        vec![side("total", total), side(part, other)]
+        [side("total", total), side(part, other)].into()
     }
 }
 
@@ -198,7 +209,9 @@ fn finding(code: &str, message: String, numbers: &[(&str, f64)]) -> Finding {
     Finding { code: code.to_owned(), message, since: None, numbers }
 }
 
-fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
+/// What a person should know about the counts of an account, and how they came.
+#[must_use]
+pub fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(reading.oddity.as_ref().map(odd));
     if let Some((lower, upper)) = reading.between {
@@ -278,6 +291,9 @@ fn excluded(account: &Account, reading: &Reading) -> Option<Finding> {
         return None;
     }
     let minutes = account.excluded_between(slide.from, slide.to);
+    if minutes == 0 {
+        return None;
+    }
     let acting = reading.exclusions.iter().filter(|one| one.count(slide.from, slide.to) > 0);
     let names: Vec<String> = acting.map(ToString::to_string).collect();
     let named = match names.get(NAMED..).filter(|rest| !rest.is_empty()) {
@@ -287,7 +303,7 @@ fn excluded(account: &Account, reading: &Reading) -> Option<Finding> {
     let window = account.slo().windows.first()?;
     let message = format!("{minutes} minutes of the {window} window are excluded: {named}");
     let numbers = [("minutes", minutes as f64), ("exclusions", names.len() as f64)];
-    (minutes > 0).then(|| finding("excluded", message, &numbers))
+    Some(finding("excluded", message, &numbers))
 }
 
 /// So many exclusions are named in a sentence.

@@ -95,7 +95,11 @@ impl Latest {
 
     /// Swaps in a snapshot.
     pub fn publish(&self, snapshot: Snapshot) {
+        let new = Some(Arc::new(snapshot));
         let mut place = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *place = Some(Arc::new(snapshot));
+        let old = std::mem::replace(&mut *place, new);
+        // Readers do not wait until all old views are let go.
+        drop(place);
+        drop(old);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use slo_core::bucket::Bucket;
-use slo_core::budget::Account;
+use slo_core::budget::{Account, Beside, Facts};
 use slo_core::counter::OutcomeOf;
 use slo_core::ledger::Hour;
 use slo_core::slo::{Budgeting, Gate, Slo};
@@ -14,7 +14,7 @@ use slo_core::time::Minute;
 use slo_core::view::{Ask, BudgetView, Group};
 
 use super::live::{Live, LiveSource, Place};
-use super::reading;
+use super::reading::{self, Reading};
 use crate::source::config::SourceConfig;
 
 /// One subset.
@@ -32,26 +32,56 @@ pub(super) struct LiveSubset {
     pub(super) dirty: BTreeSet<i64>,
     /// Its newest sample or document, Unix milliseconds.
     newest: Option<i64>,
+    /// In views, when it is a group.
+    group: Option<Group>,
     pub(super) view: Option<Arc<BudgetView>>,
 }
 
+/// An SLO whose windows were moved, as the views of its groups are made beside it.
+#[derive(Debug)]
+pub(super) struct Whole<'a> {
+    reading: &'a Reading,
+    beside: Beside<'a>,
+    /// What all of them have in common.
+    facts: Facts<'a>,
+}
+
+impl<'a> Whole<'a> {
+    /// `None` of an SLO without groups that people see; a share of one is none.
+    pub(super) fn of(
+        live: &'a Live,
+        sources: &[LiveSource],
+        asks: &'a [Ask],
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        if live.place != Place::Shown || live.apart.is_none() {
+            return None;
+        }
+        let fallback = SourceConfig::default();
+        let config = live.source.map_or(&fallback, |at| &sources[at].config);
+        let (slo, reading) = (live.account.slo(), &live.reading);
+        // Questions about the future are the gate's.
+        let asks = if slo.gate == Gate::Groups { asks } else { &[] };
+        let asked = reading::Asked { now, asks, backfill: live.progress(), before: None };
+        let beside = live.account.beside(reading::end(slo, reading, config, now));
+        Some(Self { reading, beside, facts: reading::read(slo, reading, config, asked) })
+    }
+}
+
 impl LiveSubset {
-    /// One without events. A group has the budgets of its SLO; of others only events are kept.
-    pub(super) fn new(
-        of: usize,
-        slo: &Arc<Slo>,
-        subset: Arc<Subset>,
-        burns: &[slo_core::time::Span],
-    ) -> Self {
+    /// One of an SLO's, without events. A group has the budgets of its SLO; of others only events are kept.
+    pub(super) fn new(of: usize, whole: &Account, subset: Arc<Subset>) -> Self {
         let account = if subset.is_group() {
-            Account::new(slo.clone(), burns)
+            whole.of_group()
         } else {
             let (windows, alerts) = (Vec::new(), Vec::new().into());
             let budgeting = Budgeting::Occurrences;
-            Account::new(Arc::new(Slo { windows, alerts, budgeting, ..(**slo).clone() }), &[])
+            let slo = Slo { windows, alerts, budgeting, ..(**whole.slo()).clone() };
+            Account::new(Arc::new(slo), &[])
         };
         Self {
             of,
+            group: group(&subset),
             subset,
             account,
             ledger: None,
@@ -112,30 +142,18 @@ impl LiveSubset {
     }
 
     /// Moves the account of a group to where its SLO's stands, and makes its view.
-    pub(super) fn look(
-        &mut self,
-        whole: &Live,
-        sources: &[LiveSource],
-        asks: &[Ask],
-        now: DateTime<Utc>,
-    ) {
-        // A share of an SLO is no SLO.
-        if whole.place != Place::Shown || !self.subset.is_group() {
-            return;
-        }
-        let fallback = SourceConfig::default();
-        let config = whole.source.map_or(&fallback, |at| &sources[at].config);
-        let to = reading::end(whole.account.slo(), &whole.reading, config, now);
-        self.account.advance_in(to, &whole.account);
+    pub(super) fn look(&mut self, whole: &Whole<'_>) {
+        let Some(group) = self.group.clone() else { return };
+        self.account.advance_in(&whole.beside);
         let before = self.view.take();
-        // Questions about the future are the gate's.
-        let asks = if whole.account.slo().gate == Gate::Groups { asks } else { &[] };
-        let asked =
-            reading::Asked { now, asks, backfill: whole.progress(), before: before.as_deref() };
-        let facts = reading::facts(&self.account, &whole.reading, config, asked);
-        let view = self.account.view(facts);
+        let facts = Facts {
+            findings: reading::findings(&self.account, whole.reading),
+            before: before.as_deref(),
+            ..whole.facts.clone()
+        };
         let newest = self.newest.or_else(|| self.last_event());
-        self.view = of_group(view, &self.subset, (whole.reading.newest, newest)).map(Arc::new);
+        let view = of_group(self.account.view(facts), group, (whole.reading.newest, newest));
+        self.view = Some(Arc::new(view));
     }
 
     /// Until something was seen since the start: the end of the newest hour with events.
@@ -146,19 +164,23 @@ impl LiveSubset {
     }
 }
 
+/// A subset in views, when it is a group.
+pub(super) fn group(subset: &Subset) -> Option<Group> {
+    let Subset::Group(labels) = subset else { return None };
+    Some(match labels {
+        Some(labels) => Group::Labels { labels: Arc::new(labels.clone()) },
+        None => Group::Other { other: true },
+    })
+}
+
 /// The view of a group. One of which nothing was seen for as long as a gap may be is gone, and decides
 /// nothing; `newest` are the newest samples of its SLO and of itself, Unix milliseconds.
 pub(super) fn of_group(
     view: BudgetView,
-    subset: &Subset,
+    group: Group,
     newest: (Option<i64>, Option<i64>),
-) -> Option<BudgetView> {
-    let Subset::Group(labels) = subset else { return None };
-    let group = match labels {
-        Some(labels) => Group::Labels { labels: labels.clone() },
-        None => Group::Other { other: true },
-    };
-    Some(BudgetView { group: Some(group), gate: gate(view.gate, newest), ..view })
+) -> BudgetView {
+    BudgetView { group: Some(group), gate: gate(view.gate, newest), ..view }
 }
 
 fn gate(gate: Gate, (whole, mine): (Option<i64>, Option<i64>)) -> Gate {

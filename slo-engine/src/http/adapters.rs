@@ -15,13 +15,20 @@ use super::place;
 use super::problem::{Foreign, Problem};
 use crate::evaluate::snapshot::Snapshot;
 use crate::gate::{Answer, Asking};
-use mapping::Whereabouts;
+use mapping::{Mapping, Whereabouts};
 
 pub(super) mod admission;
 pub(super) mod alertmanager;
 pub(super) mod argo_rollouts;
+pub(super) mod callbacks;
 pub(super) mod flagger;
+pub(super) mod github;
+pub(super) mod gitlab;
 mod mapping;
+pub(super) mod outgoing;
+mod own;
+pub(super) mod terraform;
+mod waiting;
 
 pub use mapping::{Adapters, Renamed};
 
@@ -50,8 +57,12 @@ struct Question {
 
 impl Question {
     /// The question as the gate is asked it.
-    fn request(self, app: &App, snapshot: &Snapshot) -> Result<(Request, Option<String>), Problem> {
-        let mapping = &app.shared.adapters.kubernetes;
+    fn request(
+        self,
+        app: &App,
+        mapping: &Mapping,
+        snapshot: &Snapshot,
+    ) -> Result<(Request, Option<String>), Problem> {
         let mut request = Request {
             service: mapping.service(self.service),
             environment: mapping.environment(self.at, &snapshot.declared),
@@ -91,17 +102,27 @@ fn goes_back(app: &App, request: &Request) -> bool {
 }
 
 /// Asks the gate; the decision is recorded.
-async fn ask(app: &App, caller: &Caller, question: Question) -> Result<Answer, Problem> {
+async fn ask(
+    app: &App,
+    caller: &Caller,
+    mapping: &Mapping,
+    question: Question,
+) -> Result<Answer, Problem> {
     let snapshot = app.snapshot()?;
-    let (request, actor) = question.request(app, &snapshot)?;
+    let (request, actor) = question.request(app, mapping, &snapshot)?;
     let asking = Asking { request, actor, principal: caller.0.name.clone(), key: None };
     ask_gate(app, caller, &snapshot, asking).await
 }
 
 /// What the gate would say; nothing is recorded.
-fn look(app: &App, caller: &Caller, question: Question) -> Result<Decision, Problem> {
+fn look(
+    app: &App,
+    caller: &Caller,
+    mapping: &Mapping,
+    question: Question,
+) -> Result<Decision, Problem> {
     let snapshot = app.snapshot()?;
-    let (request, _) = question.request(app, &snapshot)?;
+    let (request, _) = question.request(app, mapping, &snapshot)?;
     permit(caller, &request)?;
     let found = place::declared(&snapshot, &request.service, request.environment.as_deref())?;
     let decision = app.shared.gate.look(&snapshot, found, &request, app.now());
@@ -130,3 +151,5 @@ fn of_decision(mut response: Response, decision: &Decision) -> Response {
 mod laws;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod twin;

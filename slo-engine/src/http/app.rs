@@ -7,7 +7,9 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tokio::sync::Notify;
 
+use super::adapters::{github, outgoing};
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::{Shared, described};
@@ -18,6 +20,12 @@ use crate::record::Records;
 pub(super) struct App {
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: Metrics,
+    /// Says that there is a question to answer by a call.
+    pub(super) callbacks: Notify,
+    /// The client of such calls.
+    pub(super) outgoing: reqwest::Client,
+    /// Tokens of the GitHub App.
+    pub(super) github: github::Access,
     /// `/openapi.json`.
     pub(super) openapi: Bytes,
     /// `/docs`.
@@ -29,6 +37,9 @@ impl App {
         let openapi = super::openapi();
         Self {
             metrics: Metrics::new(Arc::clone(&shared)),
+            callbacks: Notify::new(),
+            outgoing: outgoing::client(),
+            github: github::Access::default(),
             docs: described::page(&openapi).into(),
             openapi: format!("{openapi:#}\n").into(),
             shared,

@@ -54,6 +54,12 @@ struct DecisionLabels {
     recorded: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallbackLabels {
+    adapter: String,
+    outcome: &'static str,
+}
+
 /// Seconds that a decision takes, its record included.
 const LATENCIES: [f64; 9] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
 
@@ -64,6 +70,7 @@ pub(super) struct Metrics {
     peeks: Family<PeekLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
     latency: Histogram,
+    callbacks: Family<CallbackLabels, Counter>,
 }
 
 impl Metrics {
@@ -90,8 +97,11 @@ impl Metrics {
         let latency = Histogram::new(LATENCIES);
         let said = "How long a decision took, its record included";
         registry.register_with_unit("headroom_gate_decision", said, Unit::Seconds, latency.clone());
+        let callbacks = Family::<CallbackLabels, Counter>::default();
+        let said = "Tries to answer by a call of our own";
+        registry.register("headroom_callbacks", said, Family::clone(&callbacks));
         registry.register_collector(Box::new(Watched(shared)));
-        Self { registry, requests, peeks, decisions, latency }
+        Self { registry, requests, peeks, decisions, latency, callbacks }
     }
 
     pub(super) fn answered(&self, method: &Method, route: Option<&str>, status: u16) {
@@ -120,6 +130,11 @@ impl Metrics {
             recorded: said(decision.recorded.is_some()),
         };
         self.decisions.get_or_create(&labels).inc();
+    }
+
+    pub(super) fn called_back(&self, adapter: &str, outcome: &'static str) {
+        let labels = CallbackLabels { adapter: adapter.to_owned(), outcome };
+        self.callbacks.get_or_create(&labels).inc();
     }
 
     fn text(&self) -> Result<String, fmt::Error> {

@@ -17,7 +17,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
-use super::adapters::{admission, alertmanager, argo_rollouts, flagger};
+use super::adapters::{admission, alertmanager, argo_rollouts, flagger, github, gitlab, terraform};
 use super::attribution::Attribution;
 use super::caller::OPEN;
 use super::gate::{overrides, watch};
@@ -78,6 +78,8 @@ fn asked() -> serde_json::Map<String, Value> {
     all.with::<Exclusion>();
     all.with::<flagger::FlaggerHook>().with::<argo_rollouts::RolloutQuestion>();
     all.with::<admission::AdmissionReview>().with::<alertmanager::AlertGroup>();
+    all.with::<github::ProtectionRule>().with::<gitlab::StatusCheck>();
+    all.with::<terraform::RunTask>();
     generator.take_definitions(true)
 }
 

@@ -14,8 +14,9 @@ use slo_core::spec::yaml;
 use slo_core::time::{Minute, Span};
 use slo_core::view::{BudgetView, SourceView};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
-use super::{Adapters, Shared, router};
+use super::{Adapters, Shared, start};
 use crate::clock::{Clock, FixedClock};
 use crate::config::RateLimit;
 use crate::declared::Declared;
@@ -118,7 +119,7 @@ fn view(slo: &Arc<Slo>, declared: &Declared) -> BudgetView {
         data_until,
         newest: data_until.map(Minute::of),
         stale_after: Some(Span::minutes(5)),
-        sources: vec![source],
+        sources: [source].into(),
         asks: &declared.asks,
         ..Facts::default()
     })
@@ -156,6 +157,8 @@ pub(super) struct World {
     client: Client,
     address: String,
     folder: TempDir,
+    /// Ends what answers by calls of its own.
+    stop: watch::Sender<bool>,
 }
 
 /// What it answered.
@@ -175,11 +178,23 @@ impl World {
 
     pub(super) async fn before_the_first_snapshot() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::over(folder, now()).await
+        Self::over(folder, now(), Adapters::default(), None).await
+    }
+
+    /// As [`World::new`], with adapters that are configured so.
+    pub(super) async fn with_adapters(adapters: Adapters) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::over(folder, now(), adapters, Some(snapshot())).await
     }
 
     /// A server over the database in a folder.
-    async fn over(folder: TempDir, at: DateTime<Utc>) -> Self {
+    async fn over(
+        folder: TempDir,
+        at: DateTime<Utc>,
+        adapters: Adapters,
+        snapshot: Option<Snapshot>,
+    ) -> Self {
+        let client = client();
         let store = Store::open(&format!("sqlite://{}/h.db", folder.path().display())).await;
         let (store, clock) = (store.unwrap(), Arc::new(FixedClock::at(at)));
         let key = Signing::default().key(&store).unwrap();
@@ -195,11 +210,15 @@ impl World {
             clock: clock.clone(),
             gate: Arc::new(gate),
             reads_are_open: true,
-            adapters: Adapters::default(),
+            adapters,
             tick: Span::seconds(15),
         });
-        let address = serve(router(shared.clone())).await;
-        Self { shared, clock, client: client(), address, folder }
+        snapshot.into_iter().for_each(|snapshot| shared.latest.publish(snapshot));
+        let (router, callbacks) = start(shared.clone());
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(callbacks.run(stopped));
+        let address = serve(router).await;
+        Self { shared, clock, client, address, folder, stop }
     }
 
     /// Publishes a snapshot with other policies and exclusions, as documents.
@@ -221,10 +240,9 @@ impl World {
     /// Another server over the same database, at the same time.
     pub(super) async fn restarted(self) -> Self {
         let at = self.clock.now();
+        self.stop.send_replace(true);
         self.shared.gate.recorder().stop().await;
-        let world = Self::over(self.folder, at).await;
-        world.shared.latest.publish(snapshot());
-        world
+        Self::over(self.folder, at, self.shared.adapters.clone(), Some(snapshot())).await
     }
 
     /// Where it listens, as `http://` and a port.

@@ -7,27 +7,40 @@ use slo_core::ledger::varint::{put, take};
 /// How many ledgers share a row.
 pub(super) const SLOTS: u32 = 64;
 
-/// Bytes by slot.
-pub(super) type Slots = BTreeMap<u32, Vec<u8>>;
+/// Bytes by slot, as they lie in a row.
+pub(super) type Slots<'a> = BTreeMap<u32, &'a [u8]>;
 
-/// Slots as one run of bytes.
-#[must_use]
-pub(super) fn pack(slots: &Slots) -> Vec<u8> {
-    let mut out = Vec::with_capacity(slots.values().map(|b| b.len() + 4).sum());
-    for (slot, bytes) in slots {
-        put(&mut out, u64::from(*slot));
-        put(&mut out, bytes.len() as u64);
-        out.extend_from_slice(bytes);
+/// A row with some slots replaced or added; both are in the order of slots.
+///
+/// # Errors
+/// A sentence when the old row is none.
+pub(super) fn pack(old: &[u8], new: &[(u32, &[u8])]) -> Result<Vec<u8>, String> {
+    let room = old.len() + new.iter().map(|(_, bytes)| bytes.len() + 4).sum::<usize>();
+    let (mut out, mut new) = (Vec::with_capacity(room), new.iter().copied().peekable());
+    for slot in slots(old) {
+        let (slot, bytes) = slot?;
+        while let Some(before) = new.next_if(|(at, _)| *at < slot) {
+            put_slot(&mut out, before);
+        }
+        let replaced = new.next_if(|(at, _)| *at == slot);
+        put_slot(&mut out, replaced.unwrap_or((slot, bytes)));
     }
-    out
+    new.for_each(|slot| put_slot(&mut out, slot));
+    Ok(out)
+}
+
+fn put_slot(out: &mut Vec<u8>, (slot, bytes): (u32, &[u8])) {
+    put(out, u64::from(slot));
+    put(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
 }
 
 /// Slots from a run of bytes.
 ///
 /// # Errors
 /// A sentence when the bytes are no slots.
-pub(super) fn unpack(rest: &[u8]) -> Result<Slots, String> {
-    slots(rest).map(|slot| slot.map(|(slot, bytes)| (slot, bytes.to_vec()))).collect()
+pub(super) fn unpack(rest: &[u8]) -> Result<Slots<'_>, String> {
+    slots(rest).collect()
 }
 
 /// Slots as they lie in a run of bytes; a sentence where the bytes are no slots.
@@ -55,9 +68,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_read_back() {
-        let slots: Slots = [(0, vec![1, 2]), (7, vec![]), (63, vec![9; 300])].into();
-        assert_eq!(unpack(&pack(&slots)), Ok(slots));
+    fn a_row_keeps_the_slots_that_are_not_replaced() {
+        let long = [9; 300];
+        let row = pack(&[], &[(0, &[1, 2]), (7, &[]), (63, &long)]).unwrap();
+        assert_eq!(unpack(&row), Ok([(0, &[1, 2][..]), (7, &[]), (63, &long)].into()));
+        let row = pack(&row, &[(3, &[3]), (7, &[7, 7]), (8, &[])]).unwrap();
+        let now = [(0, &[1, 2][..]), (3, &[3]), (7, &[7, 7]), (8, &[]), (63, &long)];
+        assert_eq!(unpack(&row), Ok(now.into()));
+        assert!(pack(&[64, 0], &[(1, &[])]).is_err());
     }
 
     #[test]

@@ -7,8 +7,7 @@ use slo_core::ledger::Day;
 use slo_core::time::Minute;
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::chunk::{self, Slots};
-use super::{Store, StoreError, failed, give_up, positions, shard};
+use super::{Store, StoreError, chunk, failed, give_up, positions, shard};
 use crate::source::jsonlog::Positions;
 
 /// What one transaction writes. Everything in it replaces what was there.
@@ -108,23 +107,35 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit) -> Result<(),
     transaction.commit().await.map_err(failed("commit"))
 }
 
+/// Rows of 64 ledgers, by hour or day and shard.
+type Rows = BTreeMap<(i64, i64), Vec<u8>>;
+
+/// What is new in a row, by slot.
+type New<'a> = Vec<(u32, &'a [u8])>;
+
 async fn write_minutes(
     connection: &mut SqliteConnection,
     hours: &BTreeMap<(i64, u32), Vec<u8>>,
 ) -> Result<(), StoreError> {
-    let mut rows: BTreeMap<(i64, i64), Slots> = BTreeMap::new();
+    let mut given: BTreeMap<(i64, i64), New<'_>> = BTreeMap::new();
     for ((hour, ledger), bytes) in hours {
         let (shard, slot) = shard(*ledger);
-        rows.entry((*hour, shard)).or_default().insert(slot, bytes.clone());
+        given.entry((*hour, shard)).or_default().push((slot, bytes));
     }
-    join(
+    // What is given whole need not be known.
+    let some = given.iter().filter(|(_, slots)| slots.len() < chunk::SLOTS as usize);
+    let there = read(
         connection,
         "SELECT hour, shard, chunk FROM minutes WHERE (hour, shard) IN ",
-        "minutes",
-        &mut rows,
+        some.map(|(key, _)| *key).collect(),
     )
     .await?;
-    upsert(connection, "INSERT INTO minutes (hour, shard, chunk) ", "write minutes", &rows).await
+    let row = |(key, slots): (_, New<'_>)| {
+        let old = there.get(&key).map_or(&[][..], Vec::as_slice);
+        Ok((key, chunk::pack(old, &slots).map_err(damaged("minutes"))?))
+    };
+    let rows = given.into_iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    upsert(connection, "INSERT INTO minutes (hour, shard, chunk) ", "write minutes", rows).await
 }
 
 type HoursOfDay = Vec<(usize, Sums)>;
@@ -139,34 +150,40 @@ async fn write_folds(
         let day = days.entry((hour.div_euclid(24), shard)).or_default();
         day.entry(slot).or_default().push((hour.rem_euclid(24) as usize, *sums));
     }
-    let mut there: BTreeMap<(i64, i64), Slots> =
-        days.keys().map(|key| (*key, Slots::new())).collect();
-    join(
+    let there = read(
         connection,
         "SELECT day, shard, chunk FROM folds WHERE (day, shard) IN ",
-        "folds",
-        &mut there,
+        days.keys().copied().collect(),
     )
     .await?;
-    for (key, slots) in &mut there {
-        for (slot, hours) in days.remove(key).unwrap_or_default() {
-            let old = slots.get(&slot).map_or(&[][..], |bytes| bytes);
-            let mut day = Day::unpack(old).map_err(damaged("folds"))?;
-            hours.iter().for_each(|(hour, sums)| day.set(*hour, sums));
-            slots.insert(slot, day.pack());
-        }
-    }
-    upsert(connection, "INSERT INTO folds (day, shard, chunk) ", "write folds", &there).await
+    let row = |(key, days)| {
+        let old = there.get(&key).map_or(&[][..], Vec::as_slice);
+        Ok((key, with_hours(old, &days).map_err(damaged("folds"))?))
+    };
+    let rows = days.into_iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    upsert(connection, "INSERT INTO folds (day, shard, chunk) ", "write folds", rows).await
 }
 
-/// Adds what the rows hold already, where nothing newer is given.
-async fn join(
+/// A row of days with some hours set anew.
+fn with_hours(old: &[u8], days: &BTreeMap<u32, HoursOfDay>) -> Result<Vec<u8>, String> {
+    let known = chunk::unpack(old)?;
+    let mut new = Vec::with_capacity(days.len());
+    for (slot, hours) in days {
+        let mut day = Day::unpack(known.get(slot).copied().unwrap_or_default())?;
+        hours.iter().for_each(|(hour, sums)| day.set(*hour, sums));
+        new.push((*slot, day.pack()));
+    }
+    let new: New<'_> = new.iter().map(|(slot, day)| (*slot, &day[..])).collect();
+    chunk::pack(old, &new)
+}
+
+/// The rows that are there already.
+async fn read(
     connection: &mut SqliteConnection,
     sql: &'static str,
-    table: &'static str,
-    rows: &mut BTreeMap<(i64, i64), Slots>,
-) -> Result<(), StoreError> {
-    let keys: Vec<(i64, i64)> = rows.keys().copied().collect();
+    keys: Vec<(i64, i64)>,
+) -> Result<Rows, StoreError> {
+    let mut rows = Rows::new();
     for keys in keys.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new(sql);
         query.push("(");
@@ -174,35 +191,24 @@ async fn join(
             row.push_bind(a).push_bind(b);
         });
         query.push(")");
-        let found = query
-            .build()
-            .persistent(false)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(failed("read rows"))?;
-        for row in found {
-            let slots = chunk::unpack(row.get::<&[u8], _>(2)).map_err(damaged(table))?;
-            if let Some(mine) = rows.get_mut(&(row.get(0), row.get(1))) {
-                for (slot, bytes) in slots {
-                    mine.entry(slot).or_insert(bytes);
-                }
-            }
-        }
+        let query = query.build().persistent(false);
+        let found = query.fetch_all(&mut *connection).await.map_err(failed("read rows"))?;
+        rows.extend(found.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))));
     }
-    Ok(())
+    Ok(rows)
 }
 
 async fn upsert(
     connection: &mut SqliteConnection,
     sql: &'static str,
     step: &'static str,
-    rows: &BTreeMap<(i64, i64), Slots>,
+    rows: Vec<((i64, i64), Vec<u8>)>,
 ) -> Result<(), StoreError> {
-    let rows: Vec<_> = rows.iter().collect();
-    for rows in rows.chunks(ROWS) {
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
         let mut query = QueryBuilder::<Sqlite>::new(sql);
-        query.push_values(rows, |mut row, ((a, b), slots)| {
-            row.push_bind(a).push_bind(b).push_bind(chunk::pack(slots));
+        query.push_values(rows.by_ref().take(ROWS), |mut row, ((a, b), chunk)| {
+            row.push_bind(a).push_bind(b).push_bind(chunk);
         });
         query.push(" ON CONFLICT DO UPDATE SET chunk = excluded.chunk");
         query.build().persistent(false).execute(&mut *connection).await.map_err(failed(step))?;

@@ -209,7 +209,7 @@ impl Store {
         let rows = rows.bind(from).bind(to).bind(shard).fetch_all(&self.pool).await;
         let mut hours = Vec::new();
         for row in rows.map_err(failed("read minutes"))? {
-            let slots = chunk::unpack(row.get::<&[u8], _>(1)).map_err(damaged("minutes"))?;
+            let slots = chunk::unpack(row.get(1)).map_err(damaged("minutes"))?;
             if let Some(bytes) = slots.get(&slot) {
                 hours.push((row.get(0), Hour::unpack(bytes).map_err(damaged("minutes"))?));
             }

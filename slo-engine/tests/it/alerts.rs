@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use slo_engine::clock::{Clock, SystemClock};
 use slo_engine::store::Store;
 use slo_engine::token::{Asked, Scope, create};
 
@@ -59,11 +60,11 @@ impl Alertmanager {
 
     /// An alert of the service that fires until an instant.
     async fn post(&self, name: &str, severity: &str, ends: TimeDelta) {
-        let at = |at: chrono::DateTime<Utc>| at.to_rfc3339();
+        let at = |at: DateTime<Utc>| at.to_rfc3339();
         let alert = json!([{
             "labels": {"alertname": name, "service": "shop", "severity": severity},
             "annotations": {"summary": format!("{name} is slow")},
-            "startsAt": at(Utc::now() - TimeDelta::minutes(5)), "endsAt": at(Utc::now() + ends),
+            "startsAt": at(SystemClock.now() - TimeDelta::minutes(5)), "endsAt": at(SystemClock.now() + ends),
         }]);
         let url = format!("{}/api/v2/alerts", self.url);
         assert!(self.client.post(url).json(&alert).send().await.unwrap().status().is_success());
@@ -80,7 +81,7 @@ async fn token(running: &Running) -> String {
         environments: Vec::new(),
         lasts: None,
     };
-    let token = create(&store, &asked, Utc::now()).await.unwrap().token.reveal();
+    let token = create(&store, &asked, SystemClock.now()).await.unwrap().token.reveal();
     store.close().await;
     token
 }

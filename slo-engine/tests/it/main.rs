@@ -3,6 +3,7 @@
 
 mod alerts;
 mod apart;
+mod callbacks;
 mod cli;
 mod conformance;
 mod counters;

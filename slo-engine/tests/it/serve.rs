@@ -28,17 +28,30 @@ pub(crate) struct Running {
     child: Child,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) url: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Running {
     /// Serves some SLOs from a source, ticking each second.
     pub(crate) async fn new(source: &str, slos: &str, watch: bool) -> Self {
+        Self::with(source, slos, watch, &[]).await
+    }
+
+    /// The same with more variables of its environment.
+    pub(crate) async fn with(
+        source: &str,
+        slos: &str,
+        watch: bool,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("slos")).unwrap();
         std::fs::write(folder.path().join("slos/shop.yaml"), slos).unwrap();
-        let (child, url) = start(folder.path(), source, watch);
-        let running = Self { child, folder, url };
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<_> = environment.iter().map(owned).collect();
+        let (child, url) = start(folder.path(), source, watch, &environment);
+        let running = Self { child, folder, url, environment };
         running.until("it answers", |said| said["status"].is_number()).await;
         running
     }
@@ -86,7 +99,7 @@ impl Running {
     pub(crate) async fn restart(&mut self, source: &str) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.url) = start(self.folder.path(), source, false);
+        (self.child, self.url) = start(self.folder.path(), source, false, &self.environment);
         self.until("it answers again", |said| said["status"].is_number()).await;
     }
 
@@ -102,7 +115,12 @@ impl Drop for Running {
     }
 }
 
-fn start(folder: &Path, source: &str, watch: bool) -> (Child, String) {
+fn start(
+    folder: &Path,
+    source: &str,
+    watch: bool,
+    environment: &[(String, String)],
+) -> (Child, String) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let log = std::fs::File::create(folder.join("log")).unwrap();
@@ -113,6 +131,7 @@ fn start(folder: &Path, source: &str, watch: bool) -> (Child, String) {
     command.arg("serve").current_dir(folder).env("NO_PROXY", "127.0.0.1");
     command.env("HEADROOM__SERVER__LISTEN", &address).env("HEADROOM__SOURCES__0__URL", source);
     command.env("HEADROOM__SCHEDULE__TICK", "1s").env("HEADROOM__SPECS__WATCH", watch.to_string());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     (command.spawn().unwrap(), format!("http://{address}"))
 }
@@ -195,7 +214,7 @@ async fn exclusions_of_the_files_are_recorded_at_the_start_and_when_they_change(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_on_one_database_is_refused_before_it_says_that_it_listens() {
     let running = Running::new(&traffic().url, &one(), true).await;
-    let (mut second, _) = start(running.folder.path(), "http://127.0.0.1:1", true);
+    let (mut second, _) = start(running.folder.path(), "http://127.0.0.1:1", true, &[]);
     assert_eq!(second.wait().unwrap().code(), Some(1));
     let said = running.log();
     assert!(said.contains("another server") && !said.contains("listening"), "{said}");

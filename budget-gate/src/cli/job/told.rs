@@ -1,6 +1,7 @@
 //! What is deployed, as each CI system tells its jobs; what it does not tell, or what cannot be what
 //! it should be, is absent.
 
+use budget_gate::deployment::is_version;
 use slo_core::slo::Name;
 
 use super::{Lookup, System};
@@ -99,14 +100,6 @@ fn argo(lookup: Lookup<'_>) -> Told {
         identifier,
         ..Told::default()
     }
-}
-
-/// `1.4.2`, `v1.4.2-rc.1`: a revision may also be a branch or a range, which no version is.
-fn is_version(text: &str) -> bool {
-    let rest = text.strip_prefix('v').unwrap_or(text);
-    let core = rest.split(['-', '+']).next().unwrap_or_default();
-    let is_number = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
-    core.split('.').count() == 3 && core.split('.').all(is_number)
 }
 
 fn shell(lookup: Lookup<'_>) -> Told {

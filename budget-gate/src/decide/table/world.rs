@@ -1,6 +1,7 @@
 //! What a case is made of, and what its lines do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use slo_core::slo::{Gate, Service};
@@ -173,7 +174,7 @@ impl World {
             "grouped" => view.gate = Gate::Groups,
             "group" => {
                 let (key, value) = words.need("a label").split_once('=').expect("key=value");
-                let labels = [(key.to_owned(), value.to_owned())].into_iter().collect();
+                let labels = Arc::new([(key.to_owned(), value.to_owned())].into());
                 view.group = Some(Group::Labels { labels });
             }
             "in" => view.environment = words.need("an environment").into(),

@@ -27,14 +27,22 @@ pub struct Account {
     pub(super) slices: Option<(Slicing, Ledger)>,
     /// What exclusions leave out of both; `None` without exclusions.
     pub(super) left_out: Option<Box<LeftOut>>,
-    burns: Vec<Span>,
+    windows: Arc<Windows>,
     /// The SLO's windows, then the burn windows.
-    placed: Vec<Placed>,
+    pub(super) placed: Arc<[Placed]>,
     /// Slices that start before this minute are judged, but for those from `dirty` on.
     pub(super) judged_to: Option<Minute>,
     dirty: Option<Minute>,
     /// What a group takes over from all events of its SLO.
-    pub(super) whole: Option<Box<Whole>>,
+    pub(super) whole: Option<Arc<Whole>>,
+}
+
+/// The windows of an SLO, which those of its groups are, too.
+#[derive(Debug)]
+struct Windows {
+    burns: Vec<Span>,
+    /// The names of the SLO's windows, then those of the burn windows.
+    names: Vec<Arc<str>>,
 }
 
 /// What a view needs to know besides the counts.
@@ -51,7 +59,7 @@ pub struct Facts<'a> {
     /// Whether the counts cannot be trusted at all, for a reason that `findings` gives.
     pub faulty: bool,
     /// Where the numbers come from.
-    pub sources: Vec<SourceView>,
+    pub sources: Arc<[SourceView]>,
     /// What a person should know.
     pub findings: Vec<Finding>,
     /// How far the reading of history is.
@@ -75,14 +83,27 @@ impl Account {
         all.extend(burns);
         all.sort_unstable();
         all.dedup();
-        let count = slo.windows.len() + all.len();
+        let windows = slo.windows.iter().map(ToString::to_string);
+        let names = windows.chain(all.iter().map(ToString::to_string)).map(Into::into);
+        let windows = Windows { names: names.collect(), burns: all };
+        Self::with_windows(slo, Arc::new(windows))
+    }
+
+    /// An empty account with the same windows, for a group.
+    #[must_use]
+    pub fn of_group(&self) -> Self {
+        Self::with_windows(self.slo.clone(), self.windows.clone())
+    }
+
+    fn with_windows(slo: Arc<Slo>, windows: Arc<Windows>) -> Self {
+        let count = windows.names.len();
         let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
         Self {
             events: Ledger::new(count),
             slices: slicing.map(|slicing| (slicing, Ledger::new(count))),
             left_out: None,
-            burns: all,
-            placed: Vec::new(),
+            windows,
+            placed: Arc::default(),
             judged_to: None,
             dirty: None,
             whole: None,
@@ -110,7 +131,12 @@ impl Account {
     /// The burn windows that are kept.
     #[must_use]
     pub fn burns(&self) -> &[Span] {
-        &self.burns
+        &self.windows.burns
+    }
+
+    /// The name of a window; burn windows come after those of the SLO.
+    pub(super) fn name(&self, at: usize) -> Arc<str> {
+        self.windows.names[at].clone()
     }
 
     /// The minutes and hours of events, excluded ones too.
@@ -190,8 +216,14 @@ impl Account {
     /// The hours of events that must be loaded before [`Self::advance`].
     #[must_use]
     pub fn wants(&self, to: Minute) -> Vec<Want> {
+        self.wants_at(to, &self.place(to))
+    }
+
+    /// The same, where its windows will stand as those of its SLO.
+    #[must_use]
+    pub fn wants_at(&self, to: Minute, placed: &[Placed]) -> Vec<Want> {
         let mut hours: Vec<Want> = Vec::new();
-        for (at, placed) in self.place(to).iter().enumerate() {
+        for (at, placed) in placed.iter().enumerate() {
             hours.extend(self.events.wants(at, placed.from, placed.to).map(Want));
         }
         hours.extend(self.unjudged(to));
@@ -228,11 +260,12 @@ impl Account {
 
     /// Moves every window so that it ends before the minute `to`.
     pub fn advance(&mut self, to: Minute) {
+        self.placed = self.place(to).into();
         self.advance_by(to, None);
     }
 
+    /// Moves every window to where it is placed.
     pub(super) fn advance_by(&mut self, to: Minute, whole: Option<&Ledger>) {
-        self.placed = self.place(to);
         for (at, placed) in self.placed.iter().enumerate() {
             self.events.slide(at, placed.from, placed.to);
             if let Some(left) = &mut self.left_out {
@@ -264,8 +297,10 @@ impl Account {
         }
     }
 
-    fn place(&self, to: Minute) -> Vec<Placed> {
-        let rolling = self.burns.iter().map(|span| Window::Rolling(*span));
+    /// Where its windows stand when they end before the minute `to`.
+    #[must_use]
+    pub fn place(&self, to: Minute) -> Vec<Placed> {
+        let rolling = self.burns().iter().map(|span| Window::Rolling(*span));
         self.slo.windows.iter().copied().chain(rolling).map(|w| calendar::place(w, to)).collect()
     }
 
@@ -273,7 +308,9 @@ impl Account {
     #[must_use]
     pub fn view(&self, facts: Facts<'_>) -> BudgetView {
         let windows = windows::views(self, &facts);
-        let alerts = self.alerts(&facts);
+        let burns: Vec<Option<BurnWindow>> =
+            self.burns().iter().map(|span| self.burn_over(*span)).collect();
+        let alerts = self.alerts(&burns, &facts);
         let age = facts.data_until.map(|until| facts.now - until);
         let limit =
             facts.stale_after.map_or(TimeDelta::MAX, |s| TimeDelta::milliseconds(s.as_millis()));
@@ -292,7 +329,7 @@ impl Account {
             age_seconds: facts.data_until.map(|until| seconds(facts.now - until)),
             answers: windows::answers(self, &facts, &windows),
             windows,
-            burn: self.burn_views(&facts),
+            burn: self.burn_views(&burns, &facts),
             alerts,
             sources: facts.sources,
             findings: facts.findings,
@@ -342,7 +379,7 @@ impl Account {
 
     /// The burn window of a length, if it is kept: its place and what is known of it.
     pub(super) fn burn_window(&self, span: Span) -> Option<(usize, BurnWindow)> {
-        let at = self.slo.windows.len() + self.burns.iter().position(|s| *s == span)?;
+        let at = self.slo.windows.len() + self.burns().iter().position(|s| *s == span)?;
         let placed = self.placed(at)?;
         let mut sums = self.counted_sums(at);
         // Whether a rate is known is a matter of measured minutes, and whether enough has gone wrong one
@@ -369,25 +406,22 @@ impl Account {
         self.burn_window(span).map(|(_, window)| window)
     }
 
-    fn burn_views(&self, facts: &Facts<'_>) -> Vec<BurnView> {
-        let view = |span: &Span| {
-            let window = self.burn_over(*span);
-            BurnView {
-                window: span.to_string().into(),
-                rate: window.filter(|_| !facts.faulty).and_then(|w| w.rate(self.slo.objective)),
-                bad: window.map_or(0, |w| w.bad_events),
-            }
+    fn burn_views(&self, burns: &[Option<BurnWindow>], facts: &Facts<'_>) -> Vec<BurnView> {
+        let view = |(at, window): (usize, &Option<BurnWindow>)| BurnView {
+            window: self.name(self.slo.windows.len() + at),
+            rate: window.filter(|_| !facts.faulty).and_then(|w| w.rate(self.slo.objective)),
+            bad: window.map_or(0, |w| w.bad_events),
         };
-        self.burns.iter().map(view).collect()
+        burns.iter().enumerate().map(view).collect()
     }
 
-    fn alerts(&self, facts: &Facts<'_>) -> Vec<AlertView> {
+    fn alerts(&self, burns: &[Option<BurnWindow>], facts: &Facts<'_>) -> Vec<AlertView> {
         let Some(placed) = self.placed(0) else { return Vec::new() };
         let view = |pair: &AlertPair| {
             let factor = Factor::of(pair, placed.length());
             let state = if factor.is_dropped() {
                 AlertState::Dropped
-            } else if self.fires(pair, &factor) {
+            } else if self.fires(pair, &factor, burns) {
                 AlertState::Firing
             } else {
                 AlertState::Inactive
@@ -398,12 +432,9 @@ impl Account {
         self.slo.alerts.iter().map(view).collect()
     }
 
-    fn fires(&self, pair: &AlertPair, factor: &Factor) -> bool {
-        let (Some((_, long)), Some((_, short))) =
-            (self.burn_window(pair.long), self.burn_window(pair.short))
-        else {
-            return false;
-        };
+    fn fires(&self, pair: &AlertPair, factor: &Factor, burns: &[Option<BurnWindow>]) -> bool {
+        let over = |span| burns[self.burns().iter().position(|known| *known == span)?];
+        let (Some(long), Some(short)) = (over(pair.long), over(pair.short)) else { return false };
         let total = self.counted_sums(0).total;
         burn::fires(pair, factor, &long, &short, self.slo.objective, total)
     }

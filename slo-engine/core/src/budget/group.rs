@@ -1,12 +1,25 @@
 //! The account of a group: its own events, in minutes that are measured where those of its SLO are. So a
 //! group without events is idle and not unknown, also before its first one.
 
+use std::sync::Arc;
+
 use super::account::Account;
 use crate::bucket::Sums;
+use crate::calendar::Placed;
+use crate::ledger::Ledger;
 use crate::time::Minute;
 
+/// The account of an SLO whose windows were moved, as its groups stand beside it.
+#[derive(Debug)]
+pub struct Beside<'a> {
+    to: Minute,
+    placed: Arc<[Placed]>,
+    events: &'a Ledger,
+    whole: Arc<Whole>,
+}
+
 /// What a group takes over from all events of its SLO.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub(super) struct Whole {
     first: Option<Minute>,
     /// By window, of what counts and of all.
@@ -15,7 +28,7 @@ pub(super) struct Whole {
 }
 
 /// How many minutes of a window are measured, and partial.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Minutes {
     measured: i64,
     partial: i64,
@@ -38,16 +51,24 @@ impl Account {
         self.whole.as_ref().map_or(self.events.first(), |whole| whole.first)
     }
 
-    /// Moves every window of a group to where those of its SLO stand, which must have been moved.
-    pub fn advance_in(&mut self, to: Minute, whole: &Self) {
-        self.advance_by(to, Some(&whole.events));
-        let counted = whole.counted_events();
-        let windows = 0..self.events.slides().len();
-        self.whole = Some(Box::new(Whole {
-            first: whole.first(),
-            counted: windows.clone().map(|at| Minutes::of(&counted.slide(at).sums)).collect(),
-            all: windows.map(|at| Minutes::of(&whole.events.slides()[at].sums)).collect(),
-        }));
+    /// What its groups need of an SLO to be moved to the minute `to`, where its own windows end.
+    #[must_use]
+    pub fn beside(&self, to: Minute) -> Beside<'_> {
+        let (all, counted) = (self.events.slides(), self.counted_events());
+        let whole = Whole {
+            first: self.first(),
+            counted: (0..all.len()).map(|at| Minutes::of(&counted.slide(at).sums)).collect(),
+            all: all.iter().map(|slide| Minutes::of(&slide.sums)).collect(),
+        };
+        let (placed, events) = (self.placed.clone(), &self.events);
+        Beside { to, placed, events, whole: Arc::new(whole) }
+    }
+
+    /// Moves every window of a group to where those of its SLO stand.
+    pub fn advance_in(&mut self, beside: &Beside<'_>) {
+        self.placed = beside.placed.clone();
+        self.advance_by(beside.to, Some(beside.events));
+        self.whole = Some(beside.whole.clone());
     }
 
     /// Judges slices of a group as [`Self::judge_filled`] does those of its SLO.
@@ -121,7 +142,7 @@ mod tests {
                 }
                 if at as i64 == cut {
                     whole.advance(minute + 1);
-                    group.advance_in(minute + 1, &whole);
+                    group.advance_in(&whole.beside(minute + 1));
                     own.advance(minute + 1);
                     group.exclude_in(&out, &whole);
                     whole.exclude(&out);
@@ -130,7 +151,7 @@ mod tests {
             }
             let to = Minute(minutes.len() as i64);
             whole.advance(to);
-            group.advance_in(to, &whole);
+            group.advance_in(&whole.beside(to));
             own.advance(to);
             prop_assert_eq!(look(&group, to), look(&own, to));
         }
@@ -145,7 +166,7 @@ mod tests {
         whole.advance(Minute(DAY - 1));
         group.replace(Minute(DAY - 1), &Bucket { total: 3, ..Bucket::default() });
         whole.advance(Minute(DAY));
-        group.advance_in(Minute(DAY), &whole);
+        group.advance_in(&whole.beside(Minute(DAY)));
         let view = look(&group, Minute(DAY));
         let window = &view.windows[0];
         assert_eq!((window.maturity, window.coverage), (1.0, Some(1.0)));

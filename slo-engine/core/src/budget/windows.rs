@@ -90,7 +90,7 @@ impl<'a> Reading<'a> {
         let (name, unit) = names(self.account.slo().budgeting);
         let exhausted = left.is_some_and(|left| left <= 0.0);
         WindowView {
-            window: self.window.to_string().into(),
+            window: self.account.name(self.at),
             from: self.placed.from.start(),
             to: self.placed.to.start(),
             budgeting: name,
@@ -210,10 +210,18 @@ impl<'a> Reading<'a> {
     /// At the last hour's error ratio.
     fn exhausts(&self, estimate: Option<&Estimate>) -> Option<DateTime<Utc>> {
         let ledger = self.account.counted();
-        let end = ledger.slide(self.at).to;
-        let hour = ledger.sums(end - 60, end);
+        let slide = ledger.slide(self.at);
+        let hour = ledger.sums(slide.to - 60, slide.to);
+        // Where nothing was bad and nothing will be, nothing goes.
+        if slide.sums.bad() == 0 && hour.bad() == 0 && ledger.is_flawless(slide.from, slide.to) {
+            return None;
+        }
         let ratio = if hour.total > 0 { hour.bad() as f64 / hour.total as f64 } else { 0.0 };
-        let gone = |e: Expected| self.left(e, estimate) <= 0.0;
+        // `left` <= 0, without its division.
+        let gone = |e: Expected| {
+            let allowed = self.allowed(e, estimate);
+            allowed > 0.0 && e.bad >= allowed
+        };
         self.walk(ratio).first(gone).map(Minute::start).map(|at| at.max(self.now))
     }
 
@@ -222,7 +230,7 @@ impl<'a> Reading<'a> {
         if matches!(self.window, Window::Calendar { .. }) {
             return enough(1.0).then(|| self.placed.end.start());
         }
-        let back = self.walk(self.usual_ratio()).first(|e| enough(self.left(e, None)));
+        let back = self.walk(self.usual_ratio()).first(|e| enough(self.left(e)));
         back.map(Minute::start).map(|at| at.max(self.now))
     }
 
@@ -231,16 +239,21 @@ impl<'a> Reading<'a> {
     }
 
     /// What remains of the budget when the window holds these events.
-    fn left(&self, e: Expected, estimate: Option<&Estimate>) -> f64 {
+    fn left(&self, e: Expected) -> f64 {
+        let allowed = self.allowed(e, None);
+        if allowed > 0.0 { 1.0 - e.bad / allowed } else { 1.0 }
+    }
+
+    /// How many of the events may be bad.
+    fn allowed(&self, e: Expected, estimate: Option<&Estimate>) -> f64 {
         let budget = self.account.slo().objective.budget();
-        let allowed = match (self.account.slicing(), estimate) {
+        match (self.account.slicing(), estimate) {
             (Some(slicing), _) if slicing.good_when.is_some() => {
                 budget * (self.minutes_of_slices(e.to) / slicing.size) as f64
             }
             (_, Some(estimate)) => budget * estimate.total,
             _ => budget * e.total,
-        };
-        if allowed > 0.0 { 1.0 - e.bad / allowed } else { 1.0 }
+        }
     }
 
     fn walk(&self, bad_ratio: f64) -> Walk<'a> {
@@ -273,6 +286,8 @@ impl<'a> Reading<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::bucket::Bucket;
     use crate::view::{AlertState, State};
@@ -308,6 +323,38 @@ mod tests {
             assert_eq!(outage(budgeting, 100, 15), AlertState::Firing, "{budgeting}");
             assert_eq!(outage(budgeting, 1, 15), AlertState::Firing, "{budgeting}: 15 bad events");
             assert_eq!(outage(budgeting, 1, 9), AlertState::Inactive, "{budgeting}: 9 bad events");
+        }
+    }
+
+    fn events(rare: bool) -> impl Strategy<Value = Vec<(i64, i64)>> {
+        let bad = if rare { (-1..2_i64).boxed() } else { Just(0).boxed() };
+        let minute = (prop_oneof![60 => Just(0), 1 => bad], 0..4_i64);
+        prop::collection::vec(minute, 1..1_500)
+    }
+
+    proptest! {
+        /// Also where more events are good than there are.
+        #[test]
+        fn a_budget_is_gone_at_the_first_step_at_which_nothing_is_left(
+            minutes in any::<bool>().prop_flat_map(events), which in 0..3_usize,
+        ) {
+            let kinds = ["occurrences", "{timeslices: {size: 5m, goodWhen: 80%}}", "{ratioTimeslices: {size: 7m}}"];
+            let text = SERVICE.replace("window: 1d", &format!("window: 1d\n    budgeting: {}", kinds[which]));
+            let set = crate::spec::load(&[("a.yaml".to_owned(), text.into())]).unwrap();
+            let mut account = Account::new(set.services[0].slos[0].clone(), &[]);
+            for (at, (bad, total)) in minutes.iter().enumerate() {
+                let bucket = Bucket { good: total - bad, total: *total, measured: true, ..Bucket::default() };
+                account.replace(Minute(at as i64), &bucket);
+            }
+            let to = Minute(minutes.len() as i64);
+            account.advance(to);
+            let facts = Facts { now: to.start(), ..Facts::default() };
+            let reading = Reading::new(&account, 0, account.slo().windows[0], &facts);
+            let end = account.counted().slide(0).to;
+            let hour = account.counted().sums(end - 60, end);
+            let ratio = if hour.total > 0 { hour.bad() as f64 / hour.total as f64 } else { 0.0 };
+            let gone = reading.walk(ratio).first(|e| reading.left(e) <= 0.0).map(Minute::start);
+            prop_assert_eq!(reading.exhausts(None), gone.map(|at| at.max(facts.now)));
         }
     }
 

@@ -128,6 +128,28 @@ impl Column {
         }
     }
 
+    /// The numbers of a column of sixty.
+    pub(super) fn sixty(&self) -> [i64; 60] {
+        use std::array::from_fn;
+        match self {
+            Self::Zeros(_) => [0; 60],
+            Self::W8(v) => from_fn(|at| i64::from(v[at])),
+            Self::W16(v) => from_fn(|at| i64::from(v[at])),
+            Self::W32(v) => from_fn(|at| i64::from(v[at])),
+            Self::W64(v) => from_fn(|at| v[at]),
+        }
+    }
+
+    pub(super) fn is_zero(&self, from: usize, to: usize) -> bool {
+        match self {
+            Self::Zeros(_) => true,
+            Self::W8(v) => v[from..to].iter().all(|x| *x == 0),
+            Self::W16(v) => v[from..to].iter().all(|x| *x == 0),
+            Self::W32(v) => v[from..to].iter().all(|x| *x == 0),
+            Self::W64(v) => v[from..to].iter().all(|x| *x == 0),
+        }
+    }
+
     /// Copies the numbers from a place on; 0 where there are none.
     pub(super) fn copy_to(&self, at: i64, out: &mut [f64]) {
         fn copy<T: Copy>(v: &[T], at: i64, out: &mut [f64], number: impl Fn(T) -> f64) {

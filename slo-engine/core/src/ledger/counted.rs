@@ -118,6 +118,13 @@ impl<'a> Counted<'a> {
         total.iter_mut().zip(less).for_each(|(total, less)| *total -= less);
     }
 
+    /// Whether nothing bad is known of any hour that `from..to` touches, be it left out or not.
+    #[must_use]
+    pub fn is_flawless(&self, from: Minute, to: Minute) -> bool {
+        let left_out = self.left_out.is_none_or(|(left_out, _)| left_out.is_flawless(from, to));
+        left_out && self.all.is_flawless(from, to)
+    }
+
     /// Lumps that end in `from..to`, of the hours whose minutes are in memory.
     pub fn lumps(&self, from: Minute, to: Minute) -> impl Iterator<Item = (Minute, Lump)> {
         let left_out = self.left_out;

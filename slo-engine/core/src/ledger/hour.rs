@@ -26,7 +26,10 @@ struct Rare {
     lump: Option<Lump>,
 }
 
-const FORMAT: u8 = 1;
+/// The minutes from the first to the last that holds something.
+const FORMAT: u8 = 2;
+/// All sixty minutes.
+const WHOLE: u8 = 1;
 
 impl Default for Hour {
     fn default() -> Self {
@@ -126,16 +129,23 @@ impl Hour {
     /// The hour as bytes; an empty hour is the empty run.
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {
-        if *self == Self::default() {
+        let (bad, total) = (self.bad.sixty(), self.total.sixty());
+        let minutes: [(u64, u64); 60] = std::array::from_fn(|at| {
+            // Most minutes: measured, few bad events. The flags share a number with the bad count.
+            let flags = (0..3).map(|flag| u64::from(self.has(flag, at)) << flag).sum::<u64>();
+            (zigzag(bad[at]) << 3 | flags, zigzag(total[at]))
+        });
+        let first = minutes.iter().position(|minute| *minute != (0, 0)).unwrap_or(0);
+        let end = minutes.iter().rposition(|minute| *minute != (0, 0)).map_or(0, |last| last + 1);
+        let minutes = &minutes[first..end];
+        if minutes.is_empty() && self.rare.is_empty() {
             return Vec::new();
         }
-        let mut out = vec![FORMAT];
-        for at in 0..60 {
-            // Most minutes: measured, few bad events. The flags share a number with the bad count.
-            let bad = zigzag(self.bad.get(at));
-            let flags = (0..3).map(|flag| u64::from(self.has(flag, at)) << flag).sum::<u64>();
-            put(&mut out, bad << 3 | flags);
-            put(&mut out, zigzag(self.total.get(at)));
+        let mut out = Vec::with_capacity(3 + 3 * minutes.len());
+        out.extend([FORMAT, first as u8, minutes.len() as u8]);
+        for (bad, total) in minutes {
+            put(&mut out, *bad);
+            put(&mut out, *total);
         }
         for (at, rare) in &self.rare {
             put(&mut out, u64::from(*at));
@@ -158,10 +168,20 @@ impl Hour {
     pub fn unpack(bytes: &[u8]) -> Result<Self, String> {
         let mut hour = Self::default();
         let Some((format, mut rest)) = bytes.split_first() else { return Ok(hour) };
-        if *format != FORMAT {
-            return Err(format!("packed hour has format {format}, this version reads {FORMAT}"));
+        let minutes = match *format {
+            WHOLE => 0..60,
+            FORMAT => {
+                let first = usize::try_from(take(&mut rest)?).unwrap_or(60);
+                first..first.saturating_add(usize::try_from(take(&mut rest)?).unwrap_or(60))
+            }
+            other => {
+                return Err(format!("packed hour has format {other}, this version reads {FORMAT}"));
+            }
+        };
+        if minutes.end > 60 {
+            return Err("packed hour has a minute beyond 59".to_owned());
         }
-        for at in 0..60 {
+        for at in minutes {
             let first = take(&mut rest)?;
             for (flag, flags) in hour.flags.iter_mut().enumerate() {
                 *flags |= (first >> flag & 1) << at;
@@ -181,6 +201,10 @@ impl Hour {
             hour.rare.insert(at, Rare { slack, assumed, dropped, lump });
         }
         Ok(hour)
+    }
+
+    pub(super) fn is_flawless(&self) -> bool {
+        self.bad.is_zero(0, 60)
     }
 
     /// Minutes with a lump: minute of the hour and the lump.
@@ -260,7 +284,20 @@ mod tests {
                 &Bucket { good: 1_198, total: 1_200, measured: true, ..Bucket::default() },
             );
         }
-        assert_eq!(hour.pack().len(), 1 + 60 * 3);
+        assert_eq!(hour.pack().len(), 3 + 60 * 3);
         assert!(Hour::default().pack().is_empty());
+    }
+
+    #[test]
+    fn an_hour_takes_room_for_the_minutes_from_its_first_event_to_its_last() {
+        let mut hour = Hour::default();
+        for at in [20, 24] {
+            hour.set(at, &Bucket { good: 7, total: 7, ..Bucket::default() });
+        }
+        let packed = hour.pack();
+        assert_eq!(packed.len(), 3 + 5 * 2);
+        // As versions before packed it.
+        let whole = [&[1][..], &[0; 40], &packed[3..], &[0; 70]].concat();
+        assert_eq!((Hour::unpack(&packed), Hour::unpack(&whole)), (Ok(hour.clone()), Ok(hour)));
     }
 }

@@ -7,12 +7,67 @@ use crate::cli::declare;
 use crate::config::Config;
 use crate::declared::{self, Declared};
 use crate::http::{Adapters, Renamed};
+use crate::source::config::Secret;
 
 /// One check for each adapter; files with errors are told of elsewhere.
 pub(super) fn checks(config: &Config) -> Vec<Check> {
     let scrape = config.sources.first().map(|source| source.scrape_interval);
     let declared = declared::read(&declare::paths(&[], config), scrape).unwrap_or_default();
-    vec![kubernetes(&config.adapters, &declared), alertmanager(&config.adapters, &declared)]
+    let adapters = &config.adapters;
+    let mut checks = vec![kubernetes(adapters, &declared), alertmanager(adapters, &declared)];
+    checks.extend(callers(adapters, &declared));
+    checks
+}
+
+/// One that signs what it sends, and is told by a call.
+struct Signing<'a> {
+    name: &'static str,
+    noun: &'static str,
+    secrets: Vec<(&'static str, Option<&'a Secret>)>,
+    url: &'a str,
+    services: &'a [Renamed],
+    environments: &'a [Renamed],
+}
+
+impl Signing<'_> {
+    fn check(&self, declared: &Declared) -> Check {
+        let check = format!("adapters.{}", self.name);
+        if self.secrets.iter().all(|(_, secret)| secret.is_none()) {
+            return Check::ok(&check, "off: no secret is configured");
+        }
+        for (key, secret) in &self.secrets {
+            let read = secret.map_or_else(|| Err("it is not set".to_owned()), Secret::reveal);
+            if let Err(why) = read {
+                let said = format!("{check}.{key}: {why}");
+                return Check::fail(&check, said, "set it: {file: PATH} or {env: NAME}");
+            }
+        }
+        let (noun, url) = (self.noun, self.url);
+        let mut said = vec![format!("{noun} is called as its service; verdicts are told to {url}")];
+        said.extend(rules(self.services));
+        said.extend(rules(self.environments).map(|rule| format!("environment {rule}")));
+        checked(&check, said.join("; "), &lost(self.services, self.environments, declared))
+    }
+}
+
+fn callers(adapters: &Adapters, declared: &Declared) -> Vec<Check> {
+    let Adapters { github, gitlab, terraform, .. } = adapters;
+    let secrets = vec![
+        ("webhookSecret", github.webhook_secret.as_ref()),
+        ("privateKey", github.private_key.as_ref()),
+    ];
+    let (services, environments) = (&github.services, &github.environments);
+    let (name, noun, url) = ("github", "a repository", &github.url);
+    let github = Signing { name, noun, secrets, url, services, environments };
+    let secrets = vec![("secret", gitlab.secret.as_ref()), ("token", gitlab.token.as_ref())];
+    let (services, environments) = (&gitlab.services, &gitlab.environments);
+    let (name, noun, url) = ("gitlab", "a project", &gitlab.url);
+    let gitlab = Signing { name, noun, secrets, url, services, environments };
+    let secrets = vec![("hmacKey", terraform.hmac_key.as_ref())];
+    let (services, environments) = (&terraform.services, &terraform.environments);
+    let (name, noun, url) = ("terraform", "a workspace", &terraform.url);
+    let terraform = Signing { name, noun, secrets, url, services, environments };
+    [github, gitlab, terraform].iter().map(|caller| caller.check(declared)).collect()
 }
 
 fn kubernetes(adapters: &Adapters, declared: &Declared) -> Check {
@@ -91,6 +146,12 @@ mod tests {
         assert!(check.message.contains("namespace shop-* is production"), "{}", check.message);
         assert!(check.message.ends_with("no file declares production"), "{}", check.message);
         assert_eq!(check.status, Status::Warn);
+        let states =
+            |adapters: &Adapters| callers(adapters, &declared).into_iter().map(|c| c.status);
+        assert!(states(&adapters).all(|status| status == Status::Ok));
+        adapters.github.webhook_secret = Some(Secret::Text("x".to_owned()));
+        let said: Vec<Status> = states(&adapters).collect();
+        assert_eq!(said, [Status::Fail, Status::Ok, Status::Ok], "the private key is missing");
         let check = alertmanager(&adapters, &declared);
         assert!(
             check.message.contains("critical is critical, info is ignore"),

@@ -21,7 +21,7 @@ use super::commit::Changed;
 use crate::evaluate::exclusion::Acting;
 use crate::evaluate::live::{Apart, Live, Place};
 use crate::evaluate::reading;
-use crate::evaluate::subset::LiveSubset;
+use crate::evaluate::subset::{LiveSubset, Whole};
 use crate::source::config::SourceConfig;
 use crate::source::intake;
 use crate::store::{ByLedger, Commit, Kept, PartOf, StoreError};
@@ -44,9 +44,11 @@ impl Live {
     /// What an intake must know to tell its events apart.
     pub(super) fn cuts(&self) -> Option<intake::Apart> {
         let Apart { cuts, subsets, .. } = self.apart.as_deref()?;
+        let mut known: Vec<(&Arc<Subset>, &usize)> = subsets.iter().collect();
+        known.sort_unstable_by_key(|(_, at)| **at);
         Some(intake::Apart {
             cuts: cuts.clone(),
-            known: subsets.keys().cloned().collect(),
+            known: known.into_iter().map(|(subset, _)| subset.clone()).collect(),
             is_settled: false,
         })
     }
@@ -166,7 +168,7 @@ impl Engine {
     }
 
     fn new_subset(&self, of: usize, subset: &Arc<Subset>) -> LiveSubset {
-        LiveSubset::new(of, self.slos[of].account.slo(), subset.clone(), &self.declared.burns)
+        LiveSubset::new(of, &self.slos[of].account, subset.clone())
     }
 
     /// Adds a subset; what is excluded of its SLO is excluded of it.
@@ -185,20 +187,30 @@ impl Engine {
 
     /// The place of a subset of an SLO; one that was not seen before gets a new one.
     pub(super) fn subset_at(&mut self, of: usize, subset: &Arc<Subset>) -> usize {
-        let known = self.slos[of].apart.as_ref().and_then(|apart| apart.subsets.get(subset));
-        known.copied().unwrap_or_else(|| self.add_subset(self.new_subset(of, subset)))
+        let known = self.place_of(of, subset);
+        known.unwrap_or_else(|| self.add_subset(self.new_subset(of, subset)))
+    }
+
+    fn place_of(&self, of: usize, subset: &Arc<Subset>) -> Option<usize> {
+        self.slos[of].apart.as_ref()?.subsets.get(subset).copied()
     }
 
     /// Takes what a read changed of an SLO's subsets.
     pub(super) async fn take_subsets(&mut self, of: usize, outcomes: &[OutcomeOf]) {
+        let mut next = 0;
         for outcome in outcomes {
             let changed = || outcome.buckets.iter().chain(&outcome.more);
-            let known = self.slos[of].apart.iter().any(|a| a.subsets.contains_key(&outcome.subset));
-            // What has no events is no group, also while its series are there.
-            if !known && changed().all(|(_, bucket)| bucket.is_empty()) {
-                continue;
-            }
-            let at = self.subset_at(of, &outcome.subset);
+            // Most come in the order of their places.
+            let is_next =
+                |live: &LiveSubset| live.of == of && Arc::ptr_eq(&live.subset, &outcome.subset);
+            let known = self.subsets.get(next).is_some_and(is_next).then_some(next);
+            let at = match known.or_else(|| self.place_of(of, &outcome.subset)) {
+                Some(at) => at,
+                // What has no events is no group, also while its series are there.
+                None if changed().all(|(_, bucket)| bucket.is_empty()) => continue,
+                None => self.add_subset(self.new_subset(of, &outcome.subset)),
+            };
+            next = at + 1;
             let changed = changed();
             let mut hours: Vec<i64> = changed.map(|(minute, _)| minute.hour()).collect();
             hours.dedup();
@@ -307,20 +319,31 @@ impl Engine {
 
     /// Makes the views of all groups, on all cores. Those of their SLOs come first.
     pub(super) fn view_groups(&mut self, now: DateTime<Utc>) {
-        let (slos, sources, asks) = (&self.slos, &self.sources, &self.declared.asks);
-        let look = |live: &mut LiveSubset| live.look(&slos[live.of], sources, asks, now);
+        let (sources, asks) = (&self.sources, &self.declared.asks);
+        let wholes = self.slos.iter().map(|live| Whole::of(live, sources, asks, now));
+        let wholes: Vec<Option<Whole<'_>>> = wholes.collect();
+        let look = |live: &mut LiveSubset| {
+            if let Some(whole) = &wholes[live.of] {
+                live.look(whole);
+            }
+        };
         super::on_all_cores(&mut self.subsets, |part| part.iter_mut().for_each(look));
     }
 
     /// The hours under the edges of groups' windows that the next step needs.
     pub(super) async fn load_edges_of_groups(&mut self, now: DateTime<Utc>) {
         let fallback = SourceConfig::default();
+        let placed = |live: &Live| {
+            live.apart.as_ref()?;
+            let config = live.source.map_or(&fallback, |s| &self.sources[s].config);
+            let to = reading::end(live.account.slo(), &live.reading, config, now);
+            Some((to, live.account.place(to)))
+        };
+        let placed: Vec<_> = self.slos.iter().map(placed).collect();
         let (mut groups, mut hours) = (Vec::new(), BTreeSet::new());
         for (at, live) in self.subsets.iter().enumerate().filter(|(_, l)| l.subset.is_group()) {
-            let whole = &self.slos[live.of];
-            let config = whole.source.map_or(&fallback, |s| &self.sources[s].config);
-            let to = reading::end(whole.account.slo(), &whole.reading, config, now);
-            let wants = live.account.wants(to);
+            let Some((to, placed)) = &placed[live.of] else { continue };
+            let wants = live.account.wants_at(*to, placed);
             if !wants.is_empty() {
                 groups.push(at);
                 hours.extend(wants.into_iter().map(|want| want.0));

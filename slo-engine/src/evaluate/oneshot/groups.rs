@@ -56,7 +56,7 @@ impl One {
         if !of.is_group() {
             return;
         }
-        let new = || OneGroup { account: self.new_account(), newest: None };
+        let new = || OneGroup { account: self.account.of_group(), newest: None };
         if !self.groups.contains_key(of) {
             let group = new();
             self.groups.insert(of.clone(), group);
@@ -91,11 +91,6 @@ impl One {
         }
     }
 
-    /// An account with the same windows and without events.
-    fn new_account(&self) -> Account {
-        Account::new(self.account.slo().clone(), self.account.burns())
-    }
-
     /// Adds up the groups that its shares have counted, in minutes `from..to`.
     pub(super) fn add_up_groups(&mut self) {
         if self.apart().is_none() {
@@ -128,18 +123,17 @@ impl One {
     fn groups_at(&mut self, question: &Question<'_>) -> Vec<BudgetView> {
         let to = self.end(question);
         let excluded = Acting::minutes(&self.reading.exclusions);
+        let (now, asks) = (question.at, question.asks);
+        let asked = || reading::Asked { now, asks, ..reading::Asked::default() };
+        let beside = self.account.beside(to);
         let mut views = Vec::with_capacity(self.groups.len());
         for (of, group) in &mut self.groups {
+            let Some(named) = subset::group(of) else { continue };
             group.account.exclude_in(&excluded, &self.account);
-            group.account.advance_in(to, &self.account);
-            let asked = reading::Asked {
-                now: question.at,
-                asks: question.asks,
-                ..reading::Asked::default()
-            };
-            let facts = reading::facts(&group.account, &self.reading, &self.source, asked);
+            group.account.advance_in(&beside);
+            let facts = reading::facts(&group.account, &self.reading, &self.source, asked());
             let view = group.account.view(facts);
-            views.extend(subset::of_group(view, of, (self.reading.newest, group.newest)));
+            views.push(subset::of_group(view, named, (self.reading.newest, group.newest)));
         }
         views
     }

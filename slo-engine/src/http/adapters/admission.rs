@@ -226,10 +226,11 @@ async fn judged(
     is_dry: bool,
 ) -> Result<Option<Arc<Decision>>, Problem> {
     let Some(question) = question(request)? else { return Ok(None) };
+    let mapping = &app.shared.adapters.kubernetes;
     if is_dry {
-        return look(app, caller, question).map(|decision| Some(Arc::new(decision)));
+        return look(app, caller, mapping, question).map(|decision| Some(Arc::new(decision)));
     }
-    Ok(Some(ask(app, caller, question).await?.decision))
+    Ok(Some(ask(app, caller, mapping, question).await?.decision))
 }
 
 fn question(request: AdmissionRequest) -> Result<Option<Question>, Problem> {

@@ -212,7 +212,8 @@ async fn answered(
 ) -> Response {
     let asked = async {
         let (caller, asked) = (caller?, RolloutQuestion::of(request).await?);
-        let answer = ask(app, &caller, asked.about(service)?).await?;
+        let answer =
+            ask(app, &caller, &app.shared.adapters.kubernetes, asked.about(service)?).await?;
         let told = json(&RolloutVerdict::from(&*answer.decision))?;
         Ok(of_decision(told, &answer.decision))
     };

@@ -149,7 +149,8 @@ pub(in crate::http) async fn call(
             Hook::Tells => Ok(said(StatusCode::OK, "noted; nothing is asked with this webhook")),
             Hook::Rollback => back(&app, &caller, &hook).await,
             Hook::Confirm => {
-                let answer = ask(&app, &caller, hook.question()?).await?;
+                let answer =
+                    ask(&app, &caller, &app.shared.adapters.kubernetes, hook.question()?).await?;
                 let decision = &answer.decision;
                 let status = if decision.allow { StatusCode::OK } else { StatusCode::FORBIDDEN };
                 Ok(of_decision(said(status, &text::one_line(decision, MOST)), decision))

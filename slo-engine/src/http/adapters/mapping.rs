@@ -6,16 +6,35 @@ use budget_gate::select::matches;
 use serde::{Deserialize, Serialize};
 
 use super::alertmanager::Alertmanager;
+use super::github::GitHub;
+use super::gitlab::GitLab;
+use super::terraform::Terraform;
 use crate::declared::Declared;
 
 /// The section `adapters`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Adapters {
     /// Flagger, Argo Rollouts and admission: canaries, workloads and namespaces.
     pub kubernetes: Mapping,
     /// Alerts that become incidents.
     pub alertmanager: Alertmanager,
+    /// Deployment protection rules.
+    pub github: GitHub,
+    /// External status checks, and approvals of deployments.
+    pub gitlab: GitLab,
+    /// Run tasks.
+    pub terraform: Terraform,
+}
+
+impl Adapters {
+    /// Whether there is an adapter that answers by a call of its own.
+    pub(super) fn call_back(&self) -> bool {
+        self.github.webhook_secret.is_some()
+            || self.gitlab.secret.is_some()
+            || !self.gitlab.projects.is_empty()
+            || self.terraform.hmac_key.is_some()
+    }
 }
 
 /// What the caller's names mean here; the first rule that matches counts.

@@ -113,7 +113,7 @@ fn failures(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Re
     let metric =
         encoder.encode_descriptor("headroom_files_error", said, None, MetricType::Gauge)?;
     files.encode(metric)?;
-    let read = snapshot.all().flat_map(|view| &view.sources).map(|source| &*source.name);
+    let read = snapshot.all().flat_map(|view| view.sources.iter()).map(|source| &*source.name);
     let mut sources: BTreeMap<&str, i64> = read.map(|name| (name, 0)).collect();
     sources.extend(snapshot.source_errors.keys().map(|name| (name.as_str(), 1)));
     let said = "Whether the last read of a source failed";

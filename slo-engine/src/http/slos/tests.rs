@@ -134,7 +134,7 @@ fn grouped(world: &World) {
     });
     let whole = (**whole.unwrap()).clone();
     for route in ["/cart", "/", "/a b"] {
-        let labels = [("route".to_owned(), route.to_owned())].into();
+        let labels = Arc::new([("route".to_owned(), route.to_owned())].into());
         let group = Some(slo_core::view::Group::Labels { labels });
         snapshot.add(Arc::new(BudgetView { group, ..whole.clone() }));
     }

@@ -1,0 +1,64 @@
+//! Deployments that wait for an approval, in the configured projects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{Waiting, What, request};
+use crate::http::adapters::callbacks::{Failed, accept};
+use crate::http::adapters::outgoing;
+use crate::http::app::App;
+
+/// How often it is looked for them.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// Looks for them as long as it runs.
+pub(in crate::http::adapters) async fn find_blocked(app: Arc<App>) {
+    loop {
+        for project in &app.shared.adapters.gitlab.projects {
+            if let Err(Failed(why)) = find(&app, project).await {
+                tracing::warn!(project, why, "cannot look for deployments that are blocked");
+            }
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+async fn find(app: &App, project: &str) -> Result<(), Failed> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.".contains(&b);
+    if project.is_empty() || !project.bytes().all(is_plain) {
+        return Err(Failed("it is no group/name".to_owned()));
+    }
+    let base = format!("/api/v4/projects/{}", project.replace('/', "%2F"));
+    let get = async |path: &str| {
+        let reply = outgoing::send(request(app, Method::GET, path)?).await?;
+        if reply.is_taken() { reply.json() } else { Err(Failed(reply.said())) }
+    };
+    let id = get(&base).await?["id"].as_u64();
+    let id = id.ok_or_else(|| Failed("the project has no id".to_owned()))?;
+    let path = format!("{base}/deployments?status=blocked&order_by=id&sort=desc&per_page=100");
+    for one in get(&path).await?.as_array().into_iter().flatten() {
+        let (Some(deployment), Some(environment)) =
+            (one["id"].as_u64(), one["environment"]["name"].as_str())
+        else {
+            continue;
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let waiting = Waiting {
+            project: id,
+            path: project.to_owned(),
+            what: What::Deployment { id: deployment, environment: environment.to_owned() },
+            sha: text(&one["sha"]),
+            reference: text(&one["ref"]),
+            actor: text(&one["user"]["username"]),
+        };
+        // Several approvals may be wanted; ours is given once.
+        let kept = accept(app, waiting.kept("found")).await;
+        if kept.map_err(|problem| Failed(problem.detail().to_owned()))? {
+            tracing::info!(project, deployment, environment, "found a deployment that is blocked");
+        }
+    }
+    Ok(())
+}

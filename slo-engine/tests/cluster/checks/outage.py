@@ -2,7 +2,7 @@
 import json
 import time
 
-from checks.admission import NAMESPACE, OPTED_IN, REASON, change, unchanged, webhook, workload
+from checks.admission import NAMESPACE, OPTED_IN, REASON, change, settled, unchanged, webhook, workload
 from processes import Failure, eventually
 
 ELSEWHERE = {"kube-system": OPTED_IN, "headroom": OPTED_IN, "unlabelled": {}}
@@ -14,6 +14,8 @@ def prepare(stage):
         stage.cluster.namespace(namespace, labels)
         stage.cluster.apply(workload("deployment", "calm", "1.0", namespace))
     stage.cluster.apply(workload("deployment", "calm", "1.2"))
+    # A change that meets another one of the same object is asked about twice.
+    settled(stage, "deployment", "calm")
 
 
 def a_silent_engine_refuses_after_the_timeout_of_5_s(stage):

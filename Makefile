@@ -7,12 +7,12 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 tools := slo-engine/tests/tools
-# Arguments for the program behind `demo` and `bench`: make demo ARGS=--once
+# Arguments for the program behind `demo`, `bench` and `test-cluster`: make demo ARGS=--once
 ARGS ?=
 # Where cargo puts what it builds; found without python3, because the demo needs cargo alone.
 target = $$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
-.PHONY: help demo test lint ci-pieces bench schemathesis generate check-generated unit fmt setup build clean
+.PHONY: help demo test lint ci-pieces test-cluster bench schemathesis generate check-generated unit fmt setup build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ unit: ## the tests alone, with real servers
 
 ci-pieces: ## check and run the ready-made pieces for CI systems; needs Go, Node, Java and Python
 	@bash budget-gate/ci/check.sh
+
+test-cluster: ## let a real Kubernetes control plane ask the gate; needs Go; the first run builds it for 15 to 20 minutes
+	@bash $(tools)/setup.sh cluster
+	cargo build --package slo-engine --package budget-gate --locked
+	@exec python3 -B slo-engine/tests/cluster/run.py "$(target)/debug/slo-engine" $(ARGS)
 
 bench: ## run the benchmark program, optimised; ARGS passes its flags on
 	@bash $(tools)/setup.sh servers

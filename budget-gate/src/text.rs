@@ -26,8 +26,9 @@ pub fn one_line(decision: &Decision, most: usize) -> String {
         let _ = write!(line, ": {}", harmless(&why));
     }
     if let Some(unblocks) = &decision.unblocks {
-        let opens = summary::opening(unblocks, decision.at);
-        let _ = write!(line, "; opens {}", harmless(&opens));
+        let opens = harmless(&summary::opening(unblocks, decision.at));
+        let word = if unblocks.at.is_some() { "opens " } else { "" };
+        let _ = write!(line, "; {word}{opens}");
     }
     let link = decision.permalink.as_ref().map(|link| format!("; see {}", harmless(link)));
     let link = link.filter(|link| link.chars().count() < most).unwrap_or_default();

@@ -62,9 +62,10 @@ impl Token {
         Self { id: id.iter().map(letter).collect(), secret: secret.iter().fold(String::new(), hex) }
     }
 
-    /// Reads a token as it is sent; `None` when it is none.
+    /// Reads a token as it is sent; `None` when it is none. A `-` may stand for each `_`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        let text = text.replace('-', "_");
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
         let is_id = id.len() == ID && id.bytes().all(|letter| BASE32.contains(&letter));
         let is_hex = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
@@ -82,6 +83,12 @@ impl Token {
     #[must_use]
     pub fn reveal(&self) -> String {
         format!("{PREFIX}{}_{}", self.id, self.secret)
+    }
+
+    /// The same for a path: a Kubernetes API server takes none with a `_` for that of a webhook.
+    #[must_use]
+    pub fn reveal_for_path(&self) -> String {
+        self.reveal().replace('_', "-")
     }
 
     /// What is kept of it.

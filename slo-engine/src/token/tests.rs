@@ -37,6 +37,15 @@ fn a_token_of_known_bytes_is_known_letter_by_letter() {
 }
 
 #[test]
+fn a_token_for_a_path_has_no_underscore_and_is_the_same_token() {
+    let token = Token::random().unwrap();
+    let text = token.reveal_for_path();
+    // What an API server lets a webhook's path consist of.
+    assert!(text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-'));
+    assert!(token.hash().is_of(&Token::parse(&text).unwrap()));
+}
+
+#[test]
 fn what_is_no_token_is_refused_before_anything_is_looked_up() {
     let text = Token::random().unwrap().reveal();
     let upper = text.to_uppercase();

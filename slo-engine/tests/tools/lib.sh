@@ -22,6 +22,15 @@ need() {
 # absolute DIR: the folder, made if missing, as an absolute path.
 absolute() { mkdir -p "$1" && (cd "$1" && pwd); }
 
+# cache: where what is fetched once is kept: XDG_CACHE_HOME/headroom, /var/cache/headroom for root.
+cache() {
+    if [ "$(id -u)" = 0 ]; then
+        printf '%s\n' /var/cache/headroom
+    else
+        printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/headroom"
+    fi
+}
+
 # server_pid DIR: the running server of DIR, or nothing. A pid that was given to another process since does not count.
 server_pid() {
     local pid

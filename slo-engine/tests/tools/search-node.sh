@@ -22,14 +22,6 @@ usage() {
     exit 2
 }
 
-cache() {
-    if [ "$(id -u)" = 0 ]; then
-        printf '%s\n' /var/cache/headroom
-    else
-        printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/headroom"
-    fi
-}
-
 # home KIND: where its unpacked tree is kept.
 home() { printf '%s/%s-%s\n' "$(cache)" "$1" "${versions[$1]}"; }
 

@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
 # Installs what the checks and tests need and this machine lacks; what is there is left alone.
-#   setup.sh          everything
+#   setup.sh          everything but `cluster`
 #   setup.sh lint     what `make lint` needs: rustfmt, clippy, a C compiler, cargo-deny
 #   setup.sh servers  what real servers need: Prometheus with promtool, Alertmanager, VictoriaMetrics, python3
 #   setup.sh search   what real search nodes need: Java, Maven, and Elasticsearch and OpenSearch themselves
+#   setup.sh cluster  what a real Kubernetes control plane needs: etcd, kubectl, and what is built from Go modules;
+#                     a part of its own, since a cold build takes 15 to 20 minutes
 # Debian packages are installed as root or through `sudo -n`; else the command to type is named and the script fails.
 # Debian's packages bring services that listen on 9090, 9093 and 8428: here they are neither started nor enabled.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 deny_version=0.20.2
-services=(prometheus prometheus-alertmanager victoria-metrics)
+services=(prometheus prometheus-alertmanager victoria-metrics etcd-server)
 
 # "program package...": the program that must be on PATH, and what brings it.
 compiler_programs=("cc gcc libc6-dev")
 server_programs=("python3 python3" "prometheus prometheus" "promtool prometheus" "victoria-metrics victoria-metrics" "prometheus-alertmanager prometheus-alertmanager")
 search_programs=("python3 python3" "java default-jre-headless" "mvn maven")
+cluster_programs=("python3 python3" "etcd etcd-server" "kubectl kubernetes-client" "jq jq" "openssl openssl")
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -95,6 +98,11 @@ search_nodes() {
     bash "$tools/search-node.sh" fetch
 }
 
+cluster() {
+    programs "${cluster_programs[@]}"
+    bash "$tools/../cluster/programs.sh" fetch
+}
+
 case "${1:-all}" in
 all)
     toolchain
@@ -109,9 +117,10 @@ lint)
     ;;
 servers) programs "${server_programs[@]}" ;;
 search) search_nodes ;;
+cluster) cluster ;;
 --install-as-root)
     shift
     install_as_root "$@"
     ;;
-*) die "unknown part \`$1\`. Parts: all, lint, servers, search." ;;
+*) die "unknown part \`$1\`. Parts: all, lint, servers, search, cluster." ;;
 esac

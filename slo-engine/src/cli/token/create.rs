@@ -58,7 +58,11 @@ impl Create {
         );
         // The token alone goes to stdout, so that a script can take it.
         output::complain(&format!("token `{}`, shown this once; {until}:", self.name));
-        output::text(&format!("{}\n", made.token.reveal()))?;
+        let shown = match self.scopes.contains(&Scope::Adapter) {
+            true => made.token.reveal_for_path(),
+            false => made.token.reveal(),
+        };
+        output::text(&format!("{shown}\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

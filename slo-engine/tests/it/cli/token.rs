@@ -35,6 +35,14 @@ fn a_token_is_shown_once_listed_without_its_secret_and_revoked_by_name() {
 }
 
 #[test]
+fn a_token_for_the_path_of_an_adapter_is_shown_without_an_underscore() {
+    let desk = Desk::with(&[]);
+    let made = desk.run(&["token", "create", "--name", "admission", "--scope", "adapter"]);
+    let token = made.out.trim_end();
+    assert!(made.code == 0 && token.starts_with("hr-") && !token.contains('_'), "{made:?}");
+}
+
+#[test]
 fn a_token_that_makes_no_sense_is_wrong_usage() {
     let desk = Desk::with(&[]);
     for (more, says) in [

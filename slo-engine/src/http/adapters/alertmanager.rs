@@ -223,7 +223,8 @@ impl Taking {
     }
 
     fn take(&mut self, alert: &Alert, known: &Known<'_>) {
-        let key = format!("{}{:.64}", self.prefix, alert.fingerprint);
+        let letters = alert.fingerprint.chars().filter(char::is_ascii_alphanumeric).take(64);
+        let key = self.prefix.chars().chain(letters).collect::<String>();
         // The same alert twice in one list says nothing new.
         if !self.seen.insert(key.clone()) {
             return;

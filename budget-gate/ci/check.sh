@@ -72,7 +72,7 @@ lint() {
     grep -q 'uses: ./budget-gate' .github/workflows/local.yml || die "the example does not use the action"
     "$tools/actionlint" -config-file /dev/stdin .github/workflows/*.yml <<<'self-hosted-runner: {labels: [deploy]}'
     "$tools/python/bin/zizmor" --offline --quiet --pedantic .github/workflows/deploy.yml budget-gate/ci/github/action.yml
-    shellcheck budget-gate/ci/check.sh
+    shellcheck budget-gate/ci/check.sh budget-gate/ci/kubernetes/deploy.sh
     say "actionlint, zizmor and shellcheck find nothing"
 }
 

@@ -20,6 +20,7 @@ mod problem;
 mod question;
 mod reply;
 mod show;
+mod verify;
 mod wait;
 mod watch;
 
@@ -28,8 +29,8 @@ use job::Job;
 /// Asks Headroom whether a deploy may go.
 ///
 /// Exit codes of check and peek: 0 go (allow or warn), 20 deny, 30 unknown or no answer from the
-/// engine, 2 wrong usage. The others: 0 done, 1 the engine declines, 30 no answer; watch: 20 roll
-/// back.
+/// engine, 2 wrong usage; verify: 1 nothing is proven. The others: 0 done, 1 the engine declines, 30
+/// no answer; watch: 20 roll back.
 #[derive(Parser)]
 #[command(name = "budget-gate", version, max_term_width = 100)]
 struct Cli {
@@ -53,6 +54,12 @@ enum Command {
     Deployed(deployed::Deployed),
     /// Watches a service after a deploy: should it be rolled back?
     Watch(watch::Watch),
+    /// Checks a signed verdict without asking the engine
+    ///
+    /// A decision that was asked for by `check` holds one in its field `token` (--format json). Exit
+    /// codes: 0 it is proven that the deploy may go, 20 that it may not, 30 that it was not known; 1
+    /// nothing is proven, 2 wrong usage.
+    Verify(verify::Verify),
 }
 
 /// What the exit code says.
@@ -64,6 +71,8 @@ enum Exit {
     Warned(u8),
     /// The engine declines to do it.
     Declined,
+    /// A signed verdict proves nothing.
+    Unproven,
     /// Deny; roll back.
     Denied,
     /// Too little is known, or the engine gave no answer that can be relied on.
@@ -77,7 +86,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Go => 0,
             Exit::Warned(code) => code,
-            Exit::Declined => 1,
+            Exit::Declined | Exit::Unproven => 1,
             Exit::Denied => Verdict::Deny.exit_code(),
             Exit::Unknown => Verdict::Unknown.exit_code(),
             Exit::Usage => 2,
@@ -112,6 +121,7 @@ async fn run(command: &Command, job: &Job) -> Exit {
         Command::Approve(approve) => overrides::approve(approve).await,
         Command::Deployed(deployed) => deployed::deployed(deployed, job).await,
         Command::Watch(watch) => watch::watch(watch, job).await,
+        Command::Verify(verify) => verify::verify(verify, clock::now()),
     }
 }
 

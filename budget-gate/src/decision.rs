@@ -200,7 +200,8 @@ pub struct Decision {
     pub recorded: Option<Recorded>,
     /// The age of the oldest view that it was made from, in seconds; null without SLOs.
     pub snapshot_age_seconds: Option<i64>,
-    /// The signed verdict; null in this version.
+    /// The signed verdict, a compact JWS; null for a peek, in lists, when it could not be recorded,
+    /// and when the decision is too old to go by.
     pub token: Option<String>,
 }
 

@@ -23,6 +23,7 @@ pub mod policy;
 pub mod repeat;
 pub mod sarif;
 pub mod select;
+pub mod signed;
 pub mod text;
 pub mod words;
 

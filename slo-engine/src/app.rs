@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use slo_core::spec::SpecError;
 use slo_core::time::Span;
 use tokio::net::TcpListener;
@@ -24,6 +25,7 @@ use crate::http::{self, Certificate};
 use crate::nightly::Nightly;
 use crate::oidc::Verifier;
 use crate::record::Recorder;
+use crate::record::verdicts::Verdicts;
 use crate::schedule::Ticks;
 use crate::store::Store;
 use crate::token::Tokens;
@@ -65,6 +67,7 @@ pub async fn run(
     let at = listener.local_addr().context("the listener has no address")?;
     let (shared, recorder) = share(&config, &store, &clock, latest.clone(), at).await?;
     let (tokens, gate) = (shared.tokens.clone(), shared.gate.clone());
+    let renewed = Renewed { certificate: certificate.clone(), verdicts: shared.verdicts.clone() };
     let (requested, now) = (excluded(&gate), clock.now());
     let engine =
         Engine::start(&config, declared, store.clone(), latest.clone(), requested, now).await?;
@@ -73,11 +76,11 @@ pub async fn run(
     if at.ip().is_unspecified() && config.server.public_url.is_none() {
         tracing::warn!("links to decisions lead nowhere until server.publicUrl is set");
     }
-    let server = tokio::spawn(http::serve(listener, router, certificate.clone(), stop.clone()));
+    let server = tokio::spawn(http::serve(listener, router, certificate, stop.clone()));
     let calling = tokio::spawn(callbacks.run(stop.clone()));
     let (filling, nightly) = (None, Nightly::default());
     let mut running =
-        Running { config, clock, store, latest, gate, engine, filling, nightly, certificate };
+        Running { config, clock, store, latest, gate, engine, filling, nightly, renewed };
     running.work(&mut reload, stop).await?;
     running.stop_filling();
     // Connections that stay open do not hold up the end.
@@ -104,13 +107,10 @@ async fn share(
     let recorder = Recorder::start(store.clone(), clock.clone(), key).await?;
     let base =
         config.server.public_url.clone().unwrap_or_else(|| format!("{}://{at}", scheme(config)));
-    let gate = Gate::open(
-        recorder.clone(),
-        store.clone(),
-        config.gate.incidents_close_after,
-        base.trim_end_matches('/').to_owned(),
-        clock.now(),
-    );
+    let (base, now) = (base.trim_end_matches('/').to_owned(), clock.now());
+    let verdicts = Verdicts::open(&config.signing, store.path(), base.clone(), now)?;
+    let after = config.gate.incidents_close_after;
+    let gate = Gate::open(recorder.clone(), store.clone(), after, base, now);
     let shared = http::Shared {
         latest,
         store: store.clone(),
@@ -118,6 +118,7 @@ async fn share(
         gate: Arc::new(gate.await?),
         tokens: Tokens::start(store.clone(), config.gate.rate_limit).await?,
         oidc: Verifier::new(&config.oidc, config.gate.rate_limit),
+        verdicts: Arc::new(verdicts),
         reads_are_open: at.ip().is_loopback() && config.server.public_url.is_none(),
         adapters: config.adapters.clone(),
         tick: config.schedule.tick,
@@ -169,7 +170,13 @@ struct Running {
     engine: Engine,
     filling: Option<Filling>,
     nightly: Nightly,
+    renewed: Renewed,
+}
+
+/// What is read again from files that declare nothing.
+struct Renewed {
     certificate: Option<Certificate>,
+    verdicts: Arc<Verdicts>,
 }
 
 /// The reading of the past, beside the ticks.
@@ -186,7 +193,7 @@ impl Running {
     ) -> anyhow::Result<()> {
         let mut cut = stop.clone();
         let mut ticks = Ticks::start(self.config.schedule.tick).await?;
-        let mut seen = seen(&self.config);
+        let mut seen = self.seen();
         loop {
             tokio::select! {
                 biased;
@@ -257,27 +264,19 @@ impl Running {
         if !self.config.specs.watch {
             return;
         }
-        let now = seen(&self.config);
+        let now = self.seen();
         if now != *before {
             *before = now;
             self.reload().await;
         }
     }
 
-    /// Reads the files again: those that declare, and the certificate. What has an error changes
-    /// nothing, and does not hold up the other.
+    /// Reads the files again: those that declare, the certificate, and the keys of verdicts. What has
+    /// an error changes nothing, and does not hold up the others.
     async fn reload(&mut self) {
-        let failed = [self.declare().await.err(), self.renew().err()];
-        let failed: Vec<String> = failed.into_iter().flatten().collect();
+        let mut failed: Vec<String> = self.declare().await.err().into_iter().collect();
+        failed.extend(self.renewed.read_again(self.clock.now()));
         self.engine.note_reload((!failed.is_empty()).then(|| failed.join("\n\n")));
-    }
-
-    fn renew(&self) -> Result<(), String> {
-        let again = self.certificate.as_ref().map_or(Ok(()), Certificate::read_again);
-        again.map_err(|error| {
-            tracing::error!("{error}; the old certificate stays");
-            error.to_string()
-        })
     }
 
     async fn declare(&mut self) -> Result<(), String> {
@@ -307,6 +306,20 @@ impl Running {
     }
 }
 
+impl Renewed {
+    /// Reads both again; what was wrong with them.
+    fn read_again(&self, now: DateTime<Utc>) -> Vec<String> {
+        let certificate = self.certificate.as_ref().map_or(Ok(()), Certificate::read_again);
+        let certificate = certificate.map_err(|e| format!("{e}; the old certificate stays"));
+        let verdicts = self.verdicts.read_again(now);
+        let verdicts = verdicts.map_err(|e| format!("{e}; the old keys of verdicts stay"));
+        let failed: Vec<String> =
+            [certificate, verdicts].into_iter().filter_map(Result::err).collect();
+        failed.iter().for_each(|why| tracing::error!("{why}"));
+        failed
+    }
+}
+
 async fn next(filling: &mut Option<Filling>) -> Option<Filled> {
     match filling {
         Some(filling) => filling.results.recv().await,
@@ -317,15 +330,19 @@ async fn next(filling: &mut Option<Filling>) -> Option<Filled> {
 /// Names, sizes and times of files: when they differ, something changed.
 type Seen = Vec<(PathBuf, u64, Option<SystemTime>)>;
 
-fn seen(config: &Config) -> Seen {
-    let (mut all, tls) = (Vec::new(), &config.server.tls);
-    let of_tls = tls.cert_file.iter().chain(&tls.key_file).cloned();
-    for file in crate::files::list(&paths(config)).into_iter().chain(of_tls) {
-        if let Ok(data) = std::fs::metadata(&file) {
-            all.push((file, data.len(), data.modified().ok()));
+impl Running {
+    fn seen(&self) -> Seen {
+        let (mut all, tls) = (Vec::new(), &self.config.server.tls);
+        let mut files = crate::files::list(&paths(&self.config));
+        files.extend(tls.cert_file.iter().chain(&tls.key_file).cloned());
+        files.extend(self.renewed.verdicts.files());
+        for file in files {
+            if let Ok(data) = std::fs::metadata(&file) {
+                all.push((file, data.len(), data.modified().ok()));
+            }
         }
+        all
     }
-    all
 }
 
 /// How long a stop may take before the process is ended all the same.

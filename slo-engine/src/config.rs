@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::http::{Adapters, TlsFiles};
 use crate::oidc::Oidc;
-use crate::record::signing::Signing;
+use crate::record::signing::{Signing, VERDICTS_FOR};
 use crate::source::config::{SourceConfig, span_text};
 
 mod gate;
@@ -258,6 +258,10 @@ impl Config {
             return Err(ConfigError::Impossible(message));
         }
         self.server.tls.both().map_err(|half| ConfigError::Impossible(half.to_string()))?;
+        if !VERDICTS_FOR.contains(&self.signing.verdicts_for) {
+            let message = "signing.verdictsFor must be 1m to 1d".to_owned();
+            return Err(ConfigError::Impossible(message));
+        }
         if self.schedule.tick < Span::seconds(1) {
             return Err(ConfigError::Impossible("schedule.tick must be at least 1s".to_owned()));
         }

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::evaluate::snapshot::Latest;
 use crate::gate::Gate;
 use crate::oidc::Verifier;
+use crate::record::verdicts::Verdicts;
 use crate::store::Store;
 use crate::token::Tokens;
 use app::App;
@@ -34,6 +35,7 @@ mod gate;
 mod health;
 mod history;
 mod incidents;
+mod jwks;
 mod metrics;
 mod observe;
 mod openapi;
@@ -67,6 +69,8 @@ pub struct Shared {
     pub tokens: Tokens,
     /// Job tokens of CI systems.
     pub oidc: Verifier,
+    /// Who signs verdicts.
+    pub verdicts: Arc<Verdicts>,
     /// Whether whoever reaches the server may read.
     pub reads_are_open: bool,
     /// What callers with a wire of their own call services and environments.
@@ -82,6 +86,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
+        .routes(routes!(jwks::show))
         .routes(routes!(described::openapi))
         .routes(routes!(described::docs))
         .routes(routes!(services::list))

@@ -14,6 +14,7 @@ mod heads;
 mod read;
 mod recorder;
 pub mod signing;
+pub mod verdicts;
 mod writer;
 
 pub use heads::newest_head;

@@ -130,7 +130,7 @@ pub(crate) fn length(text: &str) -> Result<Duration, String> {
     u64::try_from(millis).map(Duration::from_millis).map_err(|e| e.to_string())
 }
 
-fn name(text: &str) -> Result<String, String> {
+pub(crate) fn name(text: &str) -> Result<String, String> {
     Name::parse(text).map(|name| name.as_str().to_owned())
 }
 

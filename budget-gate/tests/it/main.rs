@@ -5,5 +5,6 @@ mod ci;
 mod engine;
 mod manage;
 mod peek;
+mod verify;
 mod wait;
 mod watch;

@@ -133,7 +133,7 @@ pub(super) const SIGNED: [&str; 3] =
     ["/v1/adapters/github", "/v1/adapters/gitlab", "/v1/adapters/terraform"];
 
 /// Paths that tell nothing of anybody's services.
-pub(super) const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+pub(super) const OPEN: [&str; 3] = ["/healthz", "/readyz", "/.well-known/jwks.json"];
 
 /// Lets a request pass with a valid token.
 pub(super) async fn guard(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use budget_gate::deployment::Deployment;
 use budget_gate::exclusion::Exclusion;
+use budget_gate::signed::Jwks;
 use budget_gate::{Decision, Kind, Request, Verdict};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -46,7 +47,7 @@ fn schemas() -> serde_json::Map<String, Value> {
     let settings = SchemaSettings::draft2020_12().for_serialize().with(place);
     let mut generator = settings.into_generator();
     let mut all = Of(&mut generator);
-    all.with::<health::Alive>().with::<health::Ready>().with::<ProblemDocument>();
+    all.with::<health::Alive>().with::<health::Ready>().with::<Jwks>().with::<ProblemDocument>();
     all.with::<Page<services::Summary<'_>>>().with::<services::Whole<'_>>();
     all.with::<Page<BudgetView>>().with::<State>();
     all.with::<Attribution>()

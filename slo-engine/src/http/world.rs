@@ -24,6 +24,7 @@ use crate::evaluate::snapshot::{Latest, Snapshot};
 use crate::gate::Gate;
 use crate::oidc::{Oidc, Verifier};
 use crate::record::signing::Signing;
+use crate::record::verdicts::Verdicts;
 use crate::record::{Recorder, Records};
 use crate::store::Store;
 use crate::token::{self, Scope, Tokens};
@@ -214,11 +215,13 @@ impl World {
         let recorder = Recorder::start(store.clone(), clock.clone(), key).await.unwrap();
         let after = Span::minutes(240);
         let base = "https://headroom.example".to_owned();
+        let verdicts = Verdicts::open(&Signing::default(), store.path(), base.clone(), at).unwrap();
         let gate = Gate::open(recorder, store.clone(), after, base, at).await.unwrap();
         let limit = RateLimit { per_second: 0, burst: 1 };
         let shared = Arc::new(Shared {
             latest: Latest::default(),
             tokens: Tokens::start(store.clone(), limit).await.unwrap(),
+            verdicts: Arc::new(verdicts),
             store,
             clock: clock.clone(),
             gate: Arc::new(gate),

@@ -1,9 +1,10 @@
-//! The key that signs ends of the chain, and signed ends themselves: who keeps one elsewhere can
-//! prove later that nothing before it was changed.
+//! Keys in files. The one that signs ends of the chain, and signed ends themselves: who keeps one
+//! elsewhere can prove later that nothing before it was changed. Signed verdicts have keys of their own.
 
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -13,28 +14,49 @@ use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
+use slo_core::time::Span;
 use thiserror::Error;
 
 use super::chain::{Hash, Head};
+use crate::source::config::span_text;
 use crate::store::Store;
 
 /// The section `signing` of the configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Signing {
-    /// The folder of the key; the database's when there is none.
+    /// The folder of the keys; the database's when there is none.
     pub keys: Option<PathBuf>,
+    /// How long a signed verdict holds.
+    #[serde(with = "span_text")]
+    pub verdicts_for: Span,
 }
 
+impl Default for Signing {
+    fn default() -> Self {
+        Self { keys: None, verdicts_for: Span::minutes(15) }
+    }
+}
+
+/// How long signed verdicts may hold: a shorter time ends before a deploy does, and after a longer one
+/// nobody knows any more what the gate would say.
+pub const VERDICTS_FOR: RangeInclusive<Span> = Span::minutes(1)..=Span::minutes(1_440);
+
 impl Signing {
-    /// Where the key is.
+    /// Where the keys are.
     #[must_use]
-    pub fn path(&self, database: &Path) -> PathBuf {
+    pub fn folder<'a>(&'a self, database: &'a Path) -> &'a Path {
         let beside = database.parent().unwrap_or(Path::new(""));
-        self.keys.as_deref().unwrap_or(beside).join("heads.pem")
+        self.keys.as_deref().unwrap_or(beside)
     }
 
-    /// The key; the first start makes it.
+    /// Where the key of the heads is.
+    #[must_use]
+    pub fn path(&self, database: &Path) -> PathBuf {
+        self.folder(database).join("heads.pem")
+    }
+
+    /// The key of the heads; the first start makes it.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -71,6 +93,12 @@ pub enum KeyError {
     /// It holds something else.
     #[error("{} is no Ed25519 key in PEM; put the key back, or move the file away: the next start makes another", .0.display())]
     NoKey(PathBuf),
+    /// The name of a key of verdicts does not say from when it signs.
+    #[error("{} is no name for a key of signed verdicts; it says from when the key signs: verdicts-20261121T100000Z.pem", .0.display())]
+    Name(PathBuf),
+    /// All keys of verdicts are gone, or none signs yet.
+    #[error("no key in {} signs verdicts now; put one there, or the next start makes one", .0.display())]
+    NoneSigns(PathBuf),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers for a signing key")]
     NoRandom,
@@ -121,7 +149,7 @@ impl SigningKey {
             path: path.to_owned(),
             reason,
         })?;
-        tracing::info!("the key that signs the record's heads is new: {}", path.display());
+        tracing::info!("a new key for signatures: {}", path.display());
         Self::read(path)?.ok_or_else(|| KeyError::NoKey(path.to_owned()))
     }
 
@@ -136,9 +164,14 @@ impl SigningKey {
     pub fn sign(&self, head: Head, now: DateTime<Utc>) -> SignedHead {
         let at = now.trunc_subsecs(0);
         let mut signed = SignedHead { head, at, public_key: self.public(), signature: [0; 64] };
-        let signature = self.0.sign(signed.message().as_bytes());
-        signed.signature = signature.as_ref().try_into().expect("it has 64 bytes");
+        signed.signature = self.signature(signed.message().as_bytes());
         signed
+    }
+
+    /// Signs a message.
+    pub(super) fn signature(&self, message: &[u8]) -> [u8; 64] {
+        let signature = self.0.sign(message);
+        signature.as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
     }
 }
 

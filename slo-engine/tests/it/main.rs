@@ -26,3 +26,4 @@ mod serve;
 mod support;
 mod tls;
 mod truth;
+mod verdicts;

@@ -14,7 +14,7 @@ use crate::support::faulty::{Answer, Faulty};
 use crate::support::lab::{REQUESTS, service, slo};
 
 /// 100 requests a minute until now, one of them bad.
-fn traffic() -> Fake {
+pub(crate) fn traffic() -> Fake {
     let now = SystemClock.now().timestamp();
     let series = |code, by| {
         let labels = [("__name__", "http_requests_total"), ("job", "shop"), ("code", code)];

@@ -36,9 +36,9 @@ Written by `make generate`; changes belong in the programs.
 | code | `slo-engine` | `budget-gate` |
 |---|---|---|
 | 0 | done; `decide`: go | go: the verdict is allow or warn |
-| 1 | a finding or an error, told on stderr; `decide --replay`: a verdict would have been another | the engine declines (explain, override, approve, deployed, watch) |
+| 1 | a finding or an error, told on stderr; `decide --replay`: a verdict would have been another | the engine declines (explain, override, approve, deployed, watch); verify: nothing is proven |
 | 2 | wrong usage | wrong usage |
-| 20 | `decide`: the deploy is refused | the deploy is refused; watch: roll back |
+| 20 | `decide`: the deploy is refused | the deploy is refused; watch: roll back; verify: a refusal is proven |
 | 30 | `decide`: not known | not known, or no answer that can be relied on |
 
 ## Configuration
@@ -49,7 +49,7 @@ TEXT
         "token create" "token list" "token revoke" doctor demo config schema openapi completions; do
         printf '\n## slo-engine %s\n```\n%s\n```\n' "$name" "$(engine $name --help | sed 's/ *$//')"
     done
-    for name in check peek explain override approve deployed watch; do
+    for name in check peek explain override approve deployed watch verify; do
         printf '\n## budget-gate %s\n```\n%s\n```\n' "$name" "$("$bin/budget-gate" $name --help | sed 's/ *$//')"
     done
 }

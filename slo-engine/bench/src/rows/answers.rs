@@ -19,6 +19,7 @@ use slo_engine::http::{self, Adapters, Shared, router};
 use slo_engine::oidc::{Oidc, Verifier};
 use slo_engine::record::Recorder;
 use slo_engine::record::signing::Signing;
+use slo_engine::record::verdicts::Verdicts;
 use slo_engine::store::Store;
 use slo_engine::token::{self, Scope, Tokens};
 use tokio::net::TcpListener;
@@ -98,12 +99,22 @@ async fn allowed(store: &Store) -> anyhow::Result<String> {
 /// What the routes answer from. A benchmark asks more often than a token may.
 async fn share(latest: Latest, store: Store, recorder: Recorder) -> anyhow::Result<Shared> {
     let (after, base, clock) = (Span::minutes(240), String::new(), Arc::new(SystemClock));
+    let verdicts = Verdicts::open(&Signing::default(), store.path(), base.clone(), clock.now())?;
     let gate = Arc::new(Gate::open(recorder, store.clone(), after, base, clock.now()).await?);
     let limit = RateLimit { per_second: 0, ..RateLimit::default() };
     let tokens = Tokens::start(store.clone(), limit).await?;
-    let (adapters, tick) = (Adapters::default(), Span::seconds(15));
-    let (oidc, reads_are_open) = (Verifier::new(&Oidc::default(), limit), true);
-    Ok(Shared { latest, store, clock, gate, tokens, oidc, reads_are_open, adapters, tick })
+    Ok(Shared {
+        latest,
+        store,
+        clock,
+        gate,
+        tokens,
+        oidc: Verifier::new(&Oidc::default(), limit),
+        verdicts: Arc::new(verdicts),
+        reads_are_open: true,
+        adapters: Adapters::default(),
+        tick: Span::seconds(15),
+    })
 }
 
 /// What a round found: how long each answer took in seconds, sorted, and answers a second.

@@ -1,12 +1,17 @@
-//! The chain of records, as far as a quick look tells, and the key that signs its heads.
+//! The chain of records, as far as a quick look tells, the key that signs its heads, and those that sign
+//! verdicts.
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
+
 use super::Check;
 use crate::cli::output::counted;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::record::audit::{Walked, last_links};
 use crate::record::signing::SigningKey;
+use crate::record::verdicts::signs_now;
 use crate::store::{Store, StoreError, path_of};
 
 /// So many of the last links are looked at.
@@ -15,7 +20,9 @@ const LINKS: i64 = 5_000;
 pub(super) async fn checks(config: &Config) -> Vec<Check> {
     // What is wrong with the database itself has a line of its own.
     let Ok(path) = path_of(&config.store.url) else { return Vec::new() };
-    vec![chain(&path).await, key(&config.signing.path(&path))]
+    let now = SystemClock.now();
+    let verdicts = verdicts(config.signing.folder(&path), now);
+    vec![chain(&path).await, key(&config.signing.path(&path)), verdicts]
 }
 
 async fn chain(path: &Path) -> Check {
@@ -59,6 +66,26 @@ async fn look(path: &Path) -> Result<Walked, StoreError> {
     };
     store.close().await;
     walked
+}
+
+fn verdicts(folder: &Path, now: DateTime<Utc>) -> Check {
+    match signs_now(folder, now) {
+        Ok((keys, Some(name))) => {
+            let files = counted(keys, "file");
+            Check::ok(
+                "verdicts",
+                format!("{files} with keys, readable by their owner only; {name} signs"),
+            )
+        }
+        Ok((_, None)) => {
+            Check::ok("verdicts", "no key signs verdicts yet; the first start makes one")
+        }
+        Err(error) => {
+            let remedy =
+                "see docs/operations.md, Signed verdicts; as the user that runs the engine";
+            Check::fail("verdicts", error.to_string(), remedy)
+        }
+    }
 }
 
 fn key(path: &Path) -> Check {

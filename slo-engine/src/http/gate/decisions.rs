@@ -36,7 +36,8 @@ const ACTOR: &str = "x-headroom-actor";
 /// or warn for 10 minutes and a deny or unknown for 30 seconds, while policy, override and state are
 /// unchanged. The key of a question is the header `Idempotency-Key`, else service, environment, version
 /// and kind, with commit, digest and identifier. When it cannot be recorded, the policy's
-/// `onUnrecorded` decides, and `recorded` is null.
+/// `onUnrecorded` decides, and `recorded` is null. `token` is the signed verdict, as of this answer: the
+/// gate has looked anew also where it repeats a decision.
 #[utoipa::path(post, path = "/v1/gate/decisions", tag = "gate", operation_id = "decide",
     request_body(content = ref("#/components/schemas/Request"), content_type = "application/json"),
     params(
@@ -57,11 +58,18 @@ pub(in crate::http) async fn decide(
     let (principal, actor) = (caller.0.name.clone(), text(&headers, ACTOR)?);
     let asking = Asking { actor, principal, key: text(&headers, KEY)?, request };
     let snapshot = app.snapshot()?;
+    let looked = app.now();
     let answer = ask(&app, &caller, &snapshot, asking).await?;
     let status = if answer.is_repeated { StatusCode::OK } else { StatusCode::CREATED };
     let place = answer.decision.id.as_deref().map(|id| format!("/v1/gate/decisions/{id}"));
     let location = place.map(|place| [(header::LOCATION, place)]);
-    Ok((status, location, json(&*answer.decision)?).into_response())
+    let decision = signed(&app, Arc::unwrap_or_clone(answer.decision), looked);
+    Ok((status, location, json(&decision)?).into_response())
+}
+
+/// The decision with its signed verdict as of the instant at which the gate looked.
+fn signed(app: &App, decision: Decision, looked: DateTime<Utc>) -> Decision {
+    Decision { token: app.shared.verdicts.token(&decision, looked, app.now()), ..decision }
 }
 
 /// Asks the gate, if the caller may.
@@ -185,6 +193,8 @@ pub(in crate::http) async fn page(app: &App, asked: Listing) -> Result<Page<Deci
 }
 
 /// A recorded decision
+///
+/// With its signed verdict in `token`, as of when it was made, until that has expired.
 #[utoipa::path(get, path = "/v1/gate/decisions/{id}", tag = "gate", operation_id = "getDecision", responses(
     (status = 200, description = "The decision", body = ref("#/components/schemas/Decision")), NotFound,
 ), params(("id" = String, Path, description = "The decision's id")))]
@@ -192,7 +202,9 @@ pub(in crate::http) async fn show(
     State(app): State<Arc<App>>,
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
-    json(&one(&app, &id).await?)
+    let decision = one(&app, &id).await?;
+    let made = decision.at;
+    json(&signed(&app, decision, made))
 }
 
 /// One decision by its id.

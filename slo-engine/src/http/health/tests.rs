@@ -83,6 +83,7 @@ async fn keys_that_nobody_knows_are_refused_everywhere() {
     for path in [
         "/healthz",
         "/readyz",
+        "/.well-known/jwks.json",
         "/metrics",
         "/openapi.json",
         "/docs",

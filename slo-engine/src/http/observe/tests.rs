@@ -30,6 +30,7 @@ async fn every_get_route_answers_head_without_a_body() {
     for path in [
         "/healthz",
         "/readyz",
+        "/.well-known/jwks.json",
         "/docs",
         "/openapi.json",
         "/v1/services",

@@ -137,6 +137,7 @@ async fn answers_are_what_the_document_says_of_their_status() {
     for (route, asked) in [
         ("/healthz", "/healthz"),
         ("/readyz", "/readyz"),
+        ("/.well-known/jwks.json", "/.well-known/jwks.json"),
         ("/v1/services", "/v1/services"),
         ("/v1/services", "/v1/services?limit=0"),
         ("/v1/services/{service}", "/v1/services/orders?environment=production"),

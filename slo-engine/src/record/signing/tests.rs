@@ -52,7 +52,7 @@ fn the_key_lies_beside_the_database_or_where_the_configuration_says() {
     let database = Path::new("data/headroom.db");
     assert_eq!(Signing::default().path(database), Path::new("data/heads.pem"));
     assert_eq!(Signing::default().path(Path::new("x.db")), Path::new("heads.pem"));
-    let elsewhere = Signing { keys: Some("/etc/keys".into()) };
+    let elsewhere = Signing { keys: Some("/etc/keys".into()), ..Signing::default() };
     assert_eq!(elsewhere.path(database), Path::new("/etc/keys/heads.pem"));
 }
 

@@ -18,8 +18,10 @@ fn a_machine_that_is_ready_passes_every_check() {
     let desk = Desk::with(&[("slos/orders.yaml", ORDERS)]).reading(&traffic(4));
     let said = examined(&desk, "127.0.0.1:0");
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
-    let database = ["database", "permissions", "disk", "records", "signing"];
-    let all = [&["config", "files"][..], &database, &["listen", "source"]].concat();
+    let database = ["database", "permissions", "disk", "records", "signing", "verdicts"];
+    let mut all = [&["config", "files"][..], &database, &["listen", "source"]].concat();
+    all.extend(["adapters.kubernetes", "adapters.alertmanager"]);
+    all.extend(["adapters.github", "adapters.gitlab", "adapters.terraform"]);
     assert_eq!(checks(&said, ""), all);
     assert!(said.out.contains("version 0.0.1-fake, its clock agrees"), "{}", said.out);
     assert!(!desk.path("data").exists(), "a doctor changes nothing");

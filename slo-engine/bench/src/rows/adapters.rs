@@ -21,7 +21,6 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     let (slos, pairs) = (world.sizes.services(SLOS) as usize, world.sizes.repeat(PAIRS));
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let server = runtime.block_on(Server::start(&world.fresh("adapters")?, slos))?;
-    let token = &server.token;
     let mut outcome =
         Outcome { measure: "adapters against a trivial route".to_owned(), ..Outcome::default() };
     for (name, count) in [("callers", CALLERS), ("rounds", pairs as usize), ("slos", slos)] {
@@ -30,37 +29,42 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     for adapter in ADAPTERS {
         output::say(&format!("  {adapter}: {pairs} pairs of rounds"));
         let (path, body) = asked(adapter, 0, "first");
-        runtime.block_on(server.imitate(post(&path, token, &body)))?;
-        let (mut took, mut slower) = (Vec::new(), Vec::new());
-        // The first pair warms up.
-        for pair in 0..=pairs {
-            let new = |caller: usize, at: usize| {
-                asked(adapter, (caller * 7_919 + at) % slos, &format!("{pair}.{caller}.{at}"))
-            };
-            let ask = |caller, at| {
-                let (path, body) = new(caller, at);
-                post(&path, token, &body)
-            };
-            let trivial = |caller, at| post("/trivial", token, &new(caller, at).1);
-            let ours = Round::of(server.address, CALLERS, ROUND, &ask)?;
-            let theirs = Round::of(server.address, CALLERS, ROUND, &trivial)?;
-            if pair > 0 {
-                slower.push(ours.p99() / theirs.p99());
-                took.extend(ours.took);
-            }
-        }
-        took.sort_by(f64::total_cmp);
-        let all = Round { took, rate: 0.0 };
-        let said = |what: &str| format!("{what}, {adapter}");
-        outcome.figures.push(Figure::new(&said("p99"), all.p99() * 1e3, "ms", Must::AtMost(5.0)));
-        let half = all.took[all.took.len() / 2] * 1e3;
-        outcome.figures.push(Figure::new(&said("median"), half, "ms", Must::Nothing));
-        let ratio = median(slower);
-        outcome.figures.push(Figure::new(&said("p99 against it"), ratio, "x", Must::Nothing));
+        runtime.block_on(server.imitate(post(&path, &server.token, &body)))?;
+        outcome.figures.extend(figures(&server, adapter, slos, pairs)?);
     }
     runtime.block_on(server.stop());
     runtime.shutdown_timeout(Duration::from_secs(5));
     Ok(outcome)
+}
+
+fn figures(server: &Server, adapter: &str, slos: usize, pairs: u32) -> anyhow::Result<[Figure; 3]> {
+    let (mut took, mut slower) = (Vec::new(), Vec::new());
+    // The first pair warms up.
+    for pair in 0..=pairs {
+        let new = |caller: usize, at: usize| {
+            asked(adapter, (caller * 7_919 + at) % slos, &format!("{pair}.{caller}.{at}"))
+        };
+        let ask = |caller, at| {
+            let (path, body) = new(caller, at);
+            post(&path, &server.token, &body)
+        };
+        let trivial = |caller, at| post("/trivial", &server.token, &new(caller, at).1);
+        let ours = Round::of(server.address, CALLERS, ROUND, &ask)?;
+        let theirs = Round::of(server.address, CALLERS, ROUND, &trivial)?;
+        if pair > 0 {
+            slower.push(ours.p99() / theirs.p99());
+            took.extend(ours.took);
+        }
+    }
+    took.sort_by(f64::total_cmp);
+    let all = Round { took, rate: 0.0 };
+    let said = |what: &str| format!("{what}, {adapter}");
+    let half = all.took[all.took.len() / 2] * 1e3;
+    Ok([
+        Figure::new(&said("p99"), all.p99() * 1e3, "ms", Must::AtMost(5.0)),
+        Figure::new(&said("median"), half, "ms", Must::Nothing),
+        Figure::new(&said("p99 against it"), median(slower), "x", Must::Nothing),
+    ])
 }
 
 /// Path and body of a question that nobody asked before.

@@ -189,6 +189,7 @@ async fn a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_
         "DROP TABLE incidents",
         "DROP TABLE positions",
         "DROP TABLE subsets",
+        "DROP TABLE callbacks",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {
         sqlx::query(sql).execute(&store.pool).await.unwrap();

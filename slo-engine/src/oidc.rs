@@ -183,7 +183,8 @@ impl Issuer {
             wrong(format!("no entry of oidc.issuers.jobs fits id {id}, {place}, {at}"))
         })?;
         let only = environment.map(|name| Glob::parse(&name)).transpose();
-        let only = only.map_err(|_| wrong("its environment cannot be one here"))?;
+        let only = only.ok().filter(|one| one.as_ref().is_none_or(Glob::is_exact));
+        let only = only.ok_or_else(|| wrong("its environment cannot be one here"))?;
         let path = claims.repository.as_deref().or(claims.project_path.as_deref()).unwrap_or(id);
         Ok(Principal {
             name: format!("{kind}:{}", budget_gate::harmless::harmless(path)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use budget_gate::deployment::{Rollback, rollback};
+use budget_gate::deployment::{Deployment, Rollback, rollback};
 use budget_gate::{Decision, Kind, Request};
 
 use super::app::App;
@@ -53,6 +53,8 @@ struct Question {
     reason: Option<String>,
     /// Who deploys, where the caller knows.
     actor: Option<String>,
+    /// Whether the version may not stand for all that is deployed: then it proves no rollback.
+    is_partial: bool,
 }
 
 impl Question {
@@ -78,7 +80,7 @@ impl Question {
         if let Some(found) = found {
             request.environment = Some(found.service.environment.to_string());
         }
-        if self.kind.is_none() && goes_back(app, &request) {
+        if self.kind.is_none() && !self.is_partial && goes_back(app, &request) {
             request.kind = Kind::Rollback;
         }
         Ok((request, self.actor))
@@ -97,8 +99,20 @@ fn goes_back(app: &App, request: &Request) -> bool {
     let environment = request.environment.as_deref().unwrap_or_default();
     let place = state.place(&request.service, environment);
     place.is_some_and(|place| {
-        matches!(rollback(&place.deployments, request, app.now()), Rollback::Proven { .. })
+        let proven = rollback(&place.deployments, request, app.now());
+        matches!(proven, Rollback::Proven { .. }) && is_same_commit(&place.deployments, request)
     })
+}
+
+/// Anybody can call a branch as a version that ran: where a commit is known, it has to be the one that
+/// ran.
+fn is_same_commit(runs: &[Deployment], request: &Request) -> bool {
+    let is_it = |run: &&Deployment| match &request.digest {
+        Some(digest) => run.digest.as_ref() == Some(digest),
+        None => Some(&run.version) == request.version.as_ref(),
+    };
+    let ran = runs.iter().rev().find(is_it).and_then(|run| run.commit.as_ref());
+    request.digest.is_some() || request.commit.as_ref().is_none_or(|commit| ran == Some(commit))
 }
 
 /// Asks the gate; the decision is recorded.

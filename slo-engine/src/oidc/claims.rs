@@ -34,6 +34,8 @@ pub(super) struct Claims {
     event_name: Option<String>,
     #[serde(default)]
     pipeline_source: Option<String>,
+    #[serde(default)]
+    ref_protected: Option<String>,
 }
 
 impl Claims {
@@ -54,16 +56,20 @@ impl Claims {
         Ok(())
     }
 
-    /// Whether anybody may have written what the job runs.
+    /// Whether anybody may have written what the job runs; one that does not say where it comes from is
+    /// taken for such a job, and so is a pipeline of a pipeline at a ref that nobody protects.
     pub(super) fn is_of_a_pull_request(&self) -> bool {
+        let is_protected = self.ref_protected.as_deref() == Some("true");
+        let is_child = |name: &str| name.contains("pipeline") && !is_protected;
         let is_event = |name: &str| name.starts_with("pull_request");
         let is_source =
             |name: &str| name.contains("merge_request") || name.contains("pull_request");
         let refs = [self.reference.as_deref(), self.ref_path.as_deref()];
         let is_ref =
             |name: &str| name.starts_with("refs/pull/") || name.starts_with("refs/merge-requests/");
-        self.event_name.as_deref().is_some_and(is_event)
-            || self.pipeline_source.as_deref().is_some_and(is_source)
+        self.event_name.is_none() && self.pipeline_source.is_none()
+            || self.event_name.as_deref().is_some_and(is_event)
+            || self.pipeline_source.as_deref().is_some_and(|name| is_source(name) || is_child(name))
             || refs.into_iter().flatten().any(is_ref)
     }
 }

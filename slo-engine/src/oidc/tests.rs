@@ -152,9 +152,12 @@ async fn a_job_of_gitlab_has_its_own_claims() {
     assert_eq!(job.name, "gitlab:shop/cart");
     assert!(job.may(Scope::Decide, "cart", Some("prod-eu")) && !job.has(Scope::Deploy));
     assert!(!job.may(Scope::Decide, "cart", Some("prod-us")));
-    let mut request = claims.clone();
-    request["pipeline_source"] = json!("merge_request_event");
-    assert!(verifier.check(&token(&request), now()).await.unwrap().scopes.is_empty());
+    for (source, is_protected) in [("merge_request_event", "true"), ("parent_pipeline", "false")] {
+        let mut request = claims.clone();
+        request["pipeline_source"] = json!(source);
+        request["ref_protected"] = json!(is_protected);
+        assert!(verifier.check(&token(&request), now()).await.unwrap().scopes.is_empty());
+    }
 }
 
 #[tokio::test]
@@ -163,6 +166,7 @@ async fn a_job_of_a_pull_request_may_look_and_nothing_else() {
     for change in [
         ("event_name", json!("pull_request")),
         ("event_name", json!("pull_request_target")),
+        ("event_name", Value::Null),
         ("ref", json!("refs/pull/7/merge")),
     ] {
         let id = ("repository_id", json!("75"));
@@ -225,6 +229,7 @@ async fn what_is_not_for_this_server_time_or_job_is_refused_and_says_why() {
         ("repository_id", json!("76"), "no entry"),
         ("repository_id", Value::Null, "no repository_id"),
         ("environment", json!("staging"), "no entry"),
+        ("environment", json!("*"), "no entry"),
         ("environment", Value::Null, "no entry"),
         ("ref", json!("refs/heads/main2"), "no entry"),
     ] {

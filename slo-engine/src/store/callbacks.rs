@@ -47,7 +47,9 @@ pub struct Callback {
 const KEPT: TimeDelta = TimeDelta::days(40);
 
 impl Store {
-    /// Keeps a question; `false` when it is kept already, or was finished by the same message.
+    /// Keeps a question; `false` when it is kept already, or was finished by the same message. What was
+    /// found without a message (`found:`) is not asked anew once it was answered; a new message of GitLab
+    /// about what is kept begins anew, because there people ask for it.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -63,7 +65,10 @@ impl Store {
              ON CONFLICT (adapter, key) DO UPDATE SET id = excluded.id, delivery = excluded.delivery, \
              call = excluded.call, progress = 'null', attempts = 0, created_at = excluded.created_at, \
              due_at = excluded.due_at, outcome = NULL \
-             WHERE callbacks.due_at IS NULL AND callbacks.delivery <> excluded.delivery",
+             WHERE callbacks.delivery <> excluded.delivery AND CASE \
+             WHEN excluded.delivery LIKE 'found:%' THEN callbacks.due_at IS NULL \
+                 AND callbacks.outcome NOT IN ('approved', 'rejected') \
+             ELSE callbacks.due_at IS NULL OR callbacks.adapter = 'gitlab' END",
         );
         let insert = insert.bind(&new.id).bind(new.adapter).bind(&new.key).bind(&new.target);
         let insert = insert.bind(&new.delivery).bind(&new.call).bind(now).bind(now);
@@ -199,6 +204,7 @@ mod tests {
         store.keep_callback("a", "late", 0, at(6)).await.unwrap();
         assert_eq!(due(at(9)).await, []);
         assert!(!store.put_callback(&new("c", "d1"), at(6)).await.unwrap());
+        assert!(!store.put_callback(&new("c", "found:1"), at(6)).await.unwrap());
         assert!(store.put_callback(&new("c", "d2"), at(6)).await.unwrap());
         assert_eq!((due(at(6)).await[0].id.as_str(), due(at(6)).await[0].attempts), ("c", 0));
     }

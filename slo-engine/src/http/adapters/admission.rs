@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use budget_gate::harmless::harmless;
 use budget_gate::{Decision, Verdict, text};
@@ -185,15 +186,20 @@ fn warnings(decision: &Decision) -> Vec<String> {
     responses((status = 200, description = "The review with its response", body = ref("#/components/schemas/AdmissionAnswer")), Unread))]
 pub(in crate::http) async fn call(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: Result<Caller, Problem>,
     Body(review): Body<AdmissionReview>,
 ) -> Result<Response, Problem> {
+    // Who asks too often is refused as a review, not as an error.
+    let caller = match caller {
+        Err(problem) if problem.status() != StatusCode::TOO_MANY_REQUESTS => return Err(problem),
+        caller => caller,
+    };
     if (review.api_version.as_str(), review.kind.as_str()) != (VERSION, KIND) {
         let said = format!("this is no {KIND} of {VERSION}; set admissionReviewVersions: [v1]");
         return Err(Problem::bad("apiVersion", said));
     }
     let (uid, is_dry) = (review.request.uid.clone(), review.request.dry_run == Some(true));
-    let (response, decision) = match judged(&app, &caller, review.request, is_dry).await {
+    let (response, decision) = match judged(&app, caller, review.request, is_dry).await {
         Ok(None) => (AdmissionResponse::passes(uid), None),
         Ok(Some(decision)) => (AdmissionResponse::of(uid, &decision), Some(decision)),
         Err(problem) => (AdmissionResponse::refused(uid, problem.detail()), None),
@@ -212,7 +218,7 @@ pub(in crate::http) async fn call(
     responses((status = 200, description = "The review with its response", body = ref("#/components/schemas/AdmissionAnswer")), Unread, NotFound))]
 pub(in crate::http) async fn call_by_secret(
     app: State<Arc<App>>,
-    caller: Caller,
+    caller: Result<Caller, Problem>,
     review: Body<AdmissionReview>,
 ) -> Result<Response, Problem> {
     call(app, caller, review).await
@@ -221,12 +227,13 @@ pub(in crate::http) async fn call_by_secret(
 /// The decision on a change; `None` where it changes no image.
 async fn judged(
     app: &App,
-    caller: &Caller,
+    caller: Result<Caller, Problem>,
     request: AdmissionRequest,
     is_dry: bool,
 ) -> Result<Option<Arc<Decision>>, Problem> {
     let Some(question) = question(request)? else { return Ok(None) };
-    let mapping = &app.shared.adapters.kubernetes;
+    let (caller, mapping) = (&caller?, &app.shared.adapters.kubernetes);
+    mapping.agrees(&question.at, &app.snapshot()?.declared)?;
     if is_dry {
         return look(app, caller, mapping, question).map(|decision| Some(Arc::new(decision)));
     }

@@ -176,7 +176,7 @@ pub(in crate::http) async fn call(
     let config = &app.shared.adapters.alertmanager;
     let taken = async {
         let changing = gate.changing().await;
-        let mut taking = Taking::of(gate, &group, now);
+        let mut taking = Taking::of(gate, &group, &caller.0, now);
         let known = Known { config, principal: &caller.0 };
         group.alerts.iter().for_each(|alert| taking.take(alert, &known));
         taking.finish(&group);
@@ -208,13 +208,17 @@ struct Taking {
 }
 
 impl Taking {
-    fn of(gate: &Gate, group: &AlertGroup, now: DateTime<Utc>) -> Self {
+    fn of(gate: &Gate, group: &AlertGroup, by: &Principal, now: DateTime<Utc>) -> Self {
         let hash = Sha256::digest(format!("{}\n{}", group.receiver, group.group_key));
         let hash =
             hash.iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let prefix = format!("alertmanager:{hash}:");
         let after = gate.incidents_close_after();
-        let is_of = |one: &&Incident| one.key.starts_with(&prefix) && one.is_open(after, now);
+        // Whoever may not report an incident does not close it either.
+        let may =
+            |one: &Incident| by.may(Scope::Incident, &one.service, one.environment.as_deref());
+        let is_of =
+            |one: &&Incident| one.key.starts_with(&prefix) && one.is_open(after, now) && may(one);
         let state = gate.state();
         let open = state.all_incidents().filter(is_of).map(|one| (one.key.clone(), one.clone()));
         let open = open.collect();

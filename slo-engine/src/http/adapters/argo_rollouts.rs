@@ -128,6 +128,7 @@ impl RolloutQuestion {
             kind,
             reason: self.reason,
             actor: None,
+            is_partial: false,
         })
     }
 

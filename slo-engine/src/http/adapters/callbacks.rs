@@ -2,7 +2,7 @@
 //! hears that it was taken, and stays there until the answer has been told: a kill at any moment loses
 //! nothing. What is told is written down before it is told, so that a second try says the same.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ impl Callbacks {
         if !app.shared.adapters.call_back() {
             return;
         }
-        let (mut running, mut busy) = (JoinSet::new(), HashSet::new());
+        let (mut running, mut busy) = (JoinSet::new(), Busy::default());
         let finds = [
             tokio::spawn(github::find_lost(app.clone())),
             tokio::spawn(gitlab::find_blocked(app.clone())),
@@ -96,19 +96,22 @@ impl Callbacks {
                 _ = stop.wait_for(|stop| *stop) => break,
                 () = app.callbacks.notified() => {}
                 () = tokio::time::sleep(pause) => {}
-                Some(told) = running.join_next() => drop(told.map(|target| busy.remove(&target))),
+                Some(ended) = running.join_next_with_id() => {
+                    // One that panicked ended, too; its question is due still.
+                    let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                    busy.remove(&id);
+                }
             }
         }
         finds.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
+/// Targets that are being told.
+type Busy = HashMap<tokio::task::Id, String>;
+
 /// Begins what is due and whose target nobody is telling; how long to wait for what is not.
-async fn begin(
-    app: &Arc<App>,
-    running: &mut JoinSet<String>,
-    busy: &mut HashSet<String>,
-) -> Duration {
+async fn begin(app: &Arc<App>, running: &mut JoinSet<()>, busy: &mut Busy) -> Duration {
     let due = match app.shared.store.due_callbacks(app.now()).await {
         Ok(due) => due,
         Err(error) => {
@@ -117,8 +120,9 @@ async fn begin(
         }
     };
     for one in due {
-        if busy.len() < AT_ONCE && busy.insert(one.target.clone()) {
-            running.spawn(deliver(app.clone(), one));
+        if busy.len() < AT_ONCE && !busy.values().any(|target| *target == one.target) {
+            let target = one.target.clone();
+            busy.insert(running.spawn(deliver(app.clone(), one)).id(), target);
         }
     }
     // What is due already waits for a target that is busy, and is woken by its end.
@@ -127,8 +131,8 @@ async fn begin(
     wait.filter(|wait| !wait.is_zero()).unwrap_or(AT_LEAST_EVERY).min(AT_LEAST_EVERY)
 }
 
-/// One try; the target that it was about.
-async fn deliver(app: Arc<App>, one: Callback) -> String {
+/// One try.
+async fn deliver(app: Arc<App>, one: Callback) {
     let step = match one.adapter.as_str() {
         terraform::NAME => terraform::step(&app, &one).await,
         github::NAME => github::step(&app, &one).await,
@@ -157,7 +161,6 @@ async fn deliver(app: Arc<App>, one: Callback) -> String {
         // It is due still: not at once, so that a full disk is not asked all the time.
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    one.target
 }
 
 /// 1 s, 2 s, 4 s and so on.

@@ -101,6 +101,7 @@ impl FlaggerHook {
             kind,
             reason: self.said("reason"),
             actor: None,
+            is_partial: false,
         })
     }
 

@@ -10,14 +10,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use budget_gate::deployment::is_version;
 use budget_gate::{Verdict, text};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use ring::hmac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::callbacks::{Failed, Step, accept, read, written};
 use super::mapping::{Renamed, Whereabouts, renamed};
-use super::waiting::{MOST, OnDeny, judged};
+use super::waiting::{FRESH, MOST, OnDeny, judged};
 use super::{Question, own};
 use crate::http::app::App;
 use crate::http::body;
@@ -155,8 +155,10 @@ struct Progress {
     verdict: Option<Verdict>,
     /// How many reports were told.
     reports: u32,
-    /// The answer, once there is one.
+    /// The answer, once there is one, and since when.
     answer: Option<Review>,
+    #[serde(default)]
+    since: Option<DateTime<Utc>>,
 }
 
 /// What GitHub is told; without a state it is a report.
@@ -270,7 +272,10 @@ pub(super) async fn step(app: &App, one: &Callback) -> Result<Step, Failed> {
         return Ok(Step::Done("given up: it waited for too long".to_owned()));
     }
     let waiting: Waiting = read(&one.call)?;
-    let before = read::<Option<Progress>>(&one.progress)?.unwrap_or_default();
+    let mut before = read::<Option<Progress>>(&one.progress)?.unwrap_or_default();
+    if before.since.is_some_and(|since| now - since >= FRESH) {
+        (before.answer, before.since) = (None, None);
+    }
     if let Some(answer) = &before.answer {
         return answered(app, &waiting, answer).await;
     }
@@ -285,7 +290,7 @@ pub(super) async fn step(app: &App, one: &Callback) -> Result<Step, Failed> {
     let review = waiting.review(state, comment);
     let mut progress = Progress { verdict: Some(*verdict), ..before.clone() };
     if state.is_some() {
-        progress.answer = Some(review.clone());
+        (progress.answer, progress.since) = (Some(review.clone()), Some(now));
         // Whoever goes on after a kill tells the same.
         app.shared.store.keep_callback(&one.id, &written(&progress), one.attempts, now).await?;
         return answered(app, &waiting, &review).await;
@@ -295,7 +300,9 @@ pub(super) async fn step(app: &App, one: &Callback) -> Result<Step, Failed> {
         match reply.status {
             _ if reply.is_taken() => progress.reports += 1,
             _ if reply.is_passing() => return Err(Failed(reply.said())),
-            _ => return Ok(Step::Done(format!("it no longer waits: {}", reply.said()))),
+            404 => return Ok(Step::Done(format!("it no longer waits: {}", reply.said()))),
+            // A report that is not taken is no reason not to approve it later.
+            _ => progress.reports = REPORTS,
         }
     }
     Ok(Step::Later { at: judged.again(now), progress: written(&progress) })

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use budget_gate::Verdict;
 use budget_gate::deployment::is_version;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
 use ring::hmac;
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::callbacks::{Failed, Step, accept, read, written};
 use super::mapping::{Mapping, Renamed, Whereabouts, renamed};
 use super::outgoing::{self, Reply};
-use super::waiting::{Judged, OnDeny, judged};
+use super::waiting::{FRESH, Judged, OnDeny, judged};
 use super::{Question, own};
 use crate::http::app::App;
 use crate::http::body;
@@ -156,8 +156,10 @@ enum What {
 struct Progress {
     /// The last verdict.
     verdict: Option<Verdict>,
-    /// What is being told, and with which it ends.
+    /// What is being told, and since when.
     answer: Option<Value>,
+    #[serde(default)]
+    since: Option<DateTime<Utc>>,
 }
 
 /// May this be merged? For an external status check of GitLab
@@ -294,21 +296,22 @@ pub(super) async fn step(app: &App, one: &Callback) -> Result<Step, Failed> {
         return Ok(Step::Done("given up: it waited for too long".to_owned()));
     }
     let (waiting, config): (Waiting, _) = (read(&one.call)?, &app.shared.adapters.gitlab);
-    let before = read::<Option<Progress>>(&one.progress)?.unwrap_or_default();
+    let mut before = read::<Option<Progress>>(&one.progress)?.unwrap_or_default();
+    if before.since.is_some_and(|since| now - since >= FRESH) {
+        before = Progress::default();
+    }
     if let Some(answer) = &before.answer {
         return told(app, &waiting, answer, &before, now).await;
     }
     let judged = judged(app, NAME, waiting.question(app, config)?, before.verdict).await?;
     let again = judged.again(now);
     if before.verdict.is_some_and(|verdict| verdict.allows() == judged.verdict.allows()) {
-        let verdict = Some(judged.verdict);
-        return Ok(Step::Later {
-            at: again,
-            progress: written(&Progress { verdict, answer: None }),
-        });
+        let progress = Progress { verdict: Some(judged.verdict), ..Progress::default() };
+        return Ok(Step::Later { at: again, progress: written(&progress) });
     }
     let answer = waiting.answer(&judged, config.on_deny);
-    let progress = Progress { verdict: Some(judged.verdict), answer };
+    let since = answer.is_some().then_some(now);
+    let progress = Progress { verdict: Some(judged.verdict), answer, since };
     let Some(answer) = &progress.answer else {
         return Ok(Step::Later { at: again, progress: written(&progress) });
     };
@@ -322,7 +325,7 @@ async fn told(
     waiting: &Waiting,
     answer: &Value,
     progress: &Progress,
-    again: chrono::DateTime<chrono::Utc>,
+    again: DateTime<Utc>,
 ) -> Result<Step, Failed> {
     let reply = waiting.tell(app, answer).await?;
     let status = answer["status"].as_str().unwrap_or_default();
@@ -333,7 +336,7 @@ async fn told(
         }
         _ if waiting.ends_with(answer) => Ok(Step::Done(status.to_owned())),
         _ => {
-            let kept = Progress { answer: None, ..progress.clone() };
+            let kept = Progress { answer: None, since: None, ..progress.clone() };
             Ok(Step::Later { at: again, progress: written(&kept) })
         }
     }

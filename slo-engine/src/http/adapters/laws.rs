@@ -37,7 +37,7 @@ fn asked(adapter: &str, (service, environment): (&str, &str), version: &str) -> 
                 "request": {"uid": "705ab4f5", "kind": {"kind": "Deployment"}, "name": service,
                     "namespace": "shop", "operation": "UPDATE", "userInfo": {"username": "ana"},
                     "object": of(&format!("registry:5000/{service}:{version}")),
-                    "oldObject": of("registry:5000/before:bravo")}});
+                    "oldObject": of(&format!("registry:5000/{service}:bravo"))}});
             ("/v1/adapters/admission".to_owned(), body)
         }
     }

@@ -10,6 +10,7 @@ use super::github::GitHub;
 use super::gitlab::GitLab;
 use super::terraform::Terraform;
 use crate::declared::Declared;
+use crate::http::problem::Problem;
 
 /// The section `adapters`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -87,6 +88,23 @@ impl Mapping {
         let namespace = at.namespace?;
         let ruled = ruled(&self.environments, &namespace);
         ruled.or_else(|| declared.has_environment(&namespace).then_some(namespace))
+    }
+}
+
+impl Mapping {
+    /// # Errors
+    /// When a workload names another environment than its namespace is: whoever may change a label would
+    /// choose whose budget counts.
+    pub(super) fn agrees(&self, at: &Whereabouts, declared: &Declared) -> Result<(), Problem> {
+        let named = Whereabouts { namespace: None, ..at.clone() };
+        let inside = Whereabouts { named: None, ..at.clone() };
+        match (self.environment(named, declared), self.environment(inside, declared)) {
+            (Some(named), Some(inside)) if named != inside => {
+                let said = format!("the label says {named}, and the namespace is {inside}");
+                Err(Problem::bad("environment", said))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

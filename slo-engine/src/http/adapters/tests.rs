@@ -110,3 +110,22 @@ async fn every_adapter_answers_within_3_s_while_the_database_cannot_be_written()
     }
     drop(blocked);
 }
+
+#[tokio::test]
+async fn a_branch_that_is_called_as_a_version_that_ran_is_no_rollback() {
+    let world = World::new().await;
+    let token = world.token("all", &[Scope::Decide, Scope::Deploy]).await;
+    for (version, commit, at) in [("1.3.0", "aaa", "08:00"), ("1.4.2", "bbb", "09:00")] {
+        let ran = json!({"service": "orders", "environment": "production", "version": version,
+            "commit": commit, "at": format!("2026-11-21T{at}:00Z")});
+        assert_eq!(world.send(Method::POST, "/v1/deployments", &token, &ran).await.status, 201);
+    }
+    for (commit, status, kind) in [("aaa", 200, "rollback"), ("ccc", 403, "release")] {
+        let body = json!({"name": "orders", "namespace": "shop",
+            "metadata": {"environment": "production", "version": "1.3.0", "commit": commit}});
+        let answer = world.send(Method::POST, "/v1/adapters/flagger", &token, &body).await;
+        assert_eq!(answer.status, status, "{commit}: {}", answer.text());
+        let id = answer.header("x-headroom-decision");
+        assert_eq!(world.json(&format!("/v1/gate/decisions/{id}")).await["kind"], kind);
+    }
+}

@@ -9,6 +9,8 @@ use super::mapping::Mapping;
 use super::{Question, ask, look, own};
 use crate::http::app::App;
 
+/// An answer that could not be told for so long is judged anew: as long as an allow is repeated.
+pub(super) const FRESH: TimeDelta = TimeDelta::minutes(10);
 /// How often what waits is looked at.
 pub(super) const AGAIN: TimeDelta = TimeDelta::minutes(1);
 /// The most letters of a comment.

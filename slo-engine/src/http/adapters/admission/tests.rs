@@ -138,11 +138,16 @@ async fn what_cannot_be_judged_is_refused_and_says_why() {
     let good = update("catalog", "catalog:1", "catalog:2");
     let mut config_map = good.clone();
     config_map["request"]["object"] = json!({"kind": "ConfigMap", "data": {}});
+    let mut elsewhere = good.clone();
+    elsewhere["request"]["namespace"] = json!("staging");
+    elsewhere["request"]["object"]["metadata"]["labels"]["headroom/environment"] =
+        json!("production");
     let mut upper = good.clone();
     upper["request"]["object"]["metadata"]["labels"]["headroom/environment"] = json!("Production");
     for (body, token, says) in [
         (&config_map, &token, "without containers cannot be judged"),
         (&upper, &token, "environment: "),
+        (&elsewhere, &token, "the label says production, and the namespace is staging"),
         (&update("orders", "a:1", "a:2"), &token, "orders is in production, staging"),
         (&good, &reader, "lacks the scope `decide` for catalog"),
     ] {

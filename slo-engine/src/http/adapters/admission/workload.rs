@@ -86,6 +86,7 @@ impl<'a> Change<'a> {
             kind: claimed(KIND).map(|kind| kind_of(&kind)).transpose()?,
             reason: claimed(REASON),
             at: Whereabouts { named: label(ENVIRONMENT), namespace: told(namespace) },
+            is_partial: !self.is_of_one_image(),
             service,
             ..Question::default()
         })
@@ -105,6 +106,15 @@ impl<'a> Change<'a> {
         let of = |is: &dyn Fn(&Container<'_>) -> bool| self.new.iter().find(|one| is(one));
         let found = of(&|one| one.name == service).or_else(|| of(&|one| !one.is_init));
         found.or_else(|| self.new.first()).map_or("", |one| one.image)
+    }
+
+    /// Whether one container changes to another build of the image that it had: then alone its tag says
+    /// what is deployed.
+    fn is_of_one_image(&self) -> bool {
+        let [one] = self.new[..] else { return false };
+        let before = self.old.and_then(containers).unwrap_or_default();
+        let before = before.iter().find(|was| was.name == one.name);
+        before.is_some_and(|was| repository(was.image) == repository(one.image))
     }
 
     /// Whether the annotations that claim a kind are of this change. Left over from an earlier one they
@@ -134,6 +144,13 @@ fn containers(object: &Value) -> Option<Vec<Container<'_>>> {
         })
     };
     Some(of("containers", false).chain(of("initContainers", true)).collect())
+}
+
+/// An image without tag and digest.
+fn repository(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or(image);
+    let last = name.rfind('/').map_or(0, |at| at + 1);
+    name[last..].find(':').map_or(name, |at| &name[..last + at])
 }
 
 /// Every pod has one at least.
@@ -234,6 +251,24 @@ mod tests {
             ("checkout", Some("9"))
         );
         assert_eq!(question.at.named.as_deref(), Some("production"));
+    }
+
+    #[test]
+    fn only_another_build_of_one_image_may_be_a_rollback() {
+        let two = |app: &str, side: &str| {
+            let images = json!([{"name": "app", "image": app}, {"name": "side", "image": side}]);
+            deployment(&images, &json!({}))
+        };
+        let old = two("shop:5000/orders:2", "proxy:1");
+        let is_partial = |new: &Value, old: Option<&Value>| {
+            let change = Change::of(new, old, "Deployment").unwrap().unwrap();
+            change.question(None, None).unwrap().is_partial
+        };
+        assert!(!is_partial(&two("shop:5000/orders:1", "proxy:1"), Some(&old)));
+        assert!(!is_partial(&two("shop:5000/orders:1@sha256:ab", "proxy:1"), Some(&old)));
+        assert!(is_partial(&two("evil/orders:1", "proxy:1"), Some(&old)));
+        assert!(is_partial(&two("shop:5000/orders:1", "proxy:9"), Some(&old)));
+        assert!(is_partial(&two("shop:5000/orders:1", "proxy:1"), None));
     }
 
     #[test]

@@ -86,6 +86,18 @@ async fn a_repeated_notification_keeps_an_incident_from_closing_by_itself() {
 }
 
 #[tokio::test]
+async fn a_token_for_one_service_closes_no_incident_of_another() {
+    let world = World::new().await;
+    let token = world.token("alertmanager", &[Scope::Incident]).await;
+    send(&world, &token, &group("firing", 0, &[catalog("a1", "firing")])).await;
+    let other = world.token_for("other", &[Scope::Incident], &["payment"], &[]).await;
+    for said in [group("resolved", 0, &[]), group("resolved", 0, &[catalog("a1", "resolved")])] {
+        assert_eq!(send(&world, &other, &said).await, taken(0, 0, 0));
+    }
+    assert_eq!(open(&world).await, ["a1"]);
+}
+
+#[tokio::test]
 async fn a_list_of_the_whole_group_closes_what_it_no_longer_has() {
     let world = World::new().await;
     let token = world.token("alertmanager", &[Scope::Incident]).await;

@@ -51,8 +51,10 @@ async fn find(app: &App, repository: &str) -> Result<(), Failed> {
                 installation: Some(installation),
                 actor: text(&run["actor"]["login"]),
             };
-            // One that was finished and waits all the same is asked about once more in each attempt.
-            let new = waiting.kept(format!("found:{}", run["run_attempt"]));
+            // What was told is not told again, unless the run was begun anew.
+            let attempt = run["run_attempt"].as_u64().unwrap_or(1);
+            let word = if attempt > 1 { "attempt" } else { "found" };
+            let new = waiting.kept(format!("{word}:{attempt}"));
             let kept = accept(app, new).await.map_err(|p| Failed(p.detail().to_owned()))?;
             if kept {
                 tracing::info!(repository, run = id, environment, "found a deployment that waits");

@@ -212,3 +212,17 @@ async fn what_is_not_signed_or_leads_elsewhere_is_refused_and_other_events_ask_n
     assert_eq!(signed(&world, &json!({"zen": "x"}), "d", "ping", SECRET).await.status, 200);
     assert_eq!(twin.told("").len(), 0);
 }
+
+#[tokio::test]
+async fn an_approval_that_could_not_be_told_is_judged_anew() {
+    let (world, twin) = world(OnDeny::Wait, &[]).await;
+    twin.next(201, json!({"token": "ghs_1", "expires_at": "2026-11-21T12:00:00Z"}));
+    twin.next(403, Value::Null);
+    send(&world, &rule(&twin, "acme/catalog", "production"), "d1").await;
+    assert_eq!(twin.until_told(REVIEWS, 1).await[0].body["state"], "approved");
+    // Meanwhile nothing renews the numbers, and what is not known is no reason to allow.
+    world.wait(660);
+    let told = twin.until_told(REVIEWS, 2).await;
+    assert_eq!(told[1].body["state"], Value::Null, "{}", told[1].body);
+    assert!(told[1].body["comment"].as_str().unwrap().starts_with("UNKNOWN"), "{}", told[1].body);
+}

@@ -54,8 +54,9 @@ async fn find(app: &App, project: &str) -> Result<(), Failed> {
             reference: text(&one["ref"]),
             actor: text(&one["user"]["username"]),
         };
-        // Several approvals may be wanted; ours is given once.
-        let kept = accept(app, waiting.kept("found")).await;
+        // Several approvals may be wanted: ours is given once. One that was not taken is tried again.
+        let tenth = app.now().timestamp() / 600;
+        let kept = accept(app, waiting.kept(&format!("found:{tenth}"))).await;
         if kept.map_err(|problem| Failed(problem.detail().to_owned()))? {
             tracing::info!(project, deployment, environment, "found a deployment that is blocked");
         }

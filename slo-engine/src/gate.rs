@@ -1,6 +1,7 @@
 //! The gate of a running server: what it knows beside budgets, and decisions that are recorded before
 //! they count. A verdict is made from memory alone; only its record waits for the database.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -48,7 +49,9 @@ pub struct Gate {
     keys: Keys,
     /// Questions from before are looked up for a while.
     opened: DateTime<Utc>,
-    changing: Arc<tokio::sync::Mutex<()>>,
+    changing: Lock,
+    /// By the group of an incident's key.
+    reporting: [Lock; 64],
     /// An incident that nothing confirms for so long is closed.
     incidents_close_after: Span,
     /// In front of every permalink.
@@ -59,6 +62,12 @@ pub struct Gate {
 /// another one is just changing.
 #[derive(Debug)]
 pub struct Changing(#[expect(dead_code, reason = "it is held")] OwnedMutexGuard<()>);
+
+/// Whoever holds it may change the incidents of a group of keys.
+#[derive(Debug)]
+pub struct Reporting(#[expect(dead_code, reason = "it is held")] OwnedMutexGuard<()>);
+
+type Lock = Arc<tokio::sync::Mutex<()>>;
 
 /// Somebody asks for a verdict that is to be recorded.
 #[derive(Debug, Clone)]
@@ -105,7 +114,8 @@ impl Gate {
             state: Arc::new(RwLock::new(state)),
             keys: Keys::default(),
             opened: now,
-            changing: Arc::default(),
+            changing: Lock::default(),
+            reporting: std::array::from_fn(|_| Lock::default()),
             incidents_close_after,
             base,
         })
@@ -301,28 +311,34 @@ impl Gate {
         Changing(self.changing.clone().lock_owned().await)
     }
 
-    /// Writes incidents as they are now.
+    /// Who looks at an incident in order to change it holds this meanwhile. Keys that differ behind their
+    /// last colon only are one group.
+    pub async fn reporting(&self, key: &str) -> Reporting {
+        let group = key.rsplit_once(':').map_or(key, |(group, _)| group);
+        let mut hasher = DefaultHasher::new();
+        group.hash(&mut hasher);
+        let lock = &self.reporting[hasher.finish() as usize % self.reporting.len()];
+        Reporting(lock.clone().lock_owned().await)
+    }
+
+    /// Writes incidents as they are now; they count from then on.
     ///
     /// # Errors
-    /// When they cannot be written; then nothing changed.
+    /// When they cannot be written; then nothing changed, unless their writing is under way.
     pub async fn report(
         &self,
-        changing: Changing,
+        reporting: Reporting,
         incidents: Vec<Incident>,
         now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let (store, state, after) =
-            (self.store.clone(), self.state.clone(), self.incidents_close_after);
-        // Who goes away meanwhile does not part the table from what is known.
-        let written = tokio::spawn(async move {
-            store.put_incidents(&incidents).await?;
+    ) -> Result<(), Unrecorded> {
+        let (state, after) = (self.state.clone(), self.incidents_close_after);
+        let changed = incidents.clone();
+        let known = move || {
             let mut state = write(&state);
-            incidents.into_iter().for_each(|one| state.reported(one, after, now));
-            drop(state);
-            drop(changing);
-            Ok(())
-        });
-        written.await.expect("writing an incident does not panic")
+            changed.into_iter().for_each(|one| state.reported(one, after, now));
+            drop((state, reporting));
+        };
+        self.recorder.report_then(incidents, RECORD_WITHIN, known).await
     }
 
     /// How many overrides and claims count in the last 7 days.

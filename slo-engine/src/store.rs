@@ -35,6 +35,7 @@ pub use commit::{Commit, Tail, Watermark};
 pub use copy::{Held, Restored, holders, restore};
 pub(crate) use durable::Durable;
 use durable::Identity;
+pub(crate) use incidents::put_incidents;
 pub use load::Registered;
 pub use subsets::{Kept, PartOf};
 

@@ -1,7 +1,7 @@
 //! What is known of services beside their budgets, in memory: what runs where, overrides, claims,
 //! exclusions and incidents. Built from the records at start, then kept up by what is recorded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use budget_gate::deployment::Deployment;
 use budget_gate::incident::Incident;
@@ -18,6 +18,8 @@ use super::exclusion::Exclusions;
 pub struct State {
     places: HashMap<String, Vec<Place>>,
     incidents: HashMap<String, Vec<Incident>>,
+    /// Keys of incidents, with the services that have them.
+    keys: BTreeSet<(String, String)>,
     /// Exclusions, of people and of files.
     pub exclusions: Exclusions,
 }
@@ -79,6 +81,15 @@ impl State {
     /// All incidents, open and lately closed.
     pub fn all_incidents(&self) -> impl Iterator<Item = &Incident> {
         self.incidents.values().flatten()
+    }
+
+    /// Incidents whose keys begin so.
+    pub fn incidents_below(&self, prefix: &str) -> impl Iterator<Item = &Incident> {
+        let keys = self.keys.range((prefix.to_owned(), String::new())..);
+        let keys = keys.take_while(move |(key, _)| key.starts_with(prefix));
+        keys.flat_map(|(key, service)| {
+            self.incidents(service).iter().filter(move |one| one.key == *key)
+        })
     }
 
     /// All places with their services.
@@ -147,11 +158,18 @@ impl State {
 
     /// Takes an incident as it is now. Those that nothing confirms for so long close by themselves.
     pub fn reported(&mut self, incident: Incident, after: Span, now: DateTime<Utc>) {
-        let all = self.incidents.entry(incident.service.clone()).or_default();
+        let service = incident.service.clone();
+        self.keys.insert((incident.key.clone(), service.clone()));
+        let all = self.incidents.entry(service.clone()).or_default();
         all.retain(|old| old.id != incident.id);
         all.push(incident);
         let ended = |one: &Incident| one.closed_at.unwrap_or_else(|| one.lapses_at(after));
-        all.retain(|one| now - ended(one) < LISTED);
+        let forgotten: Vec<_> = all.extract_if(.., |one| now - ended(one) >= LISTED).collect();
+        for Incident { key, .. } in forgotten {
+            if all.iter().all(|one| one.key != key) {
+                self.keys.remove(&(key, service.clone()));
+            }
+        }
     }
 }
 
@@ -288,10 +306,42 @@ mod tests {
         let mut ids = |now| {
             let new = Incident { confirmed_at: at(now), ..incident("new", None) };
             state.reported(new, after, at(now));
-            state.incidents("orders").iter().map(|one| one.id.clone()).collect::<Vec<_>>()
+            let mut by_key: Vec<_> = state.incidents_below("").map(|one| &one.id).collect();
+            by_key.sort();
+            let all = state.incidents("orders").iter();
+            assert_eq!(by_key, all.map(|one| &one.id).collect::<Vec<_>>());
+            by_key.into_iter().cloned().collect::<Vec<_>>()
         };
         assert_eq!(ids(week + 9), ["closed", "lapsed", "new"]);
         assert_eq!(ids(week + 239), ["lapsed", "new"]);
         assert_eq!(ids(week + 240), ["new"]);
+        assert_eq!(state.keys.len(), 1, "keys that nobody has are forgotten");
+    }
+
+    #[test]
+    fn incidents_are_found_by_how_their_keys_begin_in_any_service() {
+        let mut state = State::default();
+        for (id, key, service) in [
+            ("1", "alertmanager:ab:1", "orders"),
+            ("2", "alertmanager:ab:1", "payment"),
+            ("3", "alertmanager:ab:2", "orders"),
+            ("4", "alertmanager:abc:1", "orders"),
+            ("5", "alertmanager:aa:1", "orders"),
+        ] {
+            let one = Incident {
+                id: id.to_owned(),
+                key: key.to_owned(),
+                service: service.to_owned(),
+                environment: None,
+                severity: budget_gate::policy::rule::Severity::Major,
+                title: "slow".to_owned(),
+                opened_at: at(0),
+                confirmed_at: at(0),
+                closed_at: None,
+            };
+            state.reported(one, Span::minutes(240), at(0));
+        }
+        let ids: Vec<_> = state.incidents_below("alertmanager:ab:").map(|one| &one.id).collect();
+        assert_eq!(ids, ["1", "2", "3"]);
     }
 }

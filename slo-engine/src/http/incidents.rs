@@ -16,6 +16,7 @@ use utoipa::IntoParams;
 use super::app::{App, json};
 use super::body::{Body, Checks};
 use super::caller::Caller;
+use super::gate::overrides::unrecorded;
 use super::openapi::{Forbidden, NotFound, Unread};
 use super::page::Newest;
 use super::problem::Problem;
@@ -86,7 +87,7 @@ pub(super) async fn report(
         .done()?;
     caller.needs(Scope::Incident, &new.service, new.environment.as_deref())?;
     let (gate, now) = (&app.shared.gate, app.now());
-    let changing = gate.changing().await;
+    let reporting = gate.reporting(&new.key).await;
     let (status, one) = match known(&app, &new, now) {
         Some(known) => {
             let NewIncident { severity, title, .. } = new;
@@ -94,7 +95,7 @@ pub(super) async fn report(
         }
         None => (StatusCode::CREATED, opened(new, now)),
     };
-    gate.report(changing, vec![one.clone()], now).await.map_err(|error| unwritten(&error))?;
+    gate.report(reporting, vec![one.clone()], now).await.map_err(|why| unrecorded(&why))?;
     Ok((status, json(&shown(one, gate.incidents_close_after(), now))?).into_response())
 }
 
@@ -133,20 +134,19 @@ pub(super) async fn close(
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
     let (gate, now) = (&app.shared.gate, app.now());
-    let changing = gate.changing().await;
-    let found = gate.state().all_incidents().find(|one| one.id == id).cloned();
-    let mut one = found.ok_or_else(|| Problem::not_found("no incident has this id"))?;
+    let found = || {
+        let state = gate.state();
+        let found = state.all_incidents().find(|one| one.id == id).cloned();
+        found.ok_or_else(|| Problem::not_found("no incident has this id"))
+    };
+    let reporting = gate.reporting(&found()?.key).await;
+    let mut one = found()?;
     caller.needs(Scope::Incident, &one.service, one.environment.as_deref())?;
     if one.closed_at.is_none() {
         one.closed_at = Some(now);
-        gate.report(changing, vec![one.clone()], now).await.map_err(|error| unwritten(&error))?;
+        gate.report(reporting, vec![one.clone()], now).await.map_err(|why| unrecorded(&why))?;
     }
     json(&shown(one, gate.incidents_close_after(), now))
-}
-
-pub(super) fn unwritten(error: &crate::store::StoreError) -> Problem {
-    tracing::error!(%error, "cannot write an incident");
-    Problem::unavailable("it cannot be written now, so nothing changed").again_after(5)
 }
 
 /// Which incidents; what is left out filters nothing.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use budget_gate::decision::Recorded;
+use budget_gate::incident::Incident;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -59,10 +60,35 @@ pub enum Unrecorded {
     Stopped,
 }
 
-/// An entry whose caller waits.
+/// What is to be written.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A link of the chain.
+    Entry(Entry),
+    /// Incidents as they are now; they are no part of it.
+    Incidents(Vec<Incident>),
+}
+
+impl Work {
+    pub(super) const fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::Entry(entry) => Some(entry),
+            Self::Incidents(_) => None,
+        }
+    }
+
+    pub(super) fn incidents(&self) -> &[Incident] {
+        match self {
+            Self::Entry(_) => &[],
+            Self::Incidents(incidents) => incidents,
+        }
+    }
+}
+
+/// Something to write whose caller waits.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) entry: Entry,
+    pub(super) work: Work,
     pub(super) claim: Claim,
     pub(super) then: Then,
     pub(super) reply: oneshot::Sender<Result<Recorded, Unrecorded>>,
@@ -83,7 +109,7 @@ impl fmt::Debug for Then {
     }
 }
 
-/// Who gets to an entry first: the writer, or a caller that gives up.
+/// Who gets to it first: the writer, or a caller that gives up.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Claim(Arc<AtomicBool>);
 
@@ -158,22 +184,40 @@ impl Recorder {
         within: Duration,
         then: impl FnOnce(&Recorded) + Send + Sync + 'static,
     ) -> Result<Recorded, Unrecorded> {
-        let recorded = self.wait(entry, within, Then(Box::new(then))).await;
+        self.write_then(Work::Entry(entry), within, then).await
+    }
+
+    /// Writes incidents as they are now, all of them or none, in the transaction of what is recorded at
+    /// the same time. `then` runs as in [`Recorder::record_then`].
+    ///
+    /// # Errors
+    /// As [`Recorder::record`].
+    pub async fn report_then(
+        &self,
+        incidents: Vec<Incident>,
+        within: Duration,
+        then: impl FnOnce() + Send + Sync + 'static,
+    ) -> Result<(), Unrecorded> {
+        self.write_then(Work::Incidents(incidents), within, |_| then()).await.map(drop)
+    }
+
+    async fn write_then(
+        &self,
+        work: Work,
+        within: Duration,
+        then: impl FnOnce(&Recorded) + Send + Sync + 'static,
+    ) -> Result<Recorded, Unrecorded> {
+        let recorded = self.wait(work, within, Then(Box::new(then))).await;
         if let Err(why @ (Unrecorded::Full | Unrecorded::Slow { .. })) = &recorded {
             self.failing.in_vain(why, self.clock.now());
         }
         recorded
     }
 
-    async fn wait(
-        &self,
-        entry: Entry,
-        within: Duration,
-        then: Then,
-    ) -> Result<Recorded, Unrecorded> {
+    async fn wait(&self, work: Work, within: Duration, then: Then) -> Result<Recorded, Unrecorded> {
         let (reply, answer) = oneshot::channel();
         let asking = Asking(Claim::default());
-        let waiting = Waiting { entry, claim: asking.0.clone(), then, reply };
+        let waiting = Waiting { work, claim: asking.0.clone(), then, reply };
         self.queue.try_send(waiting).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Unrecorded::Full,
             mpsc::error::TrySendError::Closed(_) => Unrecorded::Stopped,

@@ -11,13 +11,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::Entry;
 use super::chain::Head;
 use super::failing::Failing;
 use super::heads;
 use super::recorder::{Unrecorded, Waiting};
 use super::signing::SigningKey;
 use crate::clock::Clock;
-use crate::store::{Durable, Store, StoreError, failed};
+use crate::store::{Durable, Store, StoreError, failed, put_incidents};
 
 /// So many may wait.
 pub(super) const QUEUE: usize = 1_024;
@@ -27,6 +28,9 @@ const TOGETHER: usize = 512;
 
 /// After so many bytes of records the database's log is moved into it.
 const LOG: usize = 2 << 20;
+
+/// About as many bytes of the log an incident takes.
+const INCIDENT: usize = 512;
 
 /// How often ends of the chain are signed.
 const SIGNED_EVERY: TimeDelta = TimeDelta::hours(1);
@@ -144,14 +148,21 @@ impl Writer {
         batch.retain(|waiting| waiting.claim.take());
         let mut head = self.head;
         let link = |waiting: &Waiting| {
-            head = head.then(&waiting.entry.json);
+            if let Some(entry) = waiting.work.entry() {
+                head = head.then(&entry.json);
+            }
             head
         };
         let heads: Vec<Head> = batch.iter().map(link).collect();
-        insert(connection, batch, &heads).await?;
+        let incidents: Vec<_> = batch.iter().flat_map(|one| one.work.incidents()).collect();
+        put_incidents(connection, &incidents).await?;
+        let entries = batch.iter().map(|one| one.work.entry()).zip(&heads);
+        let entries: Vec<_> = entries.filter_map(|(entry, head)| Some((entry?, *head))).collect();
+        insert(connection, &entries).await?;
         self.connection = Some(durable);
         self.head = head;
-        self.move_log(batch.iter().map(|waiting| waiting.entry.json.len()).sum());
+        let records: usize = entries.iter().map(|(entry, _)| entry.json.len()).sum();
+        self.move_log(records + incidents.len() * INCIDENT);
         Ok(heads)
     }
 
@@ -240,10 +251,9 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 /// Writes the records and ends the transaction.
 async fn insert(
     connection: &mut SqliteConnection,
-    batch: &[Waiting],
-    heads: &[Head],
+    entries: &[(&Entry, Head)],
 ) -> Result<(), StoreError> {
-    if batch.is_empty() {
+    if entries.is_empty() {
         let ended = sqlx::query("COMMIT").execute(connection).await;
         return ended.map(drop).map_err(failed("commit records"));
     }
@@ -251,7 +261,7 @@ async fn insert(
         "INSERT INTO records (seq, kind, id, at, service, environment, verdict, idempotency, \
          body_hash, hash, json) ",
     );
-    query.push_values(batch.iter().zip(heads), |mut row, (Waiting { entry, .. }, head)| {
+    query.push_values(entries, |mut row, (entry, head)| {
         let idempotency = entry.idempotency.as_ref();
         row.push_bind(head.seq)
             .push_bind(entry.kind.as_str())

@@ -7,6 +7,7 @@ use lab::{FIRST, Lab, ORDERS, POLICY, at, deployed, overridden, rollback};
 use super::*;
 use crate::gate::event::{Event, Step};
 use crate::gate::exclusion::{ExclusionStep, FromFile, Requested};
+use crate::store::put_incidents;
 
 mod lab;
 
@@ -147,7 +148,9 @@ async fn incidents_are_open_from_their_report_until_they_are_closed_or_lapse() {
             confirmed_at: at(confirmed),
             closed_at: closed.map(at),
         };
-        lab.store.put_incidents(&[incident]).await.unwrap();
+        let mut durable = lab.store.durable().await.unwrap();
+        put_incidents(durable.connection(), &[&incident]).await.unwrap();
+        durable.close().await;
     }
     for minute in [1_499, 1_501, 1_539, 1_541, 1_601, 2_139, 2_141] {
         lab.record(&lab.decision(minute, Allow, 0.6)).await;

@@ -4,9 +4,8 @@ use budget_gate::incident::Incident;
 use budget_gate::policy::rule::Severity;
 use chrono::{DateTime, Utc};
 use slo_core::time::Span;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row, Sqlite};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{Store, StoreError, damaged, failed};
 
@@ -54,36 +53,51 @@ impl Store {
         let rows = rows.fetch_all(self.pool()).await.map_err(failed("read incidents"))?;
         rows.iter().map(incident).collect()
     }
-
-    /// Writes incidents as they are now, all of them or none.
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    pub async fn put_incidents(&self, all: &[Incident]) -> Result<(), StoreError> {
-        let mut writing = self.pool().begin().await.map_err(failed("write incidents"))?;
-        for one in all {
-            put(one).execute(&mut *writing).await.map_err(failed("write an incident"))?;
-        }
-        writing.commit().await.map_err(failed("write incidents"))
-    }
 }
 
-fn put(one: &Incident) -> Query<'_, Sqlite, SqliteArguments> {
-    sqlx::query(
-            "INSERT INTO incidents (id, key, service, environment, severity, title, opened_at, \
-             confirmed_at, closed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
-             severity = excluded.severity, title = excluded.title, \
-             confirmed_at = excluded.confirmed_at, closed_at = excluded.closed_at",
-        )
-        .bind(&one.id)
-        .bind(&one.key)
-        .bind(&one.service)
-        .bind(&one.environment)
-        .bind(one.severity.as_str())
-        .bind(&one.title)
-        .bind(one.opened_at.timestamp_millis())
-        .bind(one.confirmed_at.timestamp_millis())
-        .bind(one.closed_at.map(|at| at.timestamp_millis()))
+/// SQLite takes 32,766 values in a statement.
+const AT_ONCE: usize = 1_000;
+
+/// Writes incidents as they are now, in the transaction of the connection.
+///
+/// # Errors
+/// When they cannot be written.
+pub(crate) async fn put_incidents(
+    connection: &mut SqliteConnection,
+    incidents: &[&Incident],
+) -> Result<(), StoreError> {
+    for some in incidents.chunks(AT_ONCE) {
+        put(some)
+            .build()
+            .persistent(false)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("write incidents"))?;
+    }
+    Ok(())
+}
+
+fn put(incidents: &[&Incident]) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(
+        "INSERT INTO incidents (id, key, service, environment, severity, title, opened_at, \
+         confirmed_at, closed_at) ",
+    );
+    query.push_values(incidents, |mut row, one| {
+        row.push_bind(&one.id)
+            .push_bind(&one.key)
+            .push_bind(&one.service)
+            .push_bind(&one.environment)
+            .push_bind(one.severity.as_str())
+            .push_bind(&one.title)
+            .push_bind(one.opened_at.timestamp_millis())
+            .push_bind(one.confirmed_at.timestamp_millis())
+            .push_bind(one.closed_at.map(|at| at.timestamp_millis()));
+    });
+    query.push(
+        " ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, title = excluded.title, \
+         confirmed_at = excluded.confirmed_at, closed_at = excluded.closed_at",
+    );
+    query
 }
 
 fn incident(row: &SqliteRow) -> Result<Incident, StoreError> {

@@ -25,7 +25,7 @@ use crate::gate::{Gate, id};
 use crate::http::app::{App, json};
 use crate::http::body::Body;
 use crate::http::caller::Caller;
-use crate::http::incidents::unwritten;
+use crate::http::gate::overrides::unrecorded;
 use crate::http::openapi::{Forbidden, Unread};
 use crate::http::problem::Problem;
 use crate::token::{Principal, Scope};
@@ -175,13 +175,16 @@ pub(in crate::http) async fn call(
     let (gate, now) = (&app.shared.gate, app.now());
     let config = &app.shared.adapters.alertmanager;
     let taken = async {
-        let changing = gate.changing().await;
-        let mut taking = Taking::of(gate, &group, &caller.0, now);
+        let prefix = prefix(&group);
+        let reporting = gate.reporting(&prefix).await;
+        let mut taking = Taking::of(gate, prefix, &caller.0, now);
         let known = Known { config, principal: &caller.0 };
         group.alerts.iter().for_each(|alert| taking.take(alert, &known));
         taking.finish(&group);
         let Taking { changed, taken, .. } = taking;
-        gate.report(changing, changed, now).await.map_err(|error| unwritten(&error))?;
+        if !changed.is_empty() {
+            gate.report(reporting, changed, now).await.map_err(|why| unrecorded(&why))?;
+        }
         json(&taken)
     };
     // Alertmanager tries again after 5xx; what was written by then is confirmed.
@@ -193,6 +196,13 @@ pub(in crate::http) async fn call(
 struct Known<'a> {
     config: &'a Alertmanager,
     principal: &'a Principal,
+}
+
+/// In front of the fingerprints of a group's alerts.
+fn prefix(group: &AlertGroup) -> String {
+    let hash = Sha256::digest(format!("{}\n{}", group.receiver, group.group_key));
+    let hash = hash.iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    format!("alertmanager:{hash}:")
 }
 
 /// A group that is being taken over.
@@ -208,19 +218,16 @@ struct Taking {
 }
 
 impl Taking {
-    fn of(gate: &Gate, group: &AlertGroup, by: &Principal, now: DateTime<Utc>) -> Self {
-        let hash = Sha256::digest(format!("{}\n{}", group.receiver, group.group_key));
-        let hash =
-            hash.iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        let prefix = format!("alertmanager:{hash}:");
+    fn of(gate: &Gate, prefix: String, by: &Principal, now: DateTime<Utc>) -> Self {
         let after = gate.incidents_close_after();
         // Whoever may not report an incident does not close it either.
         let may =
             |one: &Incident| by.may(Scope::Incident, &one.service, one.environment.as_deref());
-        let is_of =
-            |one: &&Incident| one.key.starts_with(&prefix) && one.is_open(after, now) && may(one);
         let state = gate.state();
-        let open = state.all_incidents().filter(is_of).map(|one| (one.key.clone(), one.clone()));
+        let open = state.incidents_below(&prefix);
+        let open = open
+            .filter(|one| one.is_open(after, now) && may(one))
+            .map(|one| (one.key.clone(), one.clone()));
         let open = open.collect();
         let (seen, changed, taken) = (HashSet::new(), Vec::new(), AlertsTaken::default());
         Self { now, prefix, open, seen, changed, taken }

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
+use budget_gate::policy::rule::Severity;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 
@@ -350,4 +351,60 @@ async fn the_first_end_is_signed_at_once_the_next_after_an_hour_and_the_last_at_
     let heads: i64 =
         sqlx::query_scalar("SELECT count(*) FROM heads").fetch_one(store.pool()).await.unwrap();
     assert_eq!(heads, 3, "nothing was written since");
+}
+
+fn incident(id: &str) -> Incident {
+    Incident {
+        id: id.to_owned(),
+        key: id.to_owned(),
+        service: "orders".to_owned(),
+        environment: None,
+        severity: Severity::Major,
+        title: "slow".to_owned(),
+        opened_at: now(),
+        confirmed_at: now(),
+        closed_at: None,
+    }
+}
+
+#[tokio::test]
+async fn incidents_are_written_beside_records_and_are_no_part_of_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, recorder) = started(folder.path()).await;
+    let many: Vec<_> = (0..2_500).map(|at| incident(&format!("m{at:04}"))).collect();
+    let closed = Incident { closed_at: Some(now()), ..incident("m0007") };
+    let (a, reported, again, b) = tokio::join!(
+        recorder.record(entry("a"), LONG),
+        recorder.report_then(many, LONG, || {}),
+        recorder.report_then(vec![closed], LONG, || {}),
+        recorder.record(entry("b"), LONG),
+    );
+    reported.unwrap();
+    again.unwrap();
+    assert_eq!((a.unwrap().seq, b.unwrap().seq), (1, 2));
+    assert_eq!(chained(&store).await, ["a", "b"]);
+    let all = store.incidents().await.unwrap();
+    assert_eq!(all.len(), 2_500);
+    let closed: Vec<_> = all.iter().filter(|one| one.closed_at.is_some()).collect();
+    assert_eq!(closed.iter().map(|one| &one.id).collect::<Vec<_>>(), ["m0007"]);
+}
+
+#[tokio::test]
+async fn an_incident_that_somebody_gave_up_is_not_written_and_nothing_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, recorder) = started(folder.path()).await;
+    let other = store.pool().begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let short = Duration::from_millis(200);
+    // The writer waits for the lock with this one in its hands.
+    let first = tokio::spawn({
+        let recorder = recorder.clone();
+        async move { recorder.record(entry("a"), LONG).await }
+    });
+    tokio::time::sleep(short).await;
+    let follows = || panic!("it was given up");
+    let slow = recorder.report_then(vec![incident("i")], short, follows).await.unwrap_err();
+    assert!(matches!(slow, Unrecorded::Slow { under_way: false, .. }), "{slow:?}");
+    other.rollback().await.unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(store.incidents().await.unwrap(), []);
 }

@@ -69,18 +69,25 @@ const FEW: usize = 500;
 /// Recent minutes stay in memory: as long as the longest lump can reach, and the burn windows' edges.
 pub(super) const RECENT: i64 = 400;
 
-/// Does some work on all elements, on all cores.
-fn on_all_cores<T: Send>(all: &mut [T], work: impl Fn(&mut [T]) + Copy + Send) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = all.len().div_ceil(cores).max(FEW);
+/// Does some work on all elements, on all cores; what it gives of each part, in their order.
+fn on_all_cores<P: Send, R: Send>(
+    parts: impl Iterator<Item = P>,
+    work: impl Fn(P) -> R + Copy + Send,
+) -> Vec<R> {
     std::thread::scope(|scope| {
-        let mut parts = all.chunks_mut(share);
+        let mut parts = parts;
         let first = parts.next();
-        for part in parts {
-            scope.spawn(move || work(part));
-        }
-        first.into_iter().for_each(work);
-    });
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
+        let given = first.map(work).into_iter();
+        let panicked = "what is done on all cores does not panic";
+        given.chain(others.into_iter().map(|other| other.join().expect(panicked))).collect()
+    })
+}
+
+/// Elements that a core takes at once.
+fn share(all: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    all.div_ceil(cores).max(FEW)
 }
 
 impl Engine {
@@ -118,8 +125,11 @@ impl Engine {
             tracing::error!(%error, "cannot load minutes that are excluded, the old numbers stay");
             self.store_error = Some(error.to_string());
         }
-        self.publish(now).await;
-        self.commit(now).await;
+        self.settle(now).await;
+        // Views are made while the database writes.
+        let writing = self.write().await;
+        self.show(now);
+        self.written(writing, now).await;
     }
 
     /// Takes a slice of the past; what is published next shows it.
@@ -208,11 +218,20 @@ impl Engine {
 
     /// Moves every account to its newest minute, makes the views and swaps them in.
     pub async fn publish(&mut self, now: DateTime<Utc>) {
+        self.settle(now).await;
+        self.show(now);
+    }
+
+    /// Adds up what is added up from others, and loads what views look at.
+    async fn settle(&mut self, now: DateTime<Utc>) {
         self.note_reads();
         self.mix().await;
         self.align_members();
         self.load_edges(now).await;
         self.load_edges_of_groups(now).await;
+    }
+
+    fn show(&mut self, now: DateTime<Utc>) {
         let mut snapshot = Snapshot {
             at: now,
             declared: self.declared.clone(),
@@ -227,12 +246,13 @@ impl Engine {
         self.view_composites(now);
         self.view_groups(now);
         self.name_spenders();
-        let shown = self.slos.iter().filter(|live| live.place == Place::Shown);
-        for view in shown.filter_map(|live| live.view.clone()) {
-            snapshot.add(view);
-        }
-        for view in self.subsets.iter().filter_map(|live| live.view.clone()) {
-            snapshot.add(view);
+        let shown = |live: &Live| live.view.clone().filter(|_| live.place == Place::Shown);
+        let places = self.slos.iter().map(|live| snapshot.add(shown(live)?));
+        let places: Vec<Option<usize>> = places.collect();
+        for live in &self.subsets {
+            if let (Some(at), Some(view)) = (places[live.of], &live.view) {
+                snapshot.groups[at].push(view.clone());
+            }
         }
         let failed =
             self.sources.iter().filter_map(|s| Some((s.config.name.clone(), s.error.clone()?)));
@@ -248,7 +268,8 @@ impl Engine {
                 part.iter_mut().filter(|l| l.place != Place::Share && l.members.is_empty());
             viewed.for_each(|live| live.look(sources, asks, now));
         };
-        on_all_cores(&mut self.slos, look);
+        let share = share(self.slos.len());
+        on_all_cores(self.slos.chunks_mut(share), look);
     }
 
     fn note_reads(&mut self) {

@@ -48,16 +48,17 @@ pub struct Found<'a> {
 }
 
 impl Snapshot {
-    /// Adds a view of a declared service.
-    pub fn add(&mut self, view: Arc<BudgetView>) {
+    /// Adds a view of a declared service; the place of the service.
+    pub fn add(&mut self, view: Arc<BudgetView>) -> Option<usize> {
         let services = &self.declared.services;
-        let views = if view.group.is_some() { &mut self.groups } else { &mut self.views };
-        views.resize_with(services.len(), Vec::new);
-        let mut named = self.declared.named(&view.service).iter().copied();
-        let at = named.find(|at| *services[*at].environment.as_str() == *view.environment);
-        if let Some(at) = at {
-            views[at].push(view);
+        for views in [&mut self.views, &mut self.groups] {
+            views.resize_with(services.len(), Vec::new);
         }
+        let mut named = self.declared.named(&view.service).iter().copied();
+        let at = named.find(|at| *services[*at].environment.as_str() == *view.environment)?;
+        let views = if view.group.is_some() { &mut self.groups } else { &mut self.views };
+        views[at].push(view);
+        Some(at)
     }
 
     /// A declared service, once for each environment that it is in.

@@ -13,8 +13,8 @@ use crate::source::jsonlog::Positions;
 /// What one transaction writes. Everything in it replaces what was there.
 #[derive(Debug, Clone, Default)]
 pub struct Commit {
-    /// Packed minutes by hour and ledger.
-    pub hours: BTreeMap<(i64, u32), Vec<u8>>,
+    /// Hours, their ledgers and their packed minutes; an hour of a ledger comes once.
+    pub hours: Vec<(i64, u32, Vec<u8>)>,
     /// Sums by hour and ledger, of hours that are folded.
     pub folds: BTreeMap<(i64, u32), Sums>,
     /// Hours before this one are folded from now on.
@@ -115,13 +115,14 @@ type New<'a> = Vec<(u32, &'a [u8])>;
 
 async fn write_minutes(
     connection: &mut SqliteConnection,
-    hours: &BTreeMap<(i64, u32), Vec<u8>>,
+    hours: &[(i64, u32, Vec<u8>)],
 ) -> Result<(), StoreError> {
     let mut given: BTreeMap<(i64, i64), New<'_>> = BTreeMap::new();
-    for ((hour, ledger), bytes) in hours {
+    for (hour, ledger, bytes) in hours {
         let (shard, slot) = shard(*ledger);
         given.entry((*hour, shard)).or_default().push((slot, bytes));
     }
+    given.values_mut().for_each(|slots| slots.sort_unstable_by_key(|(slot, _)| *slot));
     // What is given whole need not be known.
     let some = given.iter().filter(|(_, slots)| slots.len() < chunk::SLOTS as usize);
     let there = read(

@@ -42,7 +42,7 @@ async fn a_commit_is_read_back_and_joins_what_other_ledgers_have_in_the_same_row
     for (id, total) in [(ids[0], 10), (ids[1], 20), (ids[0], 30)] {
         let sums = hour(total).sums(0, 60);
         let commit = Commit {
-            hours: [((100, id), hour(total).pack())].into(),
+            hours: vec![(100, id, hour(total).pack())],
             folds: [((100, id), sums), ((101, id), sums)].into(),
             firsts: [(id, Minute(6_005))].into(),
             stretches: [(id, vec![(Minute(0), Minute(60))])].into(),
@@ -164,7 +164,7 @@ async fn commits_go_on_when_a_full_disk_has_room_again() {
         all.push(connection);
     }
     drop(all);
-    let hours = (0..2_000).map(|at| ((at, 1), hour(at + 2).pack())).collect();
+    let hours = (0..2_000).map(|at| (at, 1, hour(at + 2).pack())).collect();
     let commit = Commit { hours, ..Commit::default() };
     let refused = store.commit(&commit).await.unwrap_err().to_string();
     assert!(refused.contains("full"), "{refused}");

@@ -31,7 +31,7 @@ async fn tamper(run: &mut Run, ledger: u32) {
     let store = Store::open(&run.config_mut().store.url).await.unwrap();
     let hour = Minute::of(at(END - 6 * 3_600)).hour();
     let mut commit = Commit::default();
-    commit.hours.insert((hour, ledger), Hour::default().pack());
+    commit.hours.push((hour, ledger, Hour::default().pack()));
     store.commit(&commit).await.unwrap();
     store.close().await;
 }

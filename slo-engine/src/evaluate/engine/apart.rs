@@ -215,7 +215,9 @@ impl Engine {
             let mut hours: Vec<i64> = changed.map(|(minute, _)| minute.hour()).collect();
             hours.dedup();
             let hours = self.subsets[at].account.judged_with(&hours);
-            self.load_subset_hours(&[at], &hours).await;
+            if hours.iter().any(|hour| self.subsets[at].account.events().lacks(*hour)) {
+                self.load_subset_hours(&[at], &hours).await;
+            }
             self.subsets[at].take(outcome);
         }
     }
@@ -297,16 +299,20 @@ impl Engine {
 
     /// Says in the view of every grouped SLO which groups spend its budget. Their views come first.
     pub(super) fn name_spenders(&mut self) {
-        for live in self.slos.iter_mut().filter(|live| live.place == Place::Shown) {
-            let (Some(apart), Some(view)) = (&live.apart, &mut live.view) else { continue };
-            let subsets = &self.subsets;
+        let subsets = &self.subsets;
+        let name = |live: &mut Live| {
+            let (Some(apart), Some(view)) = (&live.apart, &mut live.view) else { return };
             let views = apart.subsets.values().filter_map(|at| subsets[*at].view.as_deref());
             let found = spenders(view, views).into_iter().chain(beyond_max(apart));
             let found: Vec<Finding> = found.collect();
             if !found.is_empty() {
                 Arc::make_mut(view).findings.extend(found);
             }
-        }
+        };
+        let share = super::share(self.slos.len());
+        super::on_all_cores(self.slos.chunks_mut(share), |part| {
+            part.iter_mut().filter(|live| live.place == Place::Shown).for_each(name);
+        });
     }
 
     /// Empties the open minutes of an SLO's subsets that the last run left.
@@ -327,7 +333,8 @@ impl Engine {
                 live.look(whole);
             }
         };
-        super::on_all_cores(&mut self.subsets, |part| part.iter_mut().for_each(look));
+        let share = super::share(self.subsets.len());
+        super::on_all_cores(self.subsets.chunks_mut(share), |part| part.iter_mut().for_each(look));
     }
 
     /// The hours under the edges of groups' windows that the next step needs.
@@ -399,11 +406,21 @@ impl Engine {
 
     /// Adds what changed of subsets to a commit.
     pub(super) fn gather_subsets(&self, commit: &mut Commit, folded_to: i64) {
-        for live in &self.subsets {
-            let Some(ledger) = live.ledger else { continue };
-            let (events, dirty, first) = (live.account.events(), &live.dirty, live.first);
-            let changed = Changed { ledger, events, dirty, first };
-            changed.add_to(commit, self.folded_to..folded_to);
+        let gather = |part: &[LiveSubset]| {
+            let mut commit = Commit::default();
+            for live in part {
+                let Some(ledger) = live.ledger else { continue };
+                let (events, dirty, first) = (live.account.events(), &live.dirty, live.first);
+                let changed = Changed { ledger, events, dirty, first };
+                changed.add_to(&mut commit, self.folded_to..folded_to);
+            }
+            commit
+        };
+        let share = super::share(self.subsets.len());
+        for part in super::on_all_cores(self.subsets.chunks(share), gather) {
+            commit.hours.extend(part.hours);
+            commit.folds.extend(part.folds);
+            commit.firsts.extend(part.firsts);
         }
         if self.stretches_changed {
             for apart in self.slos.iter().filter_map(|live| live.apart.as_deref()) {

@@ -8,10 +8,11 @@ use slo_core::bucket::Sums;
 use slo_core::calendar;
 use slo_core::ledger::Ledger;
 use slo_core::time::Minute;
+use tokio::task::JoinHandle;
 
 use super::{Engine, RECENT};
 use crate::evaluate::live::Place;
-use crate::store::{Commit, Tail, Watermark};
+use crate::store::{Commit, StoreError, Tail, Watermark};
 
 /// A ledger with what changed in it since the last commit.
 pub(super) struct Changed<'a> {
@@ -32,7 +33,7 @@ impl Changed<'_> {
         commit.folds.extend(folds);
         for hour in dirty {
             if let Some(minutes) = events.minutes(*hour) {
-                commit.hours.insert((*hour, ledger), minutes.pack());
+                commit.hours.push((*hour, ledger, minutes.pack()));
             }
         }
         if let Some(begins) = events.first().filter(|begins| first != Some(*begins)) {
@@ -41,18 +42,38 @@ impl Changed<'_> {
     }
 }
 
+/// A commit that is being written.
+pub(super) struct Writing {
+    folded_to: i64,
+    task: JoinHandle<Result<(), StoreError>>,
+}
+
 impl Engine {
     pub(super) async fn commit(&mut self, now: DateTime<Utc>) {
+        let writing = self.write().await;
+        self.written(writing, now).await;
+    }
+
+    /// Begins to write what changed. Until [`Engine::written`] no event may change.
+    pub(super) async fn write(&mut self) -> Option<Writing> {
         if self.lacks_minutes {
             // What changed stays noted, so that the next tick adds up all of it.
-            return;
+            return None;
         }
         let folded_to = self.next_folded();
-        let written = match self.register_subsets().await {
-            Ok(()) => self.store.commit(&self.gather(folded_to)).await,
-            failed => failed,
-        };
-        match written {
+        let registered = self.register_subsets().await;
+        let (store, commit) = (self.store.clone(), self.gather(folded_to));
+        let task = tokio::spawn(async move {
+            registered?;
+            store.commit(&commit).await
+        });
+        Some(Writing { folded_to, task })
+    }
+
+    /// Waits until it is written.
+    pub(super) async fn written(&mut self, writing: Option<Writing>, now: DateTime<Utc>) {
+        let Some(Writing { folded_to, task }) = writing else { return };
+        match task.await.expect("writing the ledger does not panic") {
             Err(error) => {
                 let error = error.to_string();
                 if self.store_error.as_ref() != Some(&error) {

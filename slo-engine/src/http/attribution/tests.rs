@@ -155,7 +155,7 @@ async fn told_apart() -> World {
         let mut hour = Hour::default();
         (0..60)
             .for_each(|at| hour.set(at, &Bucket { good: total - 1, total, ..Bucket::default() }));
-        commit.hours.insert((last, *ledger), hour.pack());
+        commit.hours.push((last, *ledger, hour.pack()));
     }
     world.shared.store.commit(&commit).await.unwrap();
     world.shared.latest.publish(snapshot);

@@ -28,7 +28,7 @@ impl World {
             for back in 1..=2 {
                 let first = 60 * back;
                 let hour = hour(|at| bad(slo.slo.as_str(), first - at));
-                commit.hours.insert((end.hour() - back, ledger.id), hour.pack());
+                commit.hours.push((end.hour() - back, ledger.id, hour.pack()));
             }
             commit.firsts.insert(ledger.id, end - 120);
             ledgers.insert(slo, ledger.id);

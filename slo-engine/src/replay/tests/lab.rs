@@ -109,7 +109,7 @@ impl Lab {
             }
             let hour = FIRST.hour() + hour;
             commit.folds.insert((hour, ledger), one.sums(0, 60));
-            commit.hours.insert((hour, ledger), one.pack());
+            commit.hours.push((hour, ledger, one.pack()));
         }
         commit.firsts.insert(ledger, FIRST + minutes.start);
         self.store.commit(&commit).await.unwrap();

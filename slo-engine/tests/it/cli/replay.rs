@@ -44,7 +44,7 @@ fn late_data(desk: &Desk) {
         minutes.set(0, &Bucket { good: was.good - 720, ..was });
         let mut commit = Commit::default();
         commit.folds.insert((hour, ledger), minutes.sums(0, 60));
-        commit.hours.insert((hour, ledger), minutes.pack());
+        commit.hours.push((hour, ledger, minutes.pack()));
         shop.store.commit(&commit).await.unwrap();
         shop.close().await;
     });

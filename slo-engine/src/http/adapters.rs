@@ -164,6 +164,8 @@ fn of_decision(mut response: Response, decision: &Decision) -> Response {
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod signed;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod twin;

@@ -388,26 +388,16 @@ fn no_signed_body_that_is_not_the_question_is_told_a_yes() {
         });
         tried.unwrap();
     }
-    runtime.block_on(judged(&world));
+    runtime.block_on(signed::settled(&world));
     for (adapter, end) in SIGNED.iter().zip(["protection_rule", "check_responses", "callback"]) {
         let told = twin.told(end).len();
         assert!(told >= 100, "{adapter}: only {told} answers were told");
     }
     let yes = twin.told("").into_iter().find(|call| signed::says_so(call).0);
     assert!(yes.is_none(), "{yes:#?}");
+    let metrics = runtime.block_on(world.get("/metrics")).text();
+    assert!(metrics.contains("headroom_callbacks_total{adapter=\"gitlab\",outcome=\"ok\"}"));
+    assert!(!metrics.contains("panicked"), "{metrics}");
     let allowed = runtime.block_on(world.json("/v1/gate/decisions?verdict=allow&limit=1"));
     assert_eq!(allowed["items"], json!([]));
-}
-
-/// Waits until whatever was taken has been judged, and told or put off.
-async fn judged(world: &World) {
-    let begun = std::time::Instant::now();
-    loop {
-        let due = world.shared.store.due_callbacks(crate::http::world::now()).await.unwrap();
-        if due.is_empty() {
-            return;
-        }
-        assert!(begun.elapsed().as_secs() < 60, "still due: {due:#?}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
 }

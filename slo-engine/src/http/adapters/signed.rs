@@ -22,14 +22,25 @@ pub(super) const APP_KEY: &str = include_str!("github/test-key.pem");
 
 /// A server that they may ask, and who is told what comes of it.
 pub(super) async fn world(on_deny: OnDeny) -> (World, Twin) {
-    let twin = Twin::saying(says).await;
+    let twin = twin().await;
+    (World::with_adapters(adapters(&twin.url, on_deny)).await, twin)
+}
+
+/// Who is told by all of them.
+pub(super) async fn twin() -> Twin {
+    Twin::saying(says).await
+}
+
+/// All of them, at one address.
+pub(super) fn adapters(url: &str, on_deny: OnDeny) -> Adapters {
+    let url = url.to_owned();
     let secret = |text: &str| Some(Secret::Text(text.to_owned()));
     let of_nobody = |to: &str| {
         serde_json::from_value::<Renamed>(json!({"from": "nobody-production", "to": to})).unwrap()
     };
-    let adapters = Adapters {
+    Adapters {
         github: github::GitHub {
-            url: twin.url.clone(),
+            url: url.clone(),
             app_id: Some(7),
             private_key: secret(APP_KEY),
             webhook_secret: secret(SECRET),
@@ -37,21 +48,20 @@ pub(super) async fn world(on_deny: OnDeny) -> (World, Twin) {
             ..github::GitHub::default()
         },
         gitlab: gitlab::GitLab {
-            url: twin.url.clone(),
+            url: url.clone(),
             token: secret("glpat-1"),
             secret: secret(SECRET),
             on_deny,
             ..gitlab::GitLab::default()
         },
         terraform: terraform::Terraform {
-            url: twin.url.clone(),
+            url,
             hmac_key: secret(SECRET),
             services: vec![of_nobody("nobody")],
             environments: vec![of_nobody("production")],
         },
         ..Adapters::default()
-    };
-    (World::with_adapters(adapters).await, twin)
+    }
 }
 
 /// Any installation gets a token; what is told is taken.
@@ -146,4 +156,17 @@ pub(super) fn says_so(call: &Call) -> (bool, &str) {
     let goes = said.iter().any(|word| *word == "approved" || *word == "passed");
     let words = call.body["comment"].as_str().or(attributes["message"].as_str());
     (goes, words.unwrap_or_default())
+}
+
+/// Waits until whatever was taken has been judged, and what came of it is written down: told, or put off.
+pub(super) async fn settled(world: &World) {
+    let begun = std::time::Instant::now();
+    loop {
+        let due = world.shared.store.due_callbacks(world.shared.clock.now()).await.unwrap();
+        if due.is_empty() {
+            return;
+        }
+        assert!(begun.elapsed().as_secs() < 60, "still due: {due:#?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::GitHub;
 use super::access::rsa;
 use crate::http::Adapters;
-use crate::http::adapters::signed::{APP_KEY as KEY, tag};
+use crate::http::adapters::signed::{APP_KEY as KEY, settled, tag};
 use crate::http::adapters::twin::{Call, Twin};
 use crate::http::adapters::waiting::OnDeny;
 use crate::http::world::{Answer, World, answer, client};
@@ -134,6 +134,7 @@ async fn a_refused_deployment_waits_with_one_report_and_goes_when_the_gate_opens
     let recorded = async |world: &World| {
         world.json("/v1/gate/decisions").await["items"].as_array().unwrap().len()
     };
+    settled(&world).await;
     let world = world.restarted().await;
     for minute in 1..=3 {
         world.wait(minute * 61);
@@ -171,6 +172,7 @@ async fn a_repeated_message_changes_nothing_and_a_failed_call_is_made_again() {
         );
     }
     twin.until_told(REVIEWS, 1).await;
+    settled(&world).await;
     world.wait(2);
     let told = twin.until_told(REVIEWS, 2).await;
     assert_eq!(told[0].body, told[1].body);
@@ -228,6 +230,7 @@ async fn an_approval_that_could_not_be_told_is_judged_anew() {
     twin.next(403, Value::Null);
     send(&world, &rule(&twin.url, "acme/catalog", "production", 9), "d1").await;
     assert_eq!(twin.until_told(REVIEWS, 1).await[0].body["state"], "approved");
+    settled(&world).await;
     // Meanwhile nothing renews the numbers, and what is not known is no reason to allow.
     world.wait(660);
     let told = twin.until_told(REVIEWS, 2).await;

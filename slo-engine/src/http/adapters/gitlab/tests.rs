@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::GitLab;
 use crate::http::Adapters;
-use crate::http::adapters::signed::tag;
+use crate::http::adapters::signed::{settled, tag};
 use crate::http::adapters::twin::{Call, Twin};
 use crate::http::adapters::waiting::OnDeny;
 use crate::http::world::{Answer, World, answer, client};
@@ -75,6 +75,7 @@ async fn a_check_that_failed_passes_once_the_gate_opens() {
     let (world, twin) = world(OnDeny::Wait, &[]).await;
     send(&world, &check("shop/orders", "production"), "u1", SECRET).await;
     assert_eq!(twin.until_told(STATUS, 1).await[0].body["status"], "failed");
+    settled(&world).await;
     let world = world.restarted().await;
     world.wait(61);
     tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
@@ -92,6 +93,7 @@ async fn a_blocked_deployment_is_found_and_approved_once() {
     let told = &twin.until_told(APPROVAL, 1).await[0].body;
     assert_eq!(told["status"], "approved");
     assert!(told["comment"].as_str().unwrap().starts_with("ALLOW catalog v1.4.2"), "{told}");
+    settled(&world).await;
     let _world = world.restarted().await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert_eq!(twin.told(APPROVAL).len(), 1);

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::Terraform;
 use crate::http::Adapters;
-use crate::http::adapters::signed::tag;
+use crate::http::adapters::signed::{settled, tag};
 use crate::http::adapters::twin::Twin;
 use crate::http::world::{Answer, World, answer, client};
 use crate::source::config::Secret;
@@ -76,6 +76,7 @@ async fn a_call_that_fails_is_made_again_and_says_the_same_after_a_restart() {
     twin.next(503, Value::Null);
     send(&world, &task(&twin.url, "task-1", "catalog"), KEY).await;
     let first = twin.until_told("callback", 1).await[0].body.clone();
+    settled(&world).await;
     let world = world.restarted().await;
     assert_eq!(twin.told("callback").len(), 1, "not before its time");
     world.wait(2);

@@ -124,7 +124,8 @@ async fn ask(
 ) -> Result<Answer, Problem> {
     let snapshot = app.snapshot()?;
     let (request, actor) = question.request(app, mapping, &snapshot)?;
-    let asking = Asking { request, actor, principal: caller.0.name.clone(), key: None };
+    let principal = caller.0.name.clone();
+    let asking = Asking { request, actor, principal, key: None, waited: caller.1 };
     ask_gate(app, caller, &snapshot, asking).await
 }
 

@@ -33,7 +33,7 @@ mod waiting;
 pub use mapping::{Adapters, Renamed};
 
 /// How long a call may wait for the database in all: callers are promised an answer within 3 s.
-const WITHIN: Duration = Duration::from_millis(2_500);
+pub(super) const WITHIN: Duration = Duration::from_millis(2_500);
 
 /// Which decision an answer is made from, for callers whose wire has no place for it.
 const DECISION: HeaderName = HeaderName::from_static("x-headroom-decision");

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::adapters::WITHIN;
 use super::app::App;
 use super::problem::Problem;
 use crate::oidc::NotAccepted;
@@ -77,6 +78,11 @@ fn too_often(retry_after: Duration) -> Problem {
 }
 
 impl Caller {
+    /// What is left of the time within which an answer is promised.
+    pub(super) fn left(&self) -> Duration {
+        WITHIN.saturating_sub(self.1)
+    }
+
     /// # Errors
     /// When the token may not do this to a service in an environment.
     pub(super) fn needs(

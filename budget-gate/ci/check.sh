@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the ready-made pieces in this folder: actionlint and zizmor on the action and its example, the GitLab pipeline
 # run by gitlab-ci-local and the Jenkins step run by Groovy, each against an engine that allows, warns, denies or is
-# silent. Tools that are missing are installed below the target folder; whatever fails, fails loudly.
+# silent. The message of GitHub that the engine's tests send is checked against GitHub's own schema. Tools that are missing are installed below the target folder; whatever fails, fails loudly.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -12,6 +12,8 @@ zizmor_version=1.32.0
 # The last one that runs on Node.js 20.
 gitlab_ci_local_version=4.64.1
 groovy_version=4.0.24
+webhooks_schemas_version=7.6.1
+jsonschema_version=4.26.0
 
 say() { printf '%s\n' "$*" >&2; }
 die() {
@@ -24,6 +26,8 @@ need() {
 
 target=$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 tools=$target/ci-tools
+# Outside the checkout: a published schema outlives what is built.
+kept=$(. slo-engine/tests/tools/lib.sh && cache)/messages
 work=$(mktemp -d)
 engine=
 trap 'rm -rf "$work"; [ -z "$engine" ] || kill "$engine" 2>/dev/null || true' EXIT
@@ -39,18 +43,52 @@ once() {
     touch "$mark"
 }
 
+# python_tool NAME REQUIREMENT: in a folder of its own.
 python_tool() {
-    python3 -m venv "$tools/python"
-    "$tools/python/bin/pip" install --quiet "$1"
+    python3 -m venv "$tools/$1"
+    "$tools/$1/bin/pip" install --quiet "$2"
 }
 
 install() {
     need go Go; need python3 "Python 3"; need npm Node.js; need java "a Java runtime"; need mvn Maven
     need git git; need shellcheck shellcheck; need rsync rsync
     once "actionlint-$actionlint_version" env GOBIN="$tools" go install "github.com/rhysd/actionlint/cmd/actionlint@$actionlint_version"
-    once "zizmor-$zizmor_version" python_tool "zizmor==$zizmor_version"
+    once "zizmor-$zizmor_version" python_tool python "zizmor==$zizmor_version"
     once "gitlab-ci-local-$gitlab_ci_local_version" npm install --silent --prefix "$tools/npm" "gitlab-ci-local@$gitlab_ci_local_version"
+    tools=$kept once "jsonschema-$jsonschema_version" python_tool jsonschema "jsonschema==$jsonschema_version"
+    tools=$kept once "webhooks-schemas-$webhooks_schemas_version" npm install --silent --prefix "$kept/schemas" "@octokit/webhooks-schemas@$webhooks_schemas_version"
     once "groovy-$groovy_version" mvn --quiet dependency:copy "-Dartifact=org.apache.groovy:groovy:$groovy_version" "-DoutputDirectory=$tools"
+}
+
+# What the engine's tests send in GitHub's name is what GitHub sends; and the check finds what it should.
+messages() {
+    local schema=$kept/schemas/node_modules/@octokit/webhooks-schemas/schema.json
+    "$kept/jsonschema/bin/python" - "$schema" "$root/slo-engine/src/http/adapters/github/requested.json" <<'PYTHON' || die "the message is not as GitHub's schema says"
+import copy, json, sys
+import jsonschema
+
+schema, message = (json.load(open(path)) for path in sys.argv[1:])
+wanted = {"$ref": "#/definitions/deployment_protection_rule$requested", "definitions": schema["definitions"]}
+check = jsonschema.Draft7Validator(wanted, format_checker=jsonschema.FormatChecker())
+
+def errors(message):
+    return [f"{'/'.join(map(str, error.absolute_path)) or 'message'}: {error.message}" for error in check.iter_errors(message)]
+
+def without(*path):
+    changed = copy.deepcopy(message)
+    part = changed
+    for key in path[:-1]:
+        part = part[key]
+    del part[path[-1]]
+    return changed
+
+if found := errors(message):
+    sys.exit("\n".join(found))
+for path in [("action",), ("deployment", "sha"), ("repository", "owner", "login"), ("installation", "node_id")]:
+    if not errors(without(*path)):
+        sys.exit(f"the schema does not miss {'/'.join(path)}")
+PYTHON
+    say "GitHub's message is as its schema says"
 }
 
 # A repository with the pieces where the examples expect them.
@@ -158,6 +196,7 @@ runs() {
 }
 
 install
+messages
 cargo build --package budget-gate --locked
 export PATH=$target/debug:$PATH
 repository

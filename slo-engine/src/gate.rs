@@ -16,7 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::time::Span;
 use slo_core::view::BudgetView;
 use tokio::sync::OwnedMutexGuard;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::declared::Declared;
 use crate::evaluate::snapshot::{Found, Snapshot};
@@ -37,6 +37,9 @@ pub(crate) use load::{decision, event, may_count};
 
 /// How long an answer waits for its record: callers are promised one within 3 s.
 const RECORD_WITHIN: Duration = Duration::from_secs(2);
+
+/// The same with what went by before the gate was asked.
+const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// How long a question waits for what it was answered before a restart.
 const RECALL_WITHIN: Duration = Duration::from_millis(500);
@@ -80,6 +83,8 @@ pub struct Asking {
     pub principal: String,
     /// The caller's own key for the question.
     pub key: Option<String>,
+    /// How long the question has been waiting already.
+    pub waited: Duration,
 }
 
 /// The answer to it.
@@ -196,10 +201,11 @@ impl Gate {
         asking: Asking,
         now: DateTime<Utc>,
     ) -> Result<Answer, OtherQuestion> {
-        let deadline = Instant::now() + RECORD_WITHIN;
+        let within = RECORD_WITHIN.min(ANSWER_WITHIN.saturating_sub(asking.waited));
+        let deadline = Instant::now() + within;
         let (key, body) = (keys::key(&asking), keys::body(&asking));
         let mut slot = timeout_at(deadline, self.keys.slot(&key, now).lock_owned()).await.ok();
-        self.recall(slot.as_deref_mut(), &key, now).await;
+        self.recall(slot.as_deref_mut(), &key, now, deadline).await;
         let kept = slot.as_ref().and_then(|slot| slot.as_ref());
         if kept.is_some_and(|kept| kept.body != body) {
             return Err(OtherQuestion);
@@ -221,7 +227,7 @@ impl Gate {
         self.name(&mut decision, asking, now);
         let recorded = match holding {
             Some(holding) => self.record(&decision, (key, body), holding, deadline).await,
-            None => Err(Unrecorded::Slow { within: RECORD_WITHIN, under_way: false }),
+            None => Err(Unrecorded::Slow { within, under_way: false }),
         };
         let policy = deciding(&decision, &snapshot.declared.policies);
         match recorded {
@@ -236,11 +242,18 @@ impl Gate {
 
     /// What was answered to a question before this process began. A database that does not say so at
     /// once has nothing to say: the question is then answered anew.
-    async fn recall(&self, slot: Option<&mut Option<Kept>>, key: &str, now: DateTime<Utc>) {
+    async fn recall(
+        &self,
+        slot: Option<&mut Option<Kept>>,
+        key: &str,
+        now: DateTime<Utc>,
+        deadline: Instant,
+    ) {
         let Some(slot) = slot.filter(|slot| slot.is_none() && now - self.opened < REPEATED) else {
             return;
         };
-        let found = timeout(RECALL_WITHIN, self.recorder.records().newest_by_key(key)).await;
+        let until = deadline.min(Instant::now() + RECALL_WITHIN);
+        let found = timeout_at(until, self.recorder.records().newest_by_key(key)).await;
         let record = found.ok().and_then(Result::ok).flatten();
         let Some(record) = record.filter(|record| now - record.entry.at < REPEATED) else {
             return;

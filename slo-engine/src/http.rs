@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use serde::Deserialize;
 use serde_json::Value;
 use slo_core::time::Span;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::clock::Clock;
@@ -79,6 +80,11 @@ pub struct Shared {
     pub tick: Span,
 }
 
+/// How large a body may be.
+const BODY: usize = 1 << 20;
+/// How large one may be that holds two objects of Kubernetes, each with up to 1.5 MiB.
+const LARGEST_BODY: usize = 4 << 20;
+
 /// Every route.
 #[expect(clippy::too_many_lines, reason = "all routes are in one list")]
 fn routes() -> OpenApiRouter<Arc<App>> {
@@ -112,13 +118,20 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(exclusions::remove))
         .routes(routes!(adapters::flagger::call))
         .routes(routes!(adapters::flagger::call_by_secret))
-        .routes(routes!(adapters::argo_rollouts::call, adapters::argo_rollouts::get))
+        .routes(routes!(
+            adapters::argo_rollouts::call,
+            adapters::argo_rollouts::get,
+            adapters::argo_rollouts::put
+        ))
         .routes(routes!(
             adapters::argo_rollouts::call_by_secret,
-            adapters::argo_rollouts::get_by_secret
+            adapters::argo_rollouts::get_by_secret,
+            adapters::argo_rollouts::put_by_secret
         ))
-        .routes(routes!(adapters::admission::call))
-        .routes(routes!(adapters::admission::call_by_secret))
+        .routes(routes!(adapters::admission::call).layer(DefaultBodyLimit::max(LARGEST_BODY)))
+        .routes(
+            routes!(adapters::admission::call_by_secret).layer(DefaultBodyLimit::max(LARGEST_BODY)),
+        )
         .routes(routes!(adapters::alertmanager::call))
         .routes(routes!(adapters::github::call))
         .routes(routes!(adapters::gitlab::call))
@@ -137,6 +150,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
 pub fn start(shared: Arc<Shared>) -> (Router, Callbacks) {
     let app = Arc::new(App::new(shared));
     let (routes, _) = routes().split_for_parts();
+    let routes = routes.layer(DefaultBodyLimit::max(BODY));
     // Where reads are open there is nothing to guard, and a peek is worth the microsecond.
     let routes = match app.shared.reads_are_open {
         true => routes,

@@ -33,7 +33,7 @@ mod waiting;
 pub use mapping::{Adapters, Renamed};
 
 /// How long a call may wait for the database in all: callers are promised an answer within 3 s.
-const WITHIN: Duration = Duration::from_millis(2_500);
+pub(super) const WITHIN: Duration = Duration::from_millis(2_500);
 
 /// Which decision an answer is made from, for callers whose wire has no place for it.
 const DECISION: HeaderName = HeaderName::from_static("x-headroom-decision");
@@ -124,7 +124,8 @@ async fn ask(
 ) -> Result<Answer, Problem> {
     let snapshot = app.snapshot()?;
     let (request, actor) = question.request(app, mapping, &snapshot)?;
-    let asking = Asking { request, actor, principal: caller.0.name.clone(), key: None };
+    let principal = caller.0.name.clone();
+    let asking = Asking { request, actor, principal, key: None, waited: caller.1 };
     ask_gate(app, caller, &snapshot, asking).await
 }
 
@@ -163,6 +164,8 @@ fn of_decision(mut response: Response, decision: &Decision) -> Response {
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod signed;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

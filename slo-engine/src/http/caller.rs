@@ -3,7 +3,7 @@
 //! path.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
@@ -11,26 +11,32 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::adapters::WITHIN;
 use super::app::App;
 use super::problem::Problem;
 use crate::oidc::NotAccepted;
 use crate::token::{Principal, Refused, Scope};
 
-/// Whoever asks has a valid token.
-pub(super) struct Caller(pub(super) Arc<Principal>);
+/// Whoever asks has a valid token; and how long it took to know: the keys of job tokens may have to be
+/// read first. The time that a body takes does not count: whoever sends one slowly gets no unrecorded
+/// answer by it.
+#[derive(Clone)]
+pub(super) struct Caller(pub(super) Arc<Principal>, pub(super) Duration);
 
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         // Where reads need a token as well, it has been checked already.
-        if let Some(principal) = parts.extensions.remove::<Arc<Principal>>() {
-            return Ok(Self(principal));
+        if let Some(caller) = parts.extensions.remove::<Self>() {
+            return Ok(caller);
         }
-        match secret(parts, app).await {
-            Some(secret) => by_secret(app, &secret).await.map(Self),
-            None => authenticate(app, &parts.headers).await.map(Self),
-        }
+        let began = Instant::now();
+        let principal = match secret(parts, app).await {
+            Some(secret) => by_secret(app, &secret).await,
+            None => authenticate(app, &parts.headers).await,
+        };
+        Ok(Self(principal?, began.elapsed()))
     }
 }
 
@@ -72,6 +78,11 @@ fn too_often(retry_after: Duration) -> Problem {
 }
 
 impl Caller {
+    /// What is left of the time within which an answer is promised.
+    pub(super) fn left(&self) -> Duration {
+        WITHIN.saturating_sub(self.1)
+    }
+
     /// # Errors
     /// When the token may not do this to a service in an environment.
     pub(super) fn needs(
@@ -145,9 +156,10 @@ pub(super) async fn guard(
     if OPEN.contains(&path) || SIGNED.contains(&path) || has_secret(request.extensions()) {
         return next.run(request).await;
     }
+    let began = Instant::now();
     match authenticate(&app, request.headers()).await {
         Ok(principal) => {
-            request.extensions_mut().insert(principal);
+            request.extensions_mut().insert(Caller(principal, began.elapsed()));
             next.run(request).await
         }
         Err(problem) => problem.into_response(),

@@ -22,6 +22,7 @@ use super::problem::Problem;
 use super::query::{Asked, Named};
 use crate::gate::event::Event;
 use crate::gate::id;
+use crate::record::Unrecorded;
 use crate::token::Scope;
 
 mod cost;
@@ -70,6 +71,18 @@ pub(super) async fn create(
     check(&new, now)?;
     let environment = environment(&app, &new)?;
     caller.needs(Scope::Deploy, &new.service, Some(&environment))?;
+    let late = |_| unrecorded(&Unrecorded::Slow { within: caller.left(), under_way: true });
+    let made = made(&app, &caller, new, environment, now);
+    tokio::time::timeout(caller.left(), made).await.map_err(late)?
+}
+
+async fn made(
+    app: &App,
+    caller: &Caller,
+    new: NewDeployment,
+    environment: String,
+    now: DateTime<Utc>,
+) -> Result<Response, Problem> {
     let changing = app.shared.gate.changing().await;
     let one = Deployment {
         id: id::new(now),
@@ -81,7 +94,7 @@ pub(super) async fn create(
         at: new.at.unwrap_or(now),
         principal: caller.0.name.clone(),
     };
-    if let Some(known) = runs_already(&app, &one) {
+    if let Some(known) = runs_already(app, &one) {
         return json(&known);
     }
     let event = Event::Deployed { deployment: one.clone() };

@@ -33,7 +33,8 @@ pub(super) struct Limits {
 }
 
 /// Those of the server.
-pub(super) const LIMITS: Limits = Limits { time: Duration::from_secs(30), body: 1024 * 1024 };
+pub(super) const LIMITS: Limits =
+    Limits { time: Duration::from_secs(30), body: super::LARGEST_BODY };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

@@ -220,6 +220,8 @@ pub(super) struct NotFound;
 pub(super) struct Conflict;
 /// Answers 413 and 415.
 pub(super) struct Unread;
+/// The same where two objects of Kubernetes have to fit.
+pub(super) struct UnreadReview;
 /// Answer 422.
 pub(super) struct Unprocessable;
 
@@ -245,9 +247,13 @@ impl IntoResponses for Conflict {
 
 impl IntoResponses for Unread {
     fn responses() -> Responses {
-        let mut both = said(413, "The body is larger than 1 MiB");
-        both.extend(said(415, "The body is not application/json"));
-        both
+        unread("The body is larger than 1 MiB")
+    }
+}
+
+impl IntoResponses for UnreadReview {
+    fn responses() -> Responses {
+        unread("The body is larger than 4 MiB")
     }
 }
 
@@ -255,6 +261,12 @@ impl IntoResponses for Unprocessable {
     fn responses() -> Responses {
         said(422, "The body contradicts what is known")
     }
+}
+
+fn unread(too_large: &str) -> Responses {
+    let mut both = said(413, too_large);
+    both.extend(said(415, "The body is not application/json"));
+    both
 }
 
 fn said(status: u16, description: &str) -> Responses {

@@ -64,7 +64,7 @@ pub(super) const KINDS: [Kind; 12] = [
     (404, "not-found", "There is no such thing", "no route has this path; /docs lists them"),
     (405, "method-not-allowed", "The method is not offered here", "the header Allow names those"),
     (409, "conflict", "This cannot be done as things are now", "look at how they are"),
-    (413, "too-large", "The body is too large", "a body may have 1 MiB"),
+    (413, "too-large", "The body is too large", "a body may have 1 MiB; of an admission 4 MiB"),
     (415, "unsupported-media-type", "The body's type is not read here", "send application/json"),
     (422, "unprocessable", "The body contradicts what is known", "see the detail"),
     (429, "too-many-requests", "Too many requests", "ask again after Retry-After"),

@@ -318,6 +318,11 @@ impl World {
         made.token.reveal()
     }
 
+    /// A request that is yet to get its headers and its body.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.address))
+    }
+
     /// Sends a body with a token.
     pub(crate) async fn send(
         &self,
@@ -338,8 +343,7 @@ impl World {
         body: &Value,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let url = format!("{}{path}", self.address);
-        let mut request = self.client.request(method, url).bearer_auth(token).json(body);
+        let mut request = self.request(method, path).bearer_auth(token).json(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -39,11 +39,12 @@ fn jwk(kid: &str) -> Value {
         "n": part(&components.n), "e": part(&components.e)})
 }
 
-/// An issuer: its keys, whether it is down, and how often it was asked.
+/// An issuer: its keys, whether it is down or never answers, and how often it was asked.
 #[derive(Clone, Default)]
 struct Twin {
     keys: Arc<StdMutex<Vec<Value>>>,
     is_down: Arc<std::sync::atomic::AtomicBool>,
+    hangs: Arc<std::sync::atomic::AtomicBool>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -54,6 +55,9 @@ impl Twin {
             let twin = twin.clone();
             async move {
                 twin.asked.fetch_add(1, Ordering::Relaxed);
+                if twin.hangs.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
                 if twin.is_down.load(Ordering::Relaxed) {
                     return StatusCode::BAD_GATEWAY.into_response();
                 }
@@ -305,4 +309,35 @@ async fn a_server_that_others_reach_takes_job_tokens_and_asks_signed_callers_for
     let canary = json!({"name": "catalog", "namespace": "shop"});
     let path = format!("/v1/adapters/flagger/t/{secret}");
     assert_eq!(world.send(Method::POST, &path, "", &canary).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_job_is_answered_within_3_s_while_its_issuer_hangs_and_nothing_can_be_written() {
+    let (oidc, twin) = configured().await;
+    let world = World::closed(Adapters::default(), oidc).await;
+    let job = token(&claims());
+    let peek = client().get(format!("{}/v1/gate/orders?environment=production", world.address()));
+    assert_eq!(answer(peek.bearer_auth(&job)).await.status, 200);
+    twin.hangs.store(true, Ordering::Relaxed);
+    let blocked = world.block().await;
+    let ask = json!({"service": "orders", "environment": "production", "version": "1"});
+    for (minutes, path, body, status, says) in [
+        (11, "/v1/gate/decisions", &ask, 201, "not recorded within"),
+        (12, "/v1/adapters/argo-rollouts/orders", &ask, 200, "not recorded within"),
+        (13, "/v1/deployments", &ask, 503, "may still happen"),
+    ] {
+        // The keys are old, so that it is tried to read them again.
+        world.wait(minutes * 60);
+        let exp = json!(world.shared.clock.now().timestamp() + 300);
+        let (job, asked) = (with(&[("exp", exp)]), twin.asked.load(Ordering::Relaxed));
+        let began = std::time::Instant::now();
+        let answer = world.send(Method::POST, path, &job, body).await;
+        let took = began.elapsed().as_secs_f64();
+        assert!(took < 3.0, "{path}: {took} s");
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert_eq!(twin.asked.load(Ordering::Relaxed), asked + 1, "it hung there");
+        let said = answer.text();
+        assert!(said.contains(says) && took > 2.0, "{path}: {took} s, {said}");
+    }
+    drop(blocked);
 }

@@ -46,6 +46,9 @@ pub struct Callback {
 /// Finished ones are kept for so long, so that a message that is repeated asks nothing again.
 const KEPT: TimeDelta = TimeDelta::days(40);
 
+/// So many that are due are seen at once: more than are told at once.
+const SEEN: i64 = 64;
+
 impl Store {
     /// Keeps a question; `false` when it is kept already, or was finished by the same message. What was
     /// found without a message (`found:`) is not asked anew once it was answered; a new message of GitLab
@@ -76,17 +79,21 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Questions whose next try is due: the oldest of each target, the oldest first.
+    /// Questions whose next try is due: the oldest of each target, and of each adapter no more than
+    /// [`SEEN`], the oldest first.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn due_callbacks(&self, now: DateTime<Utc>) -> Result<Vec<Callback>, StoreError> {
         let rows = sqlx::query(
             // Beside min(), SQLite gives the columns of the row that has it.
-            "SELECT id, adapter, target, call, progress, attempts, created_at, min(due_at) \
-             FROM callbacks WHERE due_at <= ? GROUP BY target ORDER BY min(due_at), id LIMIT 200",
+            "WITH oldest AS (SELECT id, adapter, target, call, progress, attempts, created_at, \
+                 min(due_at) AS due FROM callbacks WHERE due_at <= ? GROUP BY target), \
+             placed AS (SELECT *, row_number() OVER (PARTITION BY adapter ORDER BY due, id) AS place \
+                 FROM oldest) \
+             SELECT * FROM placed WHERE place <= ? ORDER BY due, id",
         );
-        let rows = rows.bind(now.timestamp_millis()).fetch_all(self.pool()).await;
+        let rows = rows.bind(now.timestamp_millis()).bind(SEEN).fetch_all(self.pool()).await;
         Ok(rows.map_err(failed("read callbacks"))?.iter().map(callback).collect())
     }
 
@@ -207,5 +214,22 @@ mod tests {
         assert!(!store.put_callback(&new("c", "found:1"), at(6)).await.unwrap());
         assert!(store.put_callback(&new("c", "d2"), at(6)).await.unwrap());
         assert_eq!((due(at(6)).await[0].id.as_str(), due(at(6)).await[0].attempts), ("c", 0));
+    }
+
+    #[tokio::test]
+    async fn however_much_is_due_of_one_adapter_what_is_due_of_another_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            Store::open(&format!("sqlite://{}/h.db", folder.path().display())).await.unwrap();
+        for number in 0..250 {
+            let (key, target) = (format!("acme/s{number}/7"), format!("acme/s{number}"));
+            let one = NewCallback { key, target, ..new(&number.to_string(), "d") };
+            store.put_callback(&one, at(0)).await.unwrap();
+        }
+        let other = NewCallback { adapter: "gitlab", target: "3".to_owned(), ..new("x", "d") };
+        store.put_callback(&other, at(1)).await.unwrap();
+        let due = store.due_callbacks(at(2)).await.unwrap();
+        assert!(due.len() >= 64 && due.iter().any(|one| one.adapter == "gitlab"), "{}", due.len());
+        assert_eq!((due[0].id.as_str(), due[1].id.as_str()), ("0", "1"), "the oldest first");
     }
 }

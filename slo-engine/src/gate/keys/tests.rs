@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use budget_gate::Request;
 
 use super::*;
@@ -19,6 +21,7 @@ fn asking(key: Option<&str>, reason: Option<&str>) -> Asking {
         actor: None,
         principal: "token:ci".to_owned(),
         key: key.map(str::to_owned),
+        waited: Duration::ZERO,
     }
 }
 

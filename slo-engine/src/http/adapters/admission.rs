@@ -18,7 +18,7 @@ use super::{Question, ask, look, of_decision};
 use crate::http::app::{App, json};
 use crate::http::body::Body;
 use crate::http::caller::Caller;
-use crate::http::openapi::{NotFound, Unread};
+use crate::http::openapi::{NotFound, UnreadReview};
 use crate::http::problem::Problem;
 use workload::Change;
 
@@ -183,7 +183,7 @@ fn warnings(decision: &Decision) -> Vec<String> {
 /// run. Nothing is recorded for a dry run.
 #[utoipa::path(post, path = "/v1/adapters/admission", tag = "adapters", operation_id = "admission",
     request_body(content = ref("#/components/schemas/AdmissionReview"), content_type = "application/json"),
-    responses((status = 200, description = "The review with its response", body = ref("#/components/schemas/AdmissionAnswer")), Unread))]
+    responses((status = 200, description = "The review with its response", body = ref("#/components/schemas/AdmissionAnswer")), UnreadReview))]
 pub(in crate::http) async fn call(
     State(app): State<Arc<App>>,
     caller: Result<Caller, Problem>,
@@ -215,7 +215,7 @@ pub(in crate::http) async fn call(
 #[utoipa::path(post, path = "/v1/adapters/admission/t/{secret}", tag = "adapters", operation_id = "admissionBySecret",
     request_body(content = ref("#/components/schemas/AdmissionReview"), content_type = "application/json"),
     params(("secret" = String, Path, description = "A token with the scope adapter")),
-    responses((status = 200, description = "The review with its response", body = ref("#/components/schemas/AdmissionAnswer")), Unread, NotFound))]
+    responses((status = 200, description = "The review with its response", body = ref("#/components/schemas/AdmissionAnswer")), UnreadReview, NotFound))]
 pub(in crate::http) async fn call_by_secret(
     app: State<Arc<App>>,
     caller: Result<Caller, Problem>,

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use slo_core::slo::Name;
 
 use super::mapping::{Renamed, renamed};
-use super::{WITHIN, told};
+use super::told;
 use crate::gate::{Gate, id};
 use crate::http::app::{App, json};
 use crate::http::body::Body;
@@ -189,7 +189,7 @@ pub(in crate::http) async fn call(
     };
     // Alertmanager tries again after 5xx; what was written by then is confirmed.
     let late = |_| Problem::unavailable("incidents cannot be written now").again_after(5);
-    tokio::time::timeout(WITHIN, taken).await.map_err(late)?
+    tokio::time::timeout(caller.left(), taken).await.map_err(late)?
 }
 
 /// By what alerts are read.

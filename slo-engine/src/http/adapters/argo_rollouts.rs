@@ -177,6 +177,20 @@ pub(in crate::http) async fn get(
     call(app, service, caller, request).await
 }
 
+/// May this rollout go on? For a web metric that puts its body
+#[utoipa::path(put, path = "/v1/adapters/argo-rollouts/{service}", tag = "adapters", operation_id = "argoRolloutsPut",
+    request_body(content = ref("#/components/schemas/RolloutQuestion"), content_type = "application/json"),
+    params(("service" = String, Path, description = "The service's name")),
+    responses((status = 200, description = "The verdict", body = ref("#/components/schemas/RolloutVerdict"))))]
+pub(in crate::http) async fn put(
+    app: State<Arc<App>>,
+    service: Named<String>,
+    caller: Result<Caller, Problem>,
+    request: Request,
+) -> Response {
+    call(app, service, caller, request).await
+}
+
 /// May this rollout go on? For a web metric whose secret is in the address
 #[utoipa::path(post, path = "/v1/adapters/argo-rollouts/{service}/t/{secret}", tag = "adapters", operation_id = "argoRolloutsBySecret",
     request_body(content = ref("#/components/schemas/RolloutQuestion"), content_type = "application/json"),
@@ -196,6 +210,20 @@ pub(in crate::http) async fn call_by_secret(
     params(("service" = String, Path, description = "The service's name"), ("secret" = String, Path, description = "A token with the scope adapter"), RolloutQuestion),
     responses((status = 200, description = "The verdict", body = ref("#/components/schemas/RolloutVerdict")), NotFound))]
 pub(in crate::http) async fn get_by_secret(
+    app: State<Arc<App>>,
+    names: Named<(String, String)>,
+    caller: Result<Caller, Problem>,
+    request: Request,
+) -> Response {
+    call_by_secret(app, names, caller, request).await
+}
+
+/// May this rollout go on? For a web metric that puts its body, and whose secret is in the address
+#[utoipa::path(put, path = "/v1/adapters/argo-rollouts/{service}/t/{secret}", tag = "adapters", operation_id = "argoRolloutsPutBySecret",
+    request_body(content = ref("#/components/schemas/RolloutQuestion"), content_type = "application/json"),
+    params(("service" = String, Path, description = "The service's name"), ("secret" = String, Path, description = "A token with the scope adapter")),
+    responses((status = 200, description = "The verdict", body = ref("#/components/schemas/RolloutVerdict")), NotFound))]
+pub(in crate::http) async fn put_by_secret(
     app: State<Arc<App>>,
     names: Named<(String, String)>,
     caller: Result<Caller, Problem>,

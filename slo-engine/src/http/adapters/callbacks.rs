@@ -3,10 +3,12 @@
 //! nothing. What is told is written down before it is told, so that a second try says the same.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::FutureExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -22,7 +24,7 @@ use crate::store::{Callback, NewCallback, StoreError};
 const AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 /// The longest pause after tries that failed.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
-/// So many targets are told at once.
+/// So many targets of each adapter are told at once: targets that hang hold up no other adapter.
 const AT_ONCE: usize = 16;
 
 /// What came of a try.
@@ -97,7 +99,6 @@ impl Callbacks {
                 () = app.callbacks.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 Some(ended) = running.join_next_with_id() => {
-                    // One that panicked ended, too; its question is due still.
                     let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
                     busy.remove(&id);
                 }
@@ -107,8 +108,15 @@ impl Callbacks {
     }
 }
 
-/// Targets that are being told.
-type Busy = HashMap<tokio::task::Id, String>;
+/// Targets that are being told, each with its adapter.
+type Busy = HashMap<tokio::task::Id, (String, String)>;
+
+/// Whether there is a place for one more of an adapter, and nobody is telling its target.
+fn has_place(busy: &Busy, one: &Callback) -> bool {
+    let is_same = |told: &&(String, String)| told.0 == one.adapter;
+    let same: Vec<_> = busy.values().filter(is_same).collect();
+    same.len() < AT_ONCE && same.iter().all(|(_, target)| *target != one.target)
+}
 
 /// Begins what is due and whose target nobody is telling; how long to wait for what is not.
 async fn begin(app: &Arc<App>, running: &mut JoinSet<()>, busy: &mut Busy) -> Duration {
@@ -120,9 +128,9 @@ async fn begin(app: &Arc<App>, running: &mut JoinSet<()>, busy: &mut Busy) -> Du
         }
     };
     for one in due {
-        if busy.len() < AT_ONCE && !busy.values().any(|target| *target == one.target) {
-            let target = one.target.clone();
-            busy.insert(running.spawn(deliver(app.clone(), one)).id(), target);
+        if has_place(busy, &one) {
+            let told = (one.adapter.clone(), one.target.clone());
+            busy.insert(running.spawn(deliver(app.clone(), one)).id(), told);
         }
     }
     // What is due already waits for a target that is busy, and is woken by its end.
@@ -131,18 +139,27 @@ async fn begin(app: &Arc<App>, running: &mut JoinSet<()>, busy: &mut Busy) -> Du
     wait.filter(|wait| !wait.is_zero()).unwrap_or(AT_LEAST_EVERY).min(AT_LEAST_EVERY)
 }
 
+async fn step(app: &App, one: &Callback) -> Result<Step, Failed> {
+    match one.adapter.as_str() {
+        terraform::NAME => terraform::step(app, one).await,
+        github::NAME => github::step(app, one).await,
+        gitlab::NAME => gitlab::step(app, one).await,
+        other => Ok(Step::Done(format!("no adapter is called {other}"))),
+    }
+}
+
 /// One try.
 async fn deliver(app: Arc<App>, one: Callback) {
-    let step = match one.adapter.as_str() {
-        terraform::NAME => terraform::step(&app, &one).await,
-        github::NAME => github::step(&app, &one).await,
-        gitlab::NAME => gitlab::step(&app, &one).await,
-        other => Ok(Step::Done(format!("no adapter is called {other}"))),
-    };
+    let tried = caught(step(&app, &one)).await;
     let (store, now) = (&app.shared.store, app.now());
     let (adapter, id) = (&one.adapter, &one.id);
-    app.metrics.called_back(adapter, if step.is_ok() { "ok" } else { "failed" });
-    let kept = match step {
+    let outcome = match &tried {
+        Ok(Ok(_)) => "ok",
+        Ok(Err(_)) => "failed",
+        Err(_) => "panicked",
+    };
+    app.metrics.called_back(adapter, outcome);
+    let kept = match tried.and_then(|step| step) {
         Ok(Step::Done(outcome)) => {
             tracing::info!(adapter, id, outcome, "a callback is finished");
             store.finish_callback(id, &outcome, now).await
@@ -163,8 +180,42 @@ async fn deliver(app: Arc<App>, one: Callback) {
     }
 }
 
+/// What came of work; a panic in it is a failure, so that whoever does the work goes on with the rest.
+async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Failed> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Failed(format!("it panicked: {}", text.unwrap_or("no words")))
+    })
+}
+
+/// Looks through places for what waits there, again and again as long as it runs. Whatever goes wrong in
+/// one is logged, and keeps nobody from looking at the others, or there again.
+pub(super) async fn look_through<F, Found>(
+    adapter: &'static str,
+    places: Vec<String>,
+    every: Duration,
+    find: F,
+) where
+    F: Fn(String) -> Found,
+    Found: Future<Output = Result<(), Failed>>,
+{
+    loop {
+        for place in &places {
+            let found = caught(async { find(place.clone()).await }).await;
+            if let Err(Failed(why)) = found.and_then(|found| found) {
+                tracing::warn!(adapter, place, why, "cannot look for deployments that wait");
+            }
+        }
+        tokio::time::sleep(every).await;
+    }
+}
+
 /// 1 s, 2 s, 4 s and so on.
 fn pause(attempts: u32) -> TimeDelta {
     let seconds = 1_i64.checked_shl(attempts.min(20)).unwrap_or(i64::MAX);
     TimeDelta::try_seconds(seconds).map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::Error as WordError;
 
 use super::mapping::Whereabouts;
-use super::{Question, WITHIN, ask, foreign, of_decision, told};
+use super::{Question, ask, foreign, of_decision, told};
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::caller::Caller;
@@ -190,7 +190,7 @@ async fn back(app: &App, caller: &Caller, hook: &FlaggerHook) -> Result<Response
     caller.needs(crate::token::Scope::Decide, &service, environment.as_deref())?;
     let watched = watch::judged(app, &service, environment.as_deref());
     let late = |_| Problem::unavailable("the minutes cannot be read now");
-    let watched = match tokio::time::timeout(WITHIN, watched).await.map_err(late)? {
+    let watched = match tokio::time::timeout(caller.left(), watched).await.map_err(late)? {
         Ok(watched) => watched,
         Err(none) => {
             return Ok(said(StatusCode::FORBIDDEN, &format!("no rollback: {}", none.detail())));

@@ -320,4 +320,4 @@ async fn answered(app: &App, waiting: &Waiting, answer: &Review) -> Result<Step,
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -343,4 +343,4 @@ async fn told(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -6,28 +6,42 @@ use std::collections::BTreeSet;
 use axum::http::Method;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestCaseResult, TestRunner};
 use serde_json::{Value, json};
 
+use super::signed::{self, SIGNED, Words};
+use super::twin::Twin;
+use super::waiting::OnDeny;
 use crate::http::world::{Answer, World};
 use crate::token::Scope;
 
 const ADAPTERS: [&str; 3] = ["flagger", "argo-rollouts", "admission"];
 
-/// A question about a version of a service in an environment, in the words of each adapter.
-fn asked(adapter: &str, (service, environment): (&str, &str), version: &str) -> (String, Value) {
+/// A question about a deploy of a service in an environment, in the words of each adapter.
+fn asked(adapter: &str, (service, environment): (&str, &str), words: Words) -> (String, Value) {
+    let Words { version, commit, identifier } = words;
     match adapter {
         "flagger" => {
-            let metadata = json!({"version": version, "environment": environment});
+            let mut metadata = json!({"environment": environment});
+            for (key, word) in [("version", version), ("commit", commit)] {
+                word.into_iter().for_each(|word| metadata[key] = json!(word));
+            }
             let body = json!({"name": service, "namespace": "shop", "phase": "Progressing",
-                "checksum": "85d557f47b", "metadata": metadata});
+                "checksum": identifier.unwrap_or_default(), "metadata": metadata});
             ("/v1/adapters/flagger".to_owned(), body)
         }
         "argo-rollouts" => {
-            let body = json!({"version": version, "environment": environment});
+            let body = json!({"version": version, "commit": commit, "identifier": identifier,
+                "environment": environment});
             (format!("/v1/adapters/argo-rollouts/{service}"), body)
         }
+        "plain" => {
+            let body = json!({"service": service, "version": version, "commit": commit,
+                "identifier": identifier, "environment": environment});
+            ("/v1/gate/decisions".to_owned(), body)
+        }
         _ => {
+            let version = version.unwrap_or_default();
             let of = |image: &str| {
                 json!({"metadata": {"name": service, "namespace": "shop",
                     "labels": {"headroom/environment": environment}},
@@ -52,11 +66,20 @@ fn allows(adapter: &str, answer: &Answer) -> bool {
     }
 }
 
+/// Whose wires have words for what a question says. Terraform always names its run, and GitLab's check
+/// nothing but a commit.
+const WIRES: [(&[&str], [bool; 3]); 4] = [
+    (&["flagger", "argo-rollouts", "admission"], [true, false, false]),
+    (&["flagger", "argo-rollouts", "github"], [true, true, false]),
+    (&["flagger", "argo-rollouts", "github", "gitlab"], [false, true, false]),
+    (&["flagger", "argo-rollouts", "terraform"], [false, true, true]),
+];
+
 /// What happened before the question.
 #[derive(Debug, Clone)]
 enum Event {
     Waited(i64),
-    Ran(&'static str),
+    Ran(&'static str, &'static str),
     Broke(&'static str),
     Closed,
     Ruled(&'static str, &'static str),
@@ -71,10 +94,13 @@ const PLACES: [(&str, &str); 6] = [
     ("nobody", "production"),
 ];
 
+const COMMITS: [&str; 2] = ["0123abc", "fedcba9"];
+
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         (0..1_200_i64).prop_map(Event::Waited),
-        select(vec!["1.0", "1.1", "1.2"]).prop_map(Event::Ran),
+        (select(vec!["1.0.0", "1.1.0", "1.2.0"]), select(COMMITS.to_vec()))
+            .prop_map(|(version, commit)| Event::Ran(version, commit)),
         select(vec!["critical", "major", "minor"]).prop_map(Event::Broke),
         Just(Event::Closed),
         (select(vec!["0%", "20%", "90%"]), select(vec!["deny", "warn", "allow"]))
@@ -84,8 +110,18 @@ fn event() -> impl Strategy<Value = Event> {
 
 struct Told {
     world: World,
+    twin: Twin,
     token: String,
     now: i64,
+    /// How many messages were sent that are answered by a call.
+    sent: u64,
+}
+
+/// What came of a question on one wire.
+struct Came {
+    /// The decision's id, where the wire tells it.
+    id: Option<String>,
+    goes: bool,
 }
 
 impl Told {
@@ -99,8 +135,8 @@ impl Told {
                 self.now = (self.now + seconds).min(40_000);
                 self.world.wait(self.now % 400);
             }
-            Event::Ran(version) => {
-                post("/v1/deployments", json!({"service": service, "environment": environment, "version": version})).await;
+            Event::Ran(version, commit) => {
+                post("/v1/deployments", json!({"service": service, "environment": environment, "version": version, "commit": commit})).await;
             }
             Event::Broke(severity) => {
                 post("/v1/incidents", json!({"key": "k", "service": service, "severity": severity, "title": "t"})).await;
@@ -118,29 +154,71 @@ impl Told {
         }
     }
 
-    /// Asks by every wire, beginning anywhere, and plainly.
-    async fn judge(&self, place: (&str, &str), version: &str, first: usize) -> TestCaseResult {
-        let (mut ids, mut verdicts, mut allowed) =
-            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        for at in 0..ADAPTERS.len() {
-            let adapter = ADAPTERS[(first + at) % ADAPTERS.len()];
-            let (path, body) = asked(adapter, place, version);
+    /// Asks by one wire.
+    async fn ask(
+        &mut self,
+        adapter: &str,
+        place: (&str, &str),
+        words: Words,
+    ) -> Result<Came, TestCaseError> {
+        if !SIGNED.contains(&adapter) {
+            let (path, body) = asked(adapter, place, words);
             let answer = self.world.send(Method::POST, &path, &self.token, &body).await;
             let id = answer.header("x-headroom-decision").to_owned();
             prop_assert!(!id.is_empty(), "{adapter}: {}", answer.text());
-            let decision = self.world.json(&format!("/v1/gate/decisions/{id}")).await;
-            allowed.insert(allows(adapter, &answer));
-            prop_assert_eq!(&decision["allow"], allows(adapter, &answer));
-            verdicts.insert(decision["verdict"].to_string() + &decision["kind"].to_string());
-            ids.insert(id);
+            return Ok(Came { id: Some(id), goes: allows(adapter, &answer) });
         }
-        let kind =
-            if verdicts.iter().any(|v| v.contains("rollback")) { "rollback" } else { "release" };
-        let plain =
-            json!({"service": place.0, "environment": place.1, "version": version, "kind": kind});
-        let plain = self.world.send(Method::POST, "/v1/gate/decisions", &self.token, &plain).await;
-        ids.insert(plain.json()["id"].as_str().unwrap().to_owned());
-        prop_assert_eq!((ids.len(), verdicts.len(), allowed.len()), (1, 1, 1), "{:?}", verdicts);
+        self.sent += 1;
+        let body = signed::message(adapter, &self.twin.url, self.sent, place, words);
+        let body = body.to_string().into_bytes();
+        let answer = signed::send(&self.world, adapter, body, self.sent).await;
+        prop_assert_eq!(answer.status, 200, "{}: {}", adapter, answer.text());
+        let calls = self.twin.until_told(&signed::told_at(adapter, self.sent), 1).await;
+        let (goes, said) = signed::says_so(&calls[0]);
+        let id = said.rsplit_once("/gate/decisions/").map(|(_, id)| id.to_owned());
+        prop_assert_eq!(id.is_none(), adapter == "gitlab", "{}: {}", adapter, said);
+        Ok(Came { id, goes })
+    }
+
+    /// The ids of the newest decisions.
+    async fn newest(&self) -> Vec<String> {
+        let page = self.world.json("/v1/gate/decisions?limit=12").await;
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Asks by every wire that has words for it, beginning anywhere, and plainly.
+    async fn judge(
+        &mut self,
+        place: (&str, &str),
+        wires: &[&str],
+        words: Words,
+        first: usize,
+    ) -> TestCaseResult {
+        let before = self.newest().await.into_iter().next();
+        let (mut ids, mut verdicts) = (BTreeSet::new(), BTreeSet::new());
+        for at in 0..wires.len() {
+            let adapter = wires[(first + at) % wires.len()];
+            let came = self.ask(adapter, place, words).await?;
+            verdicts.insert(came.goes);
+            ids.extend(came.id);
+        }
+        let id = ids.first().unwrap().clone();
+        let decision = self.world.json(&format!("/v1/gate/decisions/{id}")).await;
+        let (path, mut plain) = asked("plain", place, words);
+        plain["kind"] = decision["kind"].clone();
+        let plain = self.world.send(Method::POST, &path, &self.token, &plain).await.json();
+        ids.insert(plain["id"].as_str().unwrap().to_owned());
+        verdicts.insert(plain["allow"].as_bool().unwrap());
+        verdicts.insert(decision["allow"].as_bool().unwrap());
+        prop_assert_eq!((ids.len(), verdicts.len()), (1, 1), "{:?}: {}", wires, decision);
+        // GitLab is not told an id: nobody's question was one of its own.
+        let fresh = self.newest().await.into_iter().take_while(|id| Some(id) != before.as_ref());
+        let fresh: Vec<_> = fresh.collect();
+        prop_assert!(fresh.iter().all(|one| *one == id), "{wires:?}: {fresh:?} beside {id}");
+        // What waits is not to be looked at again in another state.
+        let pool = self.world.shared.store.pool();
+        sqlx::query("DELETE FROM callbacks").execute(pool).await.unwrap();
         Ok(())
     }
 }
@@ -148,25 +226,34 @@ impl Told {
 #[test]
 fn in_500_random_states_every_wire_gets_the_same_decision() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let world = runtime.block_on(World::new());
+    let (world, twin) = runtime.block_on(signed::world(OnDeny::Reject));
     let token = runtime.block_on(world.token("anybody", &[Scope::Admin]));
-    let told = std::cell::RefCell::new(Told { world, token, now: 0 });
+    let told = std::cell::RefCell::new(Told { world, twin, token, now: 0, sent: 0 });
     let states = (
         select(PLACES.to_vec()),
         proptest::collection::vec(event(), 0..4),
-        select(vec!["1.0", "1.1", "1.2", "1.3"]),
-        0..3_usize,
+        select(vec!["1.0.0", "1.1.0", "1.2.0", "1.3.0"]),
+        select(COMMITS.to_vec()),
+        (1..WIRES.len(), 0..4_usize),
     );
     let seen = std::cell::RefCell::new(BTreeSet::new());
     let mut runner = TestRunner::new(Config { cases: 500, ..Config::default() });
-    let tried = runner.run(&states, |(place, events, version, first)| {
+    let tried = runner.run(&states, |(place, events, version, commit, (also, first))| {
         let mut told = told.borrow_mut();
         for event in &events {
             runtime.block_on(told.tell(place, event));
         }
         let path = format!("/v1/gate/{}?environment={}", place.0, place.1);
         seen.borrow_mut().insert(runtime.block_on(told.world.json(&path))["verdict"].to_string());
-        runtime.block_on(told.judge(place, version, first))
+        for (wires, says) in [WIRES[0], WIRES[also]] {
+            let words = Words {
+                version: says[0].then_some(version),
+                commit: says[1].then_some(commit),
+                identifier: says[2].then_some("run-7"),
+            };
+            runtime.block_on(told.judge(place, wires, words, first))?;
+        }
+        Ok(())
     });
     tried.unwrap();
     assert_eq!(seen.borrow().len(), 4, "the states give every verdict: {:?}", seen.borrow());
@@ -253,7 +340,8 @@ fn no_body_that_is_not_the_question_gets_a_yes() {
     let mut runner = TestRunner::new(Config { cases: 3_000, ..Config::default() });
     let tried = runner.run(&cases, |(adapter, mutation)| {
         // Nothing is known of it: whatever is understood of the body is no reason to allow.
-        let (path, body) = asked(adapter, ("notifier", "production"), "alpha");
+        let words = Words { version: Some("alpha"), ..Words::default() };
+        let (path, body) = asked(adapter, ("notifier", "production"), words);
         let body = mutation.of(&body);
         let url = format!("{}{path}", world.address());
         let request = client.post(url).bearer_auth(&token);
@@ -264,4 +352,52 @@ fn no_body_that_is_not_the_question_gets_a_yes() {
         Ok(())
     });
     tried.unwrap();
+}
+
+/// The message of a number as it is sent; or what of it is read, so that more mutations meet something.
+fn sent(adapter: &str, url: &str, number: u64, is_whole: bool) -> Value {
+    let words =
+        Words { version: Some("1.4.2"), commit: Some("0123abc"), identifier: Some("run-7") };
+    let mut body = signed::message(adapter, url, number, ("notifier", "production"), words);
+    if adapter == "github" && !is_whole {
+        let keep = |part: &mut Value, keys: &[&str]| {
+            part.as_object_mut().unwrap().retain(|key, _| keys.contains(&key.as_str()));
+        };
+        keep(&mut body["repository"], &["full_name"]);
+        keep(&mut body["deployment"], &["sha", "ref"]);
+        keep(&mut body["sender"], &["login"]);
+    }
+    body
+}
+
+#[test]
+fn no_signed_body_that_is_not_the_question_is_told_a_yes() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (world, twin) = runtime.block_on(signed::world(OnDeny::Wait));
+    let number = std::cell::Cell::new(0);
+    for adapter in SIGNED {
+        let mut runner = TestRunner::new(Config { cases: 1_200, ..Config::default() });
+        let tried = runner.run(&(mutation(), any::<bool>()), |(mutation, is_whole)| {
+            number.set(number.get() + 1);
+            // Nothing is known of it: whatever is understood of the body is no reason to allow.
+            let body = sent(adapter, &twin.url, number.get(), is_whole);
+            let answer = signed::send(&world, adapter, mutation.of(&body), number.get());
+            let answer = runtime.block_on(answer);
+            prop_assert!(answer.status < 500, "{adapter}: {}", answer.text());
+            Ok(())
+        });
+        tried.unwrap();
+    }
+    runtime.block_on(signed::settled(&world));
+    for (adapter, end) in SIGNED.iter().zip(["protection_rule", "check_responses", "callback"]) {
+        let told = twin.told(end).len();
+        assert!(told >= 100, "{adapter}: only {told} answers were told");
+    }
+    let yes = twin.told("").into_iter().find(|call| signed::says_so(call).0);
+    assert!(yes.is_none(), "{yes:#?}");
+    let metrics = runtime.block_on(world.get("/metrics")).text();
+    assert!(metrics.contains("headroom_callbacks_total{adapter=\"gitlab\",outcome=\"ok\"}"));
+    assert!(!metrics.contains("panicked"), "{metrics}");
+    let allowed = runtime.block_on(world.json("/v1/gate/decisions?verdict=allow&limit=1"));
+    assert_eq!(allowed["items"], json!([]));
 }

@@ -1,6 +1,7 @@
 //! Callers that sign what they send: whether they did, and who they are to the gate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use ring::hmac;
@@ -39,13 +40,14 @@ pub(super) fn signed(
 
 /// Who asks: an adapter whose caller has signed.
 pub(super) fn caller(adapter: &str) -> Caller {
-    Caller(Arc::new(Principal {
+    let principal = Principal {
         name: format!("adapter:{adapter}"),
         id: String::new(),
         scopes: vec![Scope::Decide],
         services: Vec::new(),
         environments: Vec::new(),
-    }))
+    };
+    Caller(Arc::new(principal), Duration::ZERO)
 }
 
 /// The path of an address below another one; `None` where it is not. Nothing in it leads out again.

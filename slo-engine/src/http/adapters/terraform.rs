@@ -249,4 +249,4 @@ impl Told {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

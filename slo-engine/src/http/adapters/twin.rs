@@ -72,7 +72,7 @@ impl Twin {
                 return told;
             }
             assert!(begun.elapsed() < Duration::from_secs(20), "told {told:#?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }

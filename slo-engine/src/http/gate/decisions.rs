@@ -56,7 +56,7 @@ pub(in crate::http) async fn decide(
 ) -> Result<Response, Problem> {
     check(&request)?;
     let (principal, actor) = (caller.0.name.clone(), text(&headers, ACTOR)?);
-    let asking = Asking { actor, principal, key: text(&headers, KEY)?, request };
+    let asking = Asking { actor, principal, key: text(&headers, KEY)?, request, waited: caller.1 };
     let snapshot = app.snapshot()?;
     let looked = app.now();
     let answer = ask(&app, &caller, &snapshot, asking).await?;

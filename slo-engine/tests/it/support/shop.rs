@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use budget_gate::Request;
 use chrono::{DateTime, Utc};
@@ -73,7 +74,8 @@ impl Shop {
             ..Request::of("orders")
         };
         let principal = "token:ci".to_owned();
-        let asking = Asking { request, actor: None, principal, key: None };
+        let waited = Duration::ZERO;
+        let asking = Asking { request, actor: None, principal, key: None, waited };
         let found = snapshot.named("orders").next();
         self.gate.decide(&snapshot, found, asking, now).await.unwrap();
     }

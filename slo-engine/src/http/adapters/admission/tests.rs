@@ -1,5 +1,6 @@
 use axum::http::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::http::world::{Answer, World};
 use crate::token::Scope;
@@ -161,4 +162,42 @@ async fn what_cannot_be_judged_is_refused_and_says_why() {
     let early = World::before_the_first_snapshot().await;
     let token = early.token("apiserver", &[Scope::Decide]).await;
     assert_eq!(response(&early, &token, &good).await["allowed"], false);
+}
+
+/// What a server says to a request whose body is announced to have so many bytes, having got some of them:
+/// one that refuses may close the connection before all are sent.
+async fn announced(world: &World, path: &str, token: &str, length: usize, sent: usize) -> String {
+    let address = world.address().strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; sent]).await.unwrap();
+    let mut back = vec![0; 12];
+    stream.read_exact(&mut back).await.unwrap();
+    String::from_utf8(back).unwrap()
+}
+
+#[tokio::test]
+async fn two_objects_of_1_5_mib_are_judged_and_more_than_4_mib_are_refused() {
+    let world = World::new().await;
+    let token = world.token("apiserver", &[Scope::Decide]).await;
+    let mut large = update("notifier", "notifier:1", "notifier:2");
+    for object in ["object", "oldObject"] {
+        large["request"][object]["metadata"]["annotations"] = json!({"x": "x".repeat(3 << 19)});
+    }
+    assert!(large.to_string().len() > 3 << 20);
+    let refused = response(&world, &token, &large).await;
+    assert_eq!((&refused["allowed"], &refused["status"]["code"]), (&json!(false), &json!(403)));
+    let message = refused["status"]["message"].as_str().unwrap();
+    assert!(message.starts_with("UNKNOWN notifier 2 in production: "), "{message}");
+    let most = 4 << 20;
+    assert_eq!(announced(&world, PATH, &token, most + 1, 0).await, "HTTP/1.1 413");
+    // Nobody else may send so much.
+    for path in ["/v1/adapters/flagger", "/v1/gate/decisions", "/v1/incidents"] {
+        let sent = (1 << 20) + 1;
+        assert_eq!(announced(&world, path, &token, sent, sent).await, "HTTP/1.1 413", "{path}");
+    }
 }

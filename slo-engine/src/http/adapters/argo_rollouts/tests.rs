@@ -75,3 +75,16 @@ async fn what_keeps_the_gate_from_a_verdict_is_a_verdict_of_unknown() {
     assert_eq!((answer.status, &answer.json()["verdict"]), (200, &json!("unknown")));
     world.send(Method::POST, &format!("{PATH}/catalog"), "hr_none", &json!({})).await.problem(401);
 }
+
+#[tokio::test]
+async fn a_metric_may_ask_by_put_as_by_post() {
+    let world = World::new().await;
+    let token = world.token("rollouts", &[Scope::Decide]).await;
+    let secret = world.token("analyses", &[Scope::Adapter]).await;
+    let (path, body) = (format!("{PATH}/catalog"), json!({"version": "1.4.2"}));
+    let posted = world.send(Method::POST, &path, &token, &body).await.json();
+    let put = world.send(Method::PUT, &path, &token, &body).await;
+    assert_eq!((put.status, &put.json()["id"]), (200, &posted["id"]), "{}", put.text());
+    let by_secret = world.send(Method::PUT, &format!("{path}/t/{secret}"), "", &body).await;
+    assert_eq!((by_secret.status, &by_secret.json()["id"]), (200, &posted["id"]));
+}

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{Waiting, access};
-use crate::http::adapters::callbacks::{Failed, accept};
+use crate::http::adapters::callbacks::{Failed, accept, look_through};
 use crate::http::adapters::own;
 use crate::http::app::App;
 
@@ -16,14 +16,12 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// Looks for them as long as it runs.
 pub(in crate::http::adapters) async fn find_lost(app: Arc<App>) {
-    loop {
-        for repository in &app.shared.adapters.github.repositories {
-            if let Err(Failed(why)) = find(&app, repository).await {
-                tracing::warn!(repository, why, "cannot look for deployments that wait");
-            }
-        }
-        tokio::time::sleep(EVERY).await;
-    }
+    let repositories = app.shared.adapters.github.repositories.clone();
+    let find = |repository: String| {
+        let app = app.clone();
+        async move { find(&app, &repository).await }
+    };
+    look_through(super::NAME, repositories, EVERY, find).await;
 }
 
 async fn find(app: &App, repository: &str) -> Result<(), Failed> {

@@ -1,19 +1,19 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::hmac;
+use ring::hmac::HMAC_SHA256;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 use super::GitHub;
 use super::access::rsa;
 use crate::http::Adapters;
+use crate::http::adapters::signed::{APP_KEY as KEY, settled, tag};
 use crate::http::adapters::twin::{Call, Twin};
 use crate::http::adapters::waiting::OnDeny;
 use crate::http::world::{Answer, World, answer, client};
 use crate::source::config::Secret;
 
 const PATH: &str = "/v1/adapters/github";
-const KEY: &str = include_str!("test-key.pem");
 const SECRET: &str = "a secret of the webhook";
 
 /// GitHub as its documentation says it is, with one waiting run where a test wants one.
@@ -73,13 +73,19 @@ async fn world(on_deny: OnDeny, repositories: &[&str]) -> (World, Twin) {
     (world, twin)
 }
 
-fn rule(twin: &Twin, repository: &str, environment: &str) -> Value {
-    let url = format!("{}/repos/{repository}/actions/runs/9/deployment_protection_rule", twin.url);
-    json!({"action": "requested", "environment": environment, "event": "push",
-        "deployment_callback_url": url,
-        "deployment": {"id": 1, "sha": "0123abc", "ref": "v1.4.2", "task": "deploy"},
-        "pull_requests": [], "repository": {"id": 3, "full_name": repository, "private": true},
-        "installation": {"id": 42}, "sender": {"login": "ana"}})
+/// What GitHub sends, complete: `make ci-pieces` checks it against the schema that GitHub publishes.
+pub(in crate::http::adapters) fn rule(
+    url: &str,
+    repository: &str,
+    environment: &str,
+    run: u64,
+) -> Value {
+    let mut rule: Value = serde_json::from_str(include_str!("requested.json")).unwrap();
+    let path = format!("repos/{repository}/actions/runs/{run}/deployment_protection_rule");
+    rule["deployment_callback_url"] = json!(format!("{url}/{path}"));
+    rule["environment"] = json!(environment);
+    rule["repository"]["full_name"] = json!(repository);
+    rule
 }
 
 async fn send(world: &World, body: &Value, delivery: &str) -> Answer {
@@ -88,8 +94,7 @@ async fn send(world: &World, body: &Value, delivery: &str) -> Answer {
 
 async fn signed(world: &World, body: &Value, delivery: &str, event: &str, secret: &str) -> Answer {
     let body = body.to_string();
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body.as_bytes());
-    let tag = tag.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let tag = tag(HMAC_SHA256, secret, body.as_bytes());
     let request = client().post(format!("{}{PATH}", world.address())).body(body);
     let request = request.header("x-github-event", event).header("x-github-delivery", delivery);
     answer(request.header("x-hub-signature-256", format!("sha256={tag}"))).await
@@ -100,7 +105,10 @@ const REVIEWS: &str = "/deployment_protection_rule";
 #[tokio::test]
 async fn a_deployment_that_may_go_is_approved_as_the_installation() {
     let (world, twin) = world(OnDeny::Wait, &[]).await;
-    assert_eq!(send(&world, &rule(&twin, "acme/catalog", "Production"), "d1").await.status, 200);
+    assert_eq!(
+        send(&world, &rule(&twin.url, "acme/catalog", "Production", 9), "d1").await.status,
+        200
+    );
     let told = &twin.until_told(REVIEWS, 1).await[0];
     assert_eq!(told.path, "/repos/acme/catalog/actions/runs/9/deployment_protection_rule");
     assert_eq!(
@@ -117,7 +125,7 @@ async fn a_deployment_that_may_go_is_approved_as_the_installation() {
 #[tokio::test]
 async fn a_refused_deployment_waits_with_one_report_and_goes_when_the_gate_opens() {
     let (world, twin) = world(OnDeny::Wait, &[]).await;
-    send(&world, &rule(&twin, "acme/orders", "production"), "d1").await;
+    send(&world, &rule(&twin.url, "acme/orders", "production", 9), "d1").await;
     let report = &twin.until_told(REVIEWS, 1).await[0].body;
     assert_eq!(
         (&report["state"], report["comment"].as_str().unwrap().starts_with("DENY orders")),
@@ -126,6 +134,7 @@ async fn a_refused_deployment_waits_with_one_report_and_goes_when_the_gate_opens
     let recorded = async |world: &World| {
         world.json("/v1/gate/decisions").await["items"].as_array().unwrap().len()
     };
+    settled(&world).await;
     let world = world.restarted().await;
     for minute in 1..=3 {
         world.wait(minute * 61);
@@ -145,7 +154,7 @@ async fn a_refused_deployment_waits_with_one_report_and_goes_when_the_gate_opens
 #[tokio::test]
 async fn a_refusal_rejects_where_that_is_wanted() {
     let (world, twin) = world(OnDeny::Reject, &[]).await;
-    send(&world, &rule(&twin, "acme/notifier", "production"), "d1").await;
+    send(&world, &rule(&twin.url, "acme/notifier", "production", 9), "d1").await;
     let told = &twin.until_told(REVIEWS, 1).await[0].body;
     assert_eq!(told["state"], "rejected");
     assert!(told["comment"].as_str().unwrap().starts_with("UNKNOWN notifier"), "{told}");
@@ -158,15 +167,16 @@ async fn a_repeated_message_changes_nothing_and_a_failed_call_is_made_again() {
     twin.next(502, Value::Null);
     for delivery in ["d1", "d1", "d2"] {
         assert_eq!(
-            send(&world, &rule(&twin, "acme/catalog", "production"), delivery).await.status,
+            send(&world, &rule(&twin.url, "acme/catalog", "production", 9), delivery).await.status,
             200
         );
     }
     twin.until_told(REVIEWS, 1).await;
+    settled(&world).await;
     world.wait(2);
     let told = twin.until_told(REVIEWS, 2).await;
     assert_eq!(told[0].body, told[1].body);
-    send(&world, &rule(&twin, "acme/catalog", "production"), "d1").await;
+    send(&world, &rule(&twin.url, "acme/catalog", "production", 9), "d1").await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert_eq!((twin.told(REVIEWS).len(), twin.told("access_tokens").len()), (2, 1));
 }
@@ -184,7 +194,7 @@ async fn a_deployment_whose_message_was_lost_is_found() {
 #[tokio::test]
 async fn what_is_not_signed_or_leads_elsewhere_is_refused_and_other_events_ask_nothing() {
     let (world, twin) = world(OnDeny::Wait, &[]).await;
-    let good = rule(&twin, "acme/catalog", "production");
+    let good = rule(&twin.url, "acme/catalog", "production", 9);
     let event = "deployment_protection_rule";
     signed(&world, &good, "d", event, "another secret").await.problem(401);
     for (field, value) in [
@@ -218,8 +228,9 @@ async fn an_approval_that_could_not_be_told_is_judged_anew() {
     let (world, twin) = world(OnDeny::Wait, &[]).await;
     twin.next(201, json!({"token": "ghs_1", "expires_at": "2026-11-21T12:00:00Z"}));
     twin.next(403, Value::Null);
-    send(&world, &rule(&twin, "acme/catalog", "production"), "d1").await;
+    send(&world, &rule(&twin.url, "acme/catalog", "production", 9), "d1").await;
     assert_eq!(twin.until_told(REVIEWS, 1).await[0].body["state"], "approved");
+    settled(&world).await;
     // Meanwhile nothing renews the numbers, and what is not known is no reason to allow.
     world.wait(660);
     let told = twin.until_told(REVIEWS, 2).await;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{Waiting, What, request};
-use crate::http::adapters::callbacks::{Failed, accept};
+use crate::http::adapters::callbacks::{Failed, accept, look_through};
 use crate::http::adapters::outgoing;
 use crate::http::app::App;
 
@@ -16,14 +16,12 @@ const EVERY: Duration = Duration::from_secs(30);
 
 /// Looks for them as long as it runs.
 pub(in crate::http::adapters) async fn find_blocked(app: Arc<App>) {
-    loop {
-        for project in &app.shared.adapters.gitlab.projects {
-            if let Err(Failed(why)) = find(&app, project).await {
-                tracing::warn!(project, why, "cannot look for deployments that are blocked");
-            }
-        }
-        tokio::time::sleep(EVERY).await;
-    }
+    let projects = app.shared.adapters.gitlab.projects.clone();
+    let find = |project: String| {
+        let app = app.clone();
+        async move { find(&app, &project).await }
+    };
+    look_through(super::NAME, projects, EVERY, find).await;
 }
 
 async fn find(app: &App, project: &str) -> Result<(), Failed> {

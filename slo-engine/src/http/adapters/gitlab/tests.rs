@@ -1,8 +1,9 @@
-use ring::hmac;
+use ring::hmac::HMAC_SHA256;
 use serde_json::{Value, json};
 
 use super::GitLab;
 use crate::http::Adapters;
+use crate::http::adapters::signed::{settled, tag};
 use crate::http::adapters::twin::{Call, Twin};
 use crate::http::adapters::waiting::OnDeny;
 use crate::http::world::{Answer, World, answer, client};
@@ -41,7 +42,7 @@ async fn world(on_deny: OnDeny, projects: &[&str]) -> (World, Twin) {
     (world, twin)
 }
 
-fn check(path: &str, branch: &str) -> Value {
+pub(in crate::http::adapters) fn check(path: &str, branch: &str) -> Value {
     json!({"object_kind": "merge_request", "event_type": "merge_request",
         "user": {"id": 1, "username": "ana"}, "project": {"id": 3, "path_with_namespace": path},
         "object_attributes": {"id": 90, "iid": 5, "target_branch": branch, "source_branch": "fix",
@@ -51,8 +52,7 @@ fn check(path: &str, branch: &str) -> Value {
 
 async fn send(world: &World, body: &Value, uuid: &str, secret: &str) -> Answer {
     let body = body.to_string();
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body.as_bytes());
-    let tag = tag.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let tag = tag(HMAC_SHA256, secret, body.as_bytes());
     let request = client().post(format!("{}{PATH}", world.address())).body(body);
     answer(request.header("x-gitlab-event-uuid", uuid).header("x-gitlab-signature", tag)).await
 }
@@ -75,6 +75,7 @@ async fn a_check_that_failed_passes_once_the_gate_opens() {
     let (world, twin) = world(OnDeny::Wait, &[]).await;
     send(&world, &check("shop/orders", "production"), "u1", SECRET).await;
     assert_eq!(twin.until_told(STATUS, 1).await[0].body["status"], "failed");
+    settled(&world).await;
     let world = world.restarted().await;
     world.wait(61);
     tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
@@ -92,6 +93,7 @@ async fn a_blocked_deployment_is_found_and_approved_once() {
     let told = &twin.until_told(APPROVAL, 1).await[0].body;
     assert_eq!(told["status"], "approved");
     assert!(told["comment"].as_str().unwrap().starts_with("ALLOW catalog v1.4.2"), "{told}");
+    settled(&world).await;
     let _world = world.restarted().await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert_eq!(twin.told(APPROVAL).len(), 1);

@@ -2,10 +2,11 @@ use serde_json::{Value, json};
 
 use super::Terraform;
 use crate::http::Adapters;
+use crate::http::adapters::signed::{settled, tag};
 use crate::http::adapters::twin::Twin;
 use crate::http::world::{Answer, World, answer, client};
 use crate::source::config::Secret;
-use ring::hmac;
+use ring::hmac::HMAC_SHA512;
 
 const PATH: &str = "/v1/adapters/terraform";
 const KEY: &str = "a key of the run task";
@@ -22,20 +23,19 @@ async fn world() -> (World, Twin) {
 }
 
 /// What HCP Terraform sends.
-fn task(twin: &Twin, id: &str, workspace: &str) -> Value {
+pub(in crate::http::adapters) fn task(url: &str, id: &str, workspace: &str) -> Value {
     json!({"payload_version": 1, "stage": "pre_apply", "access_token": "secret-of-the-task",
         "capabilities": {"outcomes": true}, "is_speculative": false, "organization_name": "acme",
         "run_id": "run-7", "run_created_by": "ana", "run_created_at": "2026-11-21T09:59:00Z",
         "task_result_id": id, "task_result_enforcement_level": "mandatory",
-        "task_result_callback_url": format!("{}/api/v2/task-results/{id}/callback", twin.url),
+        "task_result_callback_url": format!("{url}/api/v2/task-results/{id}/callback"),
         "workspace_id": "ws-1", "workspace_name": workspace,
         "vcs_commit_url": "https://github.com/acme/infra/commit/0123abc"})
 }
 
 async fn send(world: &World, body: &Value, key: &str) -> Answer {
     let body = body.to_string();
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA512, key.as_bytes()), body.as_bytes());
-    let tag = tag.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let tag = tag(HMAC_SHA512, key, body.as_bytes());
     let request = client().post(format!("{}{PATH}", world.address())).body(body);
     answer(request.header("content-type", "application/json").header("x-tfc-task-signature", tag))
         .await
@@ -50,7 +50,7 @@ async fn a_run_is_answered_at_once_and_its_verdict_is_told_with_its_own_token() 
         ("task-3", "orders", "failed", "UNKNOWN: environment: orders is in production, staging"),
         ("task-4", "nobody", "failed", "DENY nobody"),
     ] {
-        let taken = send(&world, &task(&twin, id, workspace), KEY).await;
+        let taken = send(&world, &task(&twin.url, id, workspace), KEY).await;
         assert_eq!((taken.status, taken.body.len()), (200, 0));
         let told = &twin.until_told(&format!("{id}/callback"), 1).await[0];
         assert_eq!(
@@ -74,14 +74,15 @@ async fn a_run_is_answered_at_once_and_its_verdict_is_told_with_its_own_token() 
 async fn a_call_that_fails_is_made_again_and_says_the_same_after_a_restart() {
     let (world, twin) = world().await;
     twin.next(503, Value::Null);
-    send(&world, &task(&twin, "task-1", "catalog"), KEY).await;
+    send(&world, &task(&twin.url, "task-1", "catalog"), KEY).await;
     let first = twin.until_told("callback", 1).await[0].body.clone();
+    settled(&world).await;
     let world = world.restarted().await;
     assert_eq!(twin.told("callback").len(), 1, "not before its time");
     world.wait(2);
     assert_eq!(twin.until_told("callback", 2).await[1].body, first);
     world.wait(600);
-    send(&world, &task(&twin, "task-1", "catalog"), KEY).await;
+    send(&world, &task(&twin.url, "task-1", "catalog"), KEY).await;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert_eq!(twin.told("callback").len(), 2, "the same request says nothing new");
 }
@@ -89,11 +90,11 @@ async fn a_call_that_fails_is_made_again_and_says_the_same_after_a_restart() {
 #[tokio::test]
 async fn a_speculative_run_leaves_no_record_and_a_trial_asks_nothing() {
     let (world, twin) = world().await;
-    let mut plan = task(&twin, "task-1", "catalog");
+    let mut plan = task(&twin.url, "task-1", "catalog");
     plan["is_speculative"] = json!(true);
     send(&world, &plan, KEY).await;
     twin.until_told("callback", 1).await;
-    let mut trial = task(&twin, "task-2", "catalog");
+    let mut trial = task(&twin.url, "task-2", "catalog");
     trial["task_result_enforcement_level"] = json!("test");
     assert_eq!(send(&world, &trial, KEY).await.status, 200);
     assert_eq!(world.json("/v1/gate/decisions").await["items"], json!([]));
@@ -102,7 +103,7 @@ async fn a_speculative_run_leaves_no_record_and_a_trial_asks_nothing() {
 #[tokio::test]
 async fn what_is_not_signed_or_leads_elsewhere_is_refused() {
     let (world, twin) = world().await;
-    let good = task(&twin, "task-1", "catalog");
+    let good = task(&twin.url, "task-1", "catalog");
     send(&world, &good, "another key").await.problem(401);
     let unsigned = client().post(format!("{}{PATH}", world.address())).json(&good);
     answer(unsigned).await.problem(401);

@@ -54,8 +54,8 @@ test-cluster: ## let a real Kubernetes control plane ask the gate; needs Go; the
 bench: ## run the benchmark program, optimised; ARGS passes its flags on
 	@bash $(tools)/setup.sh servers
 	@bash $(tools)/setup.sh search
-	cargo build --workspace --bins --profile ci --locked
-	@exec "$(target)/ci/headroom-bench" $(ARGS)
+	cargo build --workspace --bins --release --locked
+	@exec "$(target)/release/headroom-bench" $(ARGS)
 
 schemathesis: build ## ask the server all that its description allows, and fail on an answer that it does not describe
 	@bash $(tools)/schemathesis.sh $(ARGS)

@@ -80,8 +80,6 @@ pub struct Shared {
     pub tick: Span,
 }
 
-/// How large a body may be.
-const BODY: usize = 1 << 20;
 /// How large one may be that holds two objects of Kubernetes, each with up to 1.5 MiB.
 const LARGEST_BODY: usize = 4 << 20;
 
@@ -150,7 +148,6 @@ pub fn router(shared: Arc<Shared>) -> Router {
 pub fn start(shared: Arc<Shared>) -> (Router, Callbacks) {
     let app = Arc::new(App::new(shared));
     let (routes, _) = routes().split_for_parts();
-    let routes = routes.layer(DefaultBodyLimit::max(BODY));
     // Where reads are open there is nothing to guard, and a peek is worth the microsecond.
     let routes = match app.shared.reads_are_open {
         true => routes,

@@ -152,14 +152,14 @@ impl Problem {
         self
     }
 
-    fn document(self, path: &str) -> ProblemDocument {
+    fn document(self, path: String) -> ProblemDocument {
         let (_, anchor, title, _) = kind(self.status);
         ProblemDocument {
             kind: format!("/docs#{anchor}"),
             title: title.to_owned(),
             status: self.status.as_u16(),
             detail: self.detail,
-            instance: path.to_owned(),
+            instance: path,
             errors: self.errors,
         }
     }
@@ -187,7 +187,7 @@ impl IntoResponse for Problem {
 }
 
 /// Writes the body of a problem, also where a library answered with a bare status or a plain text.
-pub(super) fn complete(mut response: Response, path: &str) -> Response {
+pub(super) fn complete(mut response: Response, path: impl FnOnce() -> String) -> Response {
     if response.extensions_mut().remove::<Foreign>().is_some() {
         return response;
     }
@@ -197,7 +197,7 @@ pub(super) fn complete(mut response: Response, path: &str) -> Response {
         None if status.is_client_error() || status.is_server_error() => Problem::plain(status),
         None => return response,
     };
-    let text = serde_json::to_vec(&problem.document(path)).expect("texts and numbers serialise");
+    let text = serde_json::to_vec(&problem.document(path())).expect("texts and numbers serialise");
     *response.body_mut() = text.into();
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);

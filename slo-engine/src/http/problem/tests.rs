@@ -3,7 +3,7 @@ use axum::body::to_bytes;
 use super::*;
 
 async fn written(response: Response) -> (u16, serde_json::Value) {
-    let response = complete(response, "/here");
+    let response = complete(response, || "/here".to_owned());
     assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
     let status = response.status().as_u16();
     let body = to_bytes(response.into_body(), 10_000).await.unwrap();
@@ -39,6 +39,6 @@ async fn a_problem_names_the_fields_and_when_to_ask_again() {
 
 #[tokio::test]
 async fn a_success_is_left_as_it_is() {
-    let response = complete((StatusCode::OK, "fine").into_response(), "/here");
+    let response = complete((StatusCode::OK, "fine").into_response(), || "/here".to_owned());
     assert_eq!(to_bytes(response.into_body(), 100).await.unwrap(), "fine");
 }

@@ -347,9 +347,8 @@ impl Gate {
         let (state, after) = (self.state.clone(), self.incidents_close_after);
         let changed = incidents.clone();
         let known = move || {
-            let mut state = write(&state);
-            changed.into_iter().for_each(|one| state.reported(one, after, now));
-            drop((state, reporting));
+            write(&state).reported(changed, after, now);
+            drop(reporting);
         };
         self.recorder.report_then(incidents, RECORD_WITHIN, known).await
     }

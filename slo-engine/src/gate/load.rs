@@ -26,9 +26,7 @@ pub(super) async fn load(
         state.apply(event(&record)?);
     }
     drop(events);
-    for incident in store.incidents().await? {
-        state.reported(incident, incidents_close_after, now);
-    }
+    state.reported(store.incidents().await?, incidents_close_after, now);
     let week = now.checked_sub_signed(WEEK).unwrap_or(now);
     for record in records.that_count(week).await? {
         state.decided(&decision(&record)?);

@@ -1,7 +1,7 @@
 //! What is known of services beside their budgets, in memory: what runs where, overrides, claims,
 //! exclusions and incidents. Built from the records at start, then kept up by what is recorded.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use budget_gate::deployment::Deployment;
 use budget_gate::incident::Incident;
@@ -87,9 +87,9 @@ impl State {
     pub fn incidents_below(&self, prefix: &str) -> impl Iterator<Item = &Incident> {
         let keys = self.keys.range((prefix.to_owned(), String::new())..);
         let keys = keys.take_while(move |(key, _)| key.starts_with(prefix));
-        keys.flat_map(|(key, service)| {
-            self.incidents(service).iter().filter(move |one| one.key == *key)
-        })
+        let services: BTreeSet<&String> = keys.map(|(_, service)| service).collect();
+        let all = services.into_iter().flat_map(|service| self.incidents(service));
+        all.filter(move |one| one.key.starts_with(prefix))
     }
 
     /// All places with their services.
@@ -156,18 +156,30 @@ impl State {
         }
     }
 
-    /// Takes an incident as it is now. Those that nothing confirms for so long close by themselves.
-    pub fn reported(&mut self, incident: Incident, after: Span, now: DateTime<Utc>) {
-        let service = incident.service.clone();
-        self.keys.insert((incident.key.clone(), service.clone()));
-        let all = self.incidents.entry(service.clone()).or_default();
-        all.retain(|old| old.id != incident.id);
-        all.push(incident);
-        let ended = |one: &Incident| one.closed_at.unwrap_or_else(|| one.lapses_at(after));
-        let forgotten: Vec<_> = all.extract_if(.., |one| now - ended(one) >= LISTED).collect();
-        for Incident { key, .. } in forgotten {
-            if all.iter().all(|one| one.key != key) {
-                self.keys.remove(&(key, service.clone()));
+    /// Takes incidents as they are now, each once. Those that nothing confirms for so long close by
+    /// themselves.
+    pub fn reported(&mut self, incidents: Vec<Incident>, after: Span, now: DateTime<Utc>) {
+        let mut by_service: HashMap<String, Vec<Incident>> = HashMap::new();
+        for one in incidents {
+            self.keys.insert((one.key.clone(), one.service.clone()));
+            by_service.entry(one.service.clone()).or_default().push(one);
+        }
+        let is_over =
+            |one: &Incident| now - one.closed_at.unwrap_or_else(|| one.lapses_at(after)) >= LISTED;
+        for (service, new) in by_service {
+            let all = self.incidents.entry(service.clone()).or_default();
+            let ids: HashSet<&str> = new.iter().map(|one| one.id.as_str()).collect();
+            all.retain(|old| !ids.contains(old.id.as_str()));
+            all.extend(new);
+            let forgotten: Vec<_> = all.extract_if(.., |one| is_over(one)).collect();
+            if forgotten.is_empty() {
+                continue;
+            }
+            let kept: HashSet<&str> = all.iter().map(|one| one.key.as_str()).collect();
+            for Incident { key, .. } in forgotten {
+                if !kept.contains(key.as_str()) {
+                    self.keys.remove(&(key, service.clone()));
+                }
             }
         }
     }
@@ -301,11 +313,11 @@ mod tests {
             closed_at,
         };
         let (mut state, after, week) = (State::default(), Span::minutes(240), 7 * 1_440);
-        state.reported(incident("closed", Some(at(10))), after, at(10));
-        state.reported(incident("lapsed", None), after, at(10));
+        let (closed, lapsed) = (incident("closed", Some(at(10))), incident("lapsed", None));
+        state.reported(vec![closed, lapsed], after, at(10));
         let mut ids = |now| {
             let new = Incident { confirmed_at: at(now), ..incident("new", None) };
-            state.reported(new, after, at(now));
+            state.reported(vec![new], after, at(now));
             let mut by_key: Vec<_> = state.incidents_below("").map(|one| &one.id).collect();
             by_key.sort();
             let all = state.incidents("orders").iter();
@@ -339,9 +351,10 @@ mod tests {
                 confirmed_at: at(0),
                 closed_at: None,
             };
-            state.reported(one, Span::minutes(240), at(0));
+            state.reported(vec![one], Span::minutes(240), at(0));
         }
-        let ids: Vec<_> = state.incidents_below("alertmanager:ab:").map(|one| &one.id).collect();
-        assert_eq!(ids, ["1", "2", "3"]);
+        let found: BTreeSet<_> =
+            state.incidents_below("alertmanager:ab:").map(|one| &*one.id).collect();
+        assert_eq!(found, BTreeSet::from(["1", "2", "3"]));
     }
 }

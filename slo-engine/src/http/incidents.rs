@@ -22,6 +22,7 @@ use super::page::Newest;
 use super::problem::Problem;
 use super::query::{Asked, Named};
 use crate::gate::id;
+use crate::record::Unrecorded;
 use crate::token::Scope;
 
 /// An incident that is reported, or confirmed by its key.
@@ -86,9 +87,18 @@ pub(super) async fn report(
         .short("title", Some(&new.title))
         .done()?;
     caller.needs(Scope::Incident, &new.service, new.environment.as_deref())?;
+    let reported = reported(&app, new);
+    tokio::time::timeout(caller.left(), reported).await.map_err(|_| late(&caller))?
+}
+
+fn late(caller: &Caller) -> Problem {
+    unrecorded(&Unrecorded::Slow { within: caller.left(), under_way: true })
+}
+
+async fn reported(app: &App, new: NewIncident) -> Result<Response, Problem> {
     let (gate, now) = (&app.shared.gate, app.now());
     let reporting = gate.reporting(&new.key).await;
-    let (status, one) = match known(&app, &new, now) {
+    let (status, one) = match known(app, &new, now) {
         Some(known) => {
             let NewIncident { severity, title, .. } = new;
             (StatusCode::OK, Incident { severity, title, confirmed_at: now, ..known })
@@ -133,6 +143,11 @@ pub(super) async fn close(
     caller: Caller,
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
+    let closed = closed(&app, &caller, &id);
+    tokio::time::timeout(caller.left(), closed).await.map_err(|_| late(&caller))?
+}
+
+async fn closed(app: &App, caller: &Caller, id: &str) -> Result<Response, Problem> {
     let (gate, now) = (&app.shared.gate, app.now());
     let found = || {
         let state = gate.state();

@@ -92,7 +92,7 @@ async fn observe(State(around): State<Arc<Around>>, request: Request, next: Next
     let answer = AssertUnwindSafe(answer).catch_unwind();
     let response = match timeout(around.within, answer).instrument(span.clone()).await {
         Ok(Ok(response)) => response,
-        Ok(Err(panic)) => span.in_scope(|| panicked(&*panic)),
+        Ok(Err(panic)) => panicked(&*panic, route, shown),
         Err(_) => Problem::plain(StatusCode::SERVICE_UNAVAILABLE).into_response(),
     };
     let mut response = problem::complete(response, || caller::shown(uri.path()));
@@ -113,10 +113,11 @@ fn announced(request: &Request) -> usize {
     length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Response {
+/// The log has what the answer says nothing of.
+fn panicked(panic: &(dyn Any + Send), route: Option<&str>, id: &str) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
-    tracing::error!(panic = text, "a handler panicked");
+    tracing::error!(panic = text, route, id, "a handler panicked");
     Problem::internal().into_response()
 }
 

@@ -77,6 +77,13 @@ impl Work {
         }
     }
 
+    pub(super) const fn rows(&self) -> usize {
+        match self {
+            Self::Entry(_) => 1,
+            Self::Incidents(incidents) => incidents.len(),
+        }
+    }
+
     pub(super) fn incidents(&self) -> &[Incident] {
         match self {
             Self::Entry(_) => &[],

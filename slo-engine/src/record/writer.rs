@@ -23,7 +23,7 @@ use crate::store::{Durable, Store, StoreError, failed, put_incidents};
 /// So many may wait.
 pub(super) const QUEUE: usize = 1_024;
 
-/// So many go into one transaction: beyond it the first would wait for the last.
+/// So many rows go into one transaction: beyond it the first would wait for the last.
 const TOGETHER: usize = 512;
 
 /// After so many bytes of records the database's log is moved into it.
@@ -140,9 +140,11 @@ impl Writer {
         // together.
         let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await;
         begun.map_err(failed("begin"))?;
-        while batch.len() < TOGETHER
+        let mut rows: usize = batch.iter().map(|waiting| waiting.work.rows()).sum();
+        while rows < TOGETHER
             && let Ok(next) = self.queue.try_recv()
         {
+            rows += next.work.rows();
             batch.push(next);
         }
         batch.retain(|waiting| waiting.claim.take());

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use budget_gate::harmless::harmless;
@@ -187,13 +187,15 @@ fn warnings(decision: &Decision) -> Vec<String> {
 pub(in crate::http) async fn call(
     State(app): State<Arc<App>>,
     caller: Result<Caller, Problem>,
-    Body(review): Body<AdmissionReview>,
+    request: Request,
 ) -> Result<Response, Problem> {
     // Who asks too often is refused as a review, not as an error.
     let caller = match caller {
         Err(problem) if problem.status() != StatusCode::TOO_MANY_REQUESTS => return Err(problem),
         caller => caller,
     };
+    // Nobody else may make the engine read so much.
+    let Body(review) = Body::<AdmissionReview>::from_request(request, &()).await?;
     if (review.api_version.as_str(), review.kind.as_str()) != (VERSION, KIND) {
         let said = format!("this is no {KIND} of {VERSION}; set admissionReviewVersions: [v1]");
         return Err(Problem::bad("apiVersion", said));
@@ -219,9 +221,9 @@ pub(in crate::http) async fn call(
 pub(in crate::http) async fn call_by_secret(
     app: State<Arc<App>>,
     caller: Result<Caller, Problem>,
-    review: Body<AdmissionReview>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    call(app, caller, review).await
+    call(app, caller, request).await
 }
 
 /// The decision on a change; `None` where it changes no image.

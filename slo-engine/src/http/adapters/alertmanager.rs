@@ -177,7 +177,7 @@ pub(in crate::http) async fn call(
     let taken = async {
         let prefix = prefix(&group);
         let reporting = gate.reporting(&prefix).await;
-        let mut taking = Taking::of(gate, prefix, &caller.0, now);
+        let mut taking = Taking::of(gate, &prefix, &caller.0, now);
         let known = Known { config, principal: &caller.0 };
         group.alerts.iter().for_each(|alert| taking.take(alert, &known));
         taking.finish(&group);
@@ -218,19 +218,24 @@ struct Taking {
 }
 
 impl Taking {
-    fn of(gate: &Gate, prefix: String, by: &Principal, now: DateTime<Utc>) -> Self {
+    fn of(gate: &Gate, prefix: &str, by: &Principal, now: DateTime<Utc>) -> Self {
         let after = gate.incidents_close_after();
         // Whoever may not report an incident does not close it either.
         let may =
             |one: &Incident| by.may(Scope::Incident, &one.service, one.environment.as_deref());
         let state = gate.state();
-        let open = state.incidents_below(&prefix);
-        let open = open
-            .filter(|one| one.is_open(after, now) && may(one))
-            .map(|one| (one.key.clone(), one.clone()));
-        let open = open.collect();
+        let open = state.incidents_below(prefix);
+        let open: Vec<_> = open.filter(|one| one.is_open(after, now) && may(one)).collect();
         let (seen, changed, taken) = (HashSet::new(), Vec::new(), AlertsTaken::default());
-        Self { now, prefix, open, seen, changed, taken }
+        let mut taking =
+            Self { now, prefix: prefix.to_owned(), open: BTreeMap::new(), seen, changed, taken };
+        for one in open {
+            // Of two for one alert (an answer was lost, and it was written all the same) one goes on.
+            if let Some(doubled) = taking.open.insert(one.key.clone(), one.clone()) {
+                taking.close(doubled);
+            }
+        }
+        taking
     }
 
     fn take(&mut self, alert: &Alert, known: &Known<'_>) {

@@ -201,3 +201,12 @@ async fn two_objects_of_1_5_mib_are_judged_and_more_than_4_mib_are_refused() {
         assert_eq!(announced(&world, path, &token, sent, sent).await, "HTTP/1.1 413", "{path}");
     }
 }
+
+#[tokio::test]
+async fn what_nobody_known_sends_is_not_read() {
+    let world = World::new().await;
+    for (path, status) in [(PATH.to_owned(), 401), (format!("{PATH}/t/hr-nobody"), 404)] {
+        let sent = world.send(Method::POST, &path, "hr_nobody", &json!({"no": "review"})).await;
+        assert_eq!(sent.status, status, "{path}");
+    }
+}

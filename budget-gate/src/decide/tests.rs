@@ -8,6 +8,9 @@ use super::*;
 use crate::decision::Kind;
 use crate::sample::{self, aged, at, declaring, no_data, now, rules, view};
 
+mod data;
+mod pace;
+
 const BUDGET: &str = "budget: {denyBelow: 0%, warnBelow: 25%}";
 const BURN: &str = "burn: {window: 1h, deny: 14.4, warn: 6}";
 
@@ -173,134 +176,6 @@ fn a_calendar_window_is_judged_by_its_estimate() {
     let decision = ask(&rules(&[BUDGET]), &[view]);
     assert_eq!(decision.verdict, Verdict::Deny);
     assert!(decision.reasons[0].contains("200 % at its end, forecast by the same hours of last"));
-}
-
-#[test]
-fn burn_thresholds_are_strict_and_need_enough_bad_events() {
-    for (rate, bad, verdict) in [
-        (14.4, 100, Verdict::Warn),
-        (14.41, 100, Verdict::Deny),
-        (14.41, 10, Verdict::Deny),
-        (14.41, 9, Verdict::Allow),
-        (6.0, 100, Verdict::Allow),
-        (6.1, 100, Verdict::Warn),
-        (0.0, 0, Verdict::Allow),
-    ] {
-        let decision = ask(&rules(&[BURN]), &[burning(Some(rate), bad)]);
-        assert_eq!(decision.verdict, verdict, "{rate} by {bad}");
-    }
-}
-
-#[test]
-fn a_burn_rate_that_is_null_or_not_computed_is_unknown() {
-    let decision = ask(&rules(&[BURN]), &[burning(None, 0)]);
-    assert_eq!(decision.verdict, Verdict::Unknown);
-    assert_eq!(
-        decision.reasons,
-        ["availability: too little was measured in the last 1h to know the burn rate"]
-    );
-    let decision = ask(&rules(&["burn: {window: 90m, deny: 2}"]), &[healthy()]);
-    assert_eq!(decision.reasons, ["availability: the burn rate over 1h30m is not computed yet"]);
-}
-
-#[test]
-fn exhaustion_warns_strictly_within_its_length_and_when_all_is_gone() {
-    for (minutes, bad, verdict) in [
-        (Some(24 * 60 - 1), 0.0, Verdict::Warn),
-        (Some(24 * 60), 0.0, Verdict::Allow),
-        (Some(-5), 0.0, Verdict::Warn),
-        (None, 0.0, Verdict::Allow),
-        (None, 2_000.0, Verdict::Warn),
-    ] {
-        let mut view = view("availability", bad, 1e6);
-        view.windows[0].exhausts_at = minutes.map(|m| now() + Duration::minutes(m));
-        let decision = ask(&rules(&["exhaustion: {warnWithin: 24h}"]), &[view]);
-        assert_eq!(decision.verdict, verdict, "{minutes:?}");
-    }
-}
-
-#[test]
-fn the_age_is_taken_now_whatever_the_view_says() {
-    let mut view = healthy();
-    view.age_seconds = Some(1.0);
-    let decision = ask(&rules(&[]), &[aged(view, 6)]);
-    assert_eq!((decision.verdict, decision.allow), (Verdict::Unknown, false));
-    assert_eq!(decision.reasons, ["availability: the numbers are 6m old, and stale after 5m"]);
-    assert_eq!(decision.rules[0].observed, Some(360.0));
-}
-
-#[test]
-fn freshness_may_only_tighten() {
-    for (max, minutes, verdict) in [
-        ("2m", 3, Verdict::Unknown),
-        ("2m", 2, Verdict::Allow),
-        ("1h", 4, Verdict::Allow),
-        ("1h", 6, Verdict::Unknown),
-    ] {
-        let rule = format!("freshness: {{max: {max}}}");
-        let decision = ask(&rules(&[&rule]), &[aged(healthy(), minutes)]);
-        assert_eq!(decision.verdict, verdict, "{max} {minutes}");
-        let limit = if max == "2m" { 120.0 } else { 300.0 };
-        assert_eq!(decision.rules[0].threshold, Some(limit), "{max}");
-    }
-}
-
-#[test]
-fn no_data_is_unknown_under_a_policy_without_rules_and_says_why() {
-    let mut view = no_data("availability");
-    let message = "no series has the label `status`; there are code, route".to_owned();
-    view.findings.push(Finding {
-        code: "label".to_owned(),
-        message,
-        since: None,
-        numbers: std::collections::BTreeMap::new(),
-    });
-    let decision = ask(&rules(&[]), std::slice::from_ref(&view));
-    assert_eq!((decision.verdict, decision.allow), (Verdict::Unknown, false));
-    assert!(decision.reasons[0].contains("no data (no series has the label `status`"));
-    let failed = SourceView {
-        name: "prometheus".into(),
-        side: "total".into(),
-        queries: [].into(),
-        data_until: None,
-        last_error: Some("connection refused".to_owned()),
-    };
-    view.sources = [failed].into();
-    let decision = ask(&rules(&[]), &[view]);
-    assert_eq!(decision.reasons, ["availability: no data (prometheus: connection refused)"]);
-}
-
-#[test]
-fn numbers_from_the_future_and_views_called_stale_are_unknown() {
-    assert_eq!(ask(&rules(&[]), &[aged(healthy(), -2)]).verdict, Verdict::Unknown);
-    assert_eq!(ask(&rules(&[]), &[aged(healthy(), -1)]).verdict, Verdict::Allow);
-    let mut skewed = healthy();
-    skewed.conditions = vec![slo_core::view::State::Stale, slo_core::view::State::Healthy];
-    assert_eq!(ask(&rules(&[]), &[skewed]).verdict, Verdict::Unknown);
-}
-
-#[test]
-fn coverage_below_its_least_or_null_is_unknown() {
-    for (coverage, verdict) in
-        [(Some(0.95), Verdict::Allow), (Some(0.9499), Verdict::Unknown), (None, Verdict::Unknown)]
-    {
-        let mut view = healthy();
-        view.windows[0].coverage = coverage;
-        let decision = ask(&rules(&["coverage: {min: 95%}"]), &[view]);
-        assert_eq!(decision.verdict, verdict, "{coverage:?}");
-    }
-}
-
-#[test]
-fn coverage_looks_at_the_first_window_and_at_those_of_budget_rules() {
-    let mut view = healthy();
-    let mut week = sample::window("7d", 0.0, 1e5);
-    week.coverage = Some(0.5);
-    view.windows.push(week);
-    let coverage = "coverage: {min: 95%}";
-    assert_eq!(ask(&rules(&[coverage]), &[view.clone()]).verdict, Verdict::Allow);
-    let with_week = rules(&[coverage, "budget: {window: 7d}"]);
-    assert_eq!(ask(&with_week, &[view]).verdict, Verdict::Unknown);
 }
 
 #[test]

@@ -115,10 +115,14 @@ fn announced(request: &Request) -> usize {
 
 /// The log has what the answer says nothing of.
 fn panicked(panic: &(dyn Any + Send), route: Option<&str>, id: &str) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
-    tracing::error!(panic = text, route, id, "a handler panicked");
+    tracing::error!(panic = words(panic), route, id, "a handler panicked");
     Problem::internal().into_response()
+}
+
+/// What a panic said.
+pub(super) fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words")
 }
 
 #[cfg(test)]

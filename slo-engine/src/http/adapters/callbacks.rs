@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::{github, gitlab, terraform};
 use crate::gate::id;
 use crate::http::app::App;
+use crate::http::observe::words;
 use crate::http::problem::Problem;
 use crate::store::{Callback, NewCallback, StoreError};
 
@@ -182,11 +183,8 @@ async fn deliver(app: Arc<App>, one: Callback) {
 
 /// What came of work; a panic in it is a failure, so that whoever does the work goes on with the rest.
 async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Failed> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Failed(format!("it panicked: {}", text.unwrap_or("no words")))
-    })
+    let caught = AssertUnwindSafe(work).catch_unwind().await;
+    caught.map_err(|panic| Failed(format!("it panicked: {}", words(&*panic))))
 }
 
 /// Looks through places for what waits there, again and again as long as it runs. Whatever goes wrong in

@@ -1,4 +1,5 @@
 use axum::http::Method;
+use budget_gate::incident::Incident;
 use serde_json::{Value, json};
 
 use crate::http::world::World;
@@ -195,4 +196,23 @@ async fn another_version_or_a_token_without_the_scope_is_refused() {
     world.send(Method::POST, PATH, &token, &other).await.problem(400);
     let token = world.token("ci", &[Scope::Decide]).await;
     world.send(Method::POST, PATH, &token, &group("firing", 0, &[])).await.problem(403);
+}
+
+/// An answer that was lost, although what it said was written, makes Alertmanager tell again.
+#[tokio::test]
+async fn of_two_incidents_of_one_alert_one_goes_on_and_a_resolve_leaves_none() {
+    let world = World::new().await;
+    let token = world.token("alertmanager", &[Scope::Incident]).await;
+    let firing = group("firing", 0, &[catalog("a1", "firing")]);
+    assert_eq!(send(&world, &token, &firing).await, taken(1, 0, 0));
+    let (gate, now) = (&world.shared.gate, world.shared.clock.now());
+    let one = gate.state().all_incidents().next().unwrap().clone();
+    let (reporting, id) = (gate.reporting(&one.key).await, "another".to_owned());
+    gate.report(reporting, vec![Incident { id, ..one }], now).await.unwrap();
+    assert_eq!(open(&world).await, ["a1", "a1"]);
+    assert_eq!(send(&world, &token, &firing).await, taken(0, 1, 1));
+    assert_eq!(open(&world).await, ["a1"]);
+    let resolved = group("resolved", 0, &[catalog("a1", "resolved")]);
+    assert_eq!(send(&world, &token, &resolved).await, taken(0, 0, 1));
+    assert_eq!(open(&world).await, Vec::<String>::new());
 }

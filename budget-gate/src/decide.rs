@@ -14,15 +14,18 @@ use crate::calendar::Calendar;
 use crate::decision::{Claim, Decision, DryRun, PolicyRef, Request, Standing, Unblocks, Verdict};
 use crate::deployment::Deployment;
 use crate::incident::Incident;
+use crate::lasting::{Aged, Lasting};
 use crate::overriding::{Overridden, Override};
 use crate::policy::{Answer, Policy, Rule};
 use crate::select::{Selection, Subject, on_trial, select};
+use moment::Moment;
 use row::{Asked, Row};
 use steps::Course;
 
 mod budget;
 mod claim;
 mod data;
+mod moment;
 mod pace;
 mod remaining;
 mod row;
@@ -95,20 +98,58 @@ pub fn decide<V: Borrow<BudgetView>>(
     policies: &[Policy],
     now: DateTime<Utc>,
 ) -> Decision {
+    made(request, facts, policies, &Moment::of(now)).decision
+}
+
+/// The same, with what answers the question until something in it changes but its ages; `None` where
+/// that is so at once.
+#[must_use]
+pub fn prepare<V: Borrow<BudgetView>>(
+    request: &Request,
+    facts: &Facts<'_, V>,
+    policies: &[Policy],
+    now: DateTime<Utc>,
+) -> (Decision, Option<Lasting>) {
+    let moment = Moment::noting(now);
+    let Made { decision, ages, oldest } = made(request, facts, policies, &moment);
+    let until = moment.until().filter(|until| now < *until);
+    let lasting = until.and_then(|until| Lasting::of(&decision, &ages, oldest, until));
+    (decision, lasting)
+}
+
+/// A decision, and what in its rules goes with the clock.
+struct Made {
+    decision: Decision,
+    ages: Vec<(usize, Aged)>,
+    /// When the oldest view that it was made from was made.
+    oldest: Option<DateTime<Utc>>,
+}
+
+fn made<V: Borrow<BudgetView>>(
+    request: &Request,
+    facts: &Facts<'_, V>,
+    policies: &[Policy],
+    moment: &Moment,
+) -> Made {
     let undeclared = Subject {
         service: &request.service,
         environment: request.environment.as_deref(),
         declared: None,
     };
     let subject = facts.service.map_or(undeclared, Subject::from);
-    let case = Case { facts, subject, views: gating(&subject, facts), now };
-    let mut decision = blank(request, &case);
+    let case = Case { facts, subject, views: gating(&subject, facts), moment };
+    let oldest = case.views.iter().map(|view| view.evaluated_at).min();
+    let (mut decision, mut ages) = (blank(request, &case, oldest), Vec::new());
+    if claim::is_made_by(request.kind) {
+        // What is claimed is judged by what was when.
+        moment.exactly();
+    }
     for policy in on_trial(policies, &subject) {
         let computed = worst(&case.rows(policy, request));
         decision.dry_run.push(DryRun { policy: policy.name.as_str().to_owned(), computed });
     }
     match select(policies, &subject) {
-        Selection::One(policy) => answer(&mut decision, &case, policy, request),
+        Selection::One(policy) => ages = answer(&mut decision, &case, policy, request),
         Selection::Nothing => refuse(
             &mut decision,
             &format!("no policy applies to {}", named(&subject)),
@@ -128,10 +169,10 @@ pub fn decide<V: Borrow<BudgetView>>(
         ),
     }
     if decision.policy.is_none() {
-        let claim = claim::of(request, None, &facts.known, now);
+        let claim = claim::of(request, None, &facts.known, moment.shown());
         pass_proven(&mut decision, claim);
     }
-    decision
+    Made { decision, ages, oldest }
 }
 
 /// A proven rollback goes also where no policy says so: nothing may keep a broken version running.
@@ -182,7 +223,7 @@ struct Case<'f, 'a, V> {
     facts: &'f Facts<'a, V>,
     subject: Subject<'f>,
     views: Vec<&'a BudgetView>,
-    now: DateTime<Utc>,
+    moment: &'f Moment,
 }
 
 impl<'a, V: Borrow<BudgetView>> Case<'_, 'a, V> {
@@ -193,8 +234,8 @@ impl<'a, V: Borrow<BudgetView>> Case<'_, 'a, V> {
             return vec![no_slo(policy.no_slo, &request.service)];
         }
         for view in &self.views {
-            let (now, evidence) = (self.now, &row::evidence(view, self.now).into());
-            rows.extend(of_slo(&Asked { policy, view, now, evidence }));
+            let (moment, evidence) = (self.moment, &row::evidence(view).into());
+            rows.extend(of_slo(&Asked { policy, view, moment, evidence }));
         }
         rows.extend(policy.rules.iter().flat_map(|rule| service::rows(self, policy, rule)));
         row::sort(&mut rows);
@@ -216,7 +257,7 @@ fn no_slo<'a>(answer: Answer, service: &str) -> Row<'a> {
     let verdict = answer.verdict();
     let reason = format!("{service} has no SLO that gates; for that the policy says {verdict}");
     let row = Row::of_service("noSlo").says(verdict, &reason);
-    row.opens(None, format_args!("{service} has an SLO that gates"))
+    row.opens(|| None, format_args!("{service} has an SLO that gates"))
 }
 
 /// What the rules say of one SLO; whether there is fresh data is asked under every policy.
@@ -264,8 +305,8 @@ fn answer<V: Borrow<BudgetView>>(
     case: &Case<'_, '_, V>,
     policy: &Policy,
     request: &Request,
-) {
-    let rows = case.rows(policy, request);
+) -> Vec<(usize, Aged)> {
+    let mut rows = case.rows(policy, request);
     decision.policy = Some(PolicyRef {
         name: policy.name.as_str().to_owned(),
         hash: policy.hash.clone(),
@@ -273,20 +314,26 @@ fn answer<V: Borrow<BudgetView>>(
     });
     decision.computed = worst(&rows);
     let course = Course { policy, request, known: case.facts.known };
-    let mut way = course.from(decision.computed, case.now);
+    let mut way = case
+        .moment
+        .find(|now| course.from(decision.computed, now), |now| course.changes_after(now));
     decision.verdict = way.verdict;
     decision.allow = way.verdict.allows();
     decision.because.clone_from(&way.because);
     decision.overridden = way.overridden.map(Overridden::from);
     if !decision.allow {
-        decision.unblocks = Some(unblock::unblocks(&rows, &course, decision.computed, case.now));
+        let unblocks = unblock::unblocks(&rows, &course, decision.computed, case.moment);
+        decision.unblocks = Some(unblocks);
     }
+    let aged = |(at, row): (usize, &mut Row<'_>)| Some((at, row.aged.take()?));
+    let ages = rows.iter_mut().enumerate().filter_map(aged).collect();
     decision.rules = rows.into_iter().map(|row| row.result).collect();
     let claim = way.claim.take();
     let counts = |claim: &Claim| way.is_by_kind && claim.standing.is_limited();
     decision.claim = claim.map(|claim| Claim { counts: counts(&claim), ..claim });
     let speaking = decision.rules.iter().filter(|rule| rule.verdict != Verdict::Allow);
     decision.reasons = speaking.map(|rule| rule.reason.clone()).collect();
+    ages
 }
 
 /// Without one policy that decides everything is denied.
@@ -300,11 +347,10 @@ fn refuse(decision: &mut Decision, reason: &str, needed: &str, act: &str) {
 }
 
 /// A peek that denies, to be filled in.
-fn blank<V>(request: &Request, case: &Case<'_, '_, V>) -> Decision {
-    let oldest = case.views.iter().map(|view| view.evaluated_at).min();
+fn blank<V>(request: &Request, case: &Case<'_, '_, V>, oldest: Option<DateTime<Utc>>) -> Decision {
     Decision {
         id: None,
-        at: case.now,
+        at: case.moment.shown(),
         service: request.service.clone(),
         environment: case.subject.environment.map(str::to_owned),
         version: request.version.clone(),
@@ -327,7 +373,7 @@ fn blank<V>(request: &Request, case: &Case<'_, '_, V>) -> Decision {
         overridden: None,
         claim: None,
         recorded: None,
-        snapshot_age_seconds: oldest.map(|at| (case.now - at).num_seconds()),
+        snapshot_age_seconds: oldest.map(|at| case.moment.since(at).num_seconds()),
         permalink: None,
         token: None,
     }

@@ -344,6 +344,15 @@ impl Request {
     pub fn of(service: &str) -> Self {
         Self { service: service.to_owned(), ..Self::default() }
     }
+
+    /// Whether nothing is asked about but a release of the service.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let Self { service: _, environment: _, version, commit, digest, identifier, kind, reason } =
+            self;
+        let texts = [version, commit, digest, identifier, reason];
+        *kind == Kind::Release && texts.iter().all(|text| text.is_none())
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod fault;
 pub mod harmless;
 pub mod incident;
 pub mod junit;
+pub mod lasting;
 pub mod markdown;
 pub mod overriding;
 pub mod policy;
@@ -27,7 +28,7 @@ pub mod signed;
 pub mod text;
 pub mod words;
 
-pub use decide::{Facts, Known, decide};
+pub use decide::{Facts, Known, decide, prepare};
 pub use decision::{Decision, Kind, Request, Verdict};
 pub use policy::Policy;
 

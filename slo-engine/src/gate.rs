@@ -11,7 +11,7 @@ use budget_gate::overriding::used;
 use budget_gate::policy::Policy;
 use budget_gate::repeat::still_holds;
 use budget_gate::select::{Selection, Subject, select};
-use budget_gate::{Decision, Facts, Known, Request, decide};
+use budget_gate::{Decision, Facts, Known, Request, Verdict, decide, prepare};
 use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::time::Span;
 use slo_core::view::BudgetView;
@@ -170,6 +170,55 @@ impl Gate {
         asked_before: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Decision {
+        let policies = &snapshot.declared.policies;
+        let asked = (request, asked_before);
+        self.told(snapshot, found, asked, |facts, _| decide(request, facts, policies, now))
+    }
+
+    /// The same as JSON, with its verdict. A plain question is decided once, and answered by that until
+    /// something but an age changes.
+    ///
+    /// # Errors
+    /// When a number in it has no JSON.
+    pub fn peek(
+        &self,
+        snapshot: &Snapshot,
+        found: Option<Found<'_>>,
+        request: &Request,
+        now: DateTime<Utc>,
+    ) -> serde_json::Result<(Verdict, Vec<u8>)> {
+        let place = found.and_then(|found| found.peeked).filter(|_| request.is_plain());
+        let Some(place) = place else {
+            let decision = self.look(snapshot, found, request, now);
+            return Ok((decision.verdict, serde_json::to_vec(&decision)?));
+        };
+        let changes = self.state().changes();
+        let kept = place.get().filter(|kept| kept.0 == changes && kept.1.holds(now));
+        if let Some((_, lasting)) = kept.as_deref() {
+            return Ok((lasting.verdict, lasting.json(now)));
+        }
+        let policies = &snapshot.declared.policies;
+        let asked = (request, None);
+        let (decision, lasting, changes) = self.told(snapshot, found, asked, |facts, changes| {
+            let (decision, lasting) = prepare(request, facts, policies, now);
+            (decision, lasting, changes)
+        });
+        let Some(lasting) = lasting else {
+            return Ok((decision.verdict, serde_json::to_vec(&decision)?));
+        };
+        let text = lasting.json(now);
+        place.keep(changes, lasting);
+        Ok((decision.verdict, text))
+    }
+
+    /// Asks with all that is known, and how often that changed.
+    fn told<T>(
+        &self,
+        snapshot: &Snapshot,
+        found: Option<Found<'_>>,
+        (request, asked_before): (&Request, Option<DateTime<Utc>>),
+        ask: impl FnOnce(&Facts<'_, Arc<BudgetView>>, u64) -> T,
+    ) -> T {
         let state = self.state();
         let environment = found.map(|f| f.service.environment.as_str());
         let environment = environment.or(request.environment.as_deref());
@@ -186,7 +235,7 @@ impl Gate {
             groups,
             ..Facts::of(service, views)
         };
-        decide(request, &facts, &snapshot.declared.policies, now)
+        ask(&facts, state.changes())
     }
 
     /// A verdict that is recorded before it is given; the same question again gets the same decision

@@ -24,11 +24,11 @@ pub(super) fn budget<'a>(asked: &Asked<'_>, rule: &BudgetRule) -> Row<'a> {
     let row = row.over(name);
     let Some(remaining) = Remaining::of(asked.view, window) else {
         let reason = format!("what remains of the {name} budget is not known");
-        return row.says(Verdict::Unknown, &reason).opens(None, "the budget is measured again");
+        return row.says(Verdict::Unknown, &reason).opens(|| None, "the budget is measured again");
     };
-    let at = recovery(asked, rule, window);
+    let at = || recovery(asked, rule, window);
     if let Some(unmet) = rule.needs.and_then(|needs| Unmet::of(needs, window)) {
-        return not_yet(asked, row, rule, remaining, &unmet, at);
+        return not_yet(asked, row, (rule, remaining), &unmet, at);
     }
     let level = level(rule, remaining);
     row.saw(Some(remaining.share()), Some(level.threshold.share()))
@@ -53,9 +53,10 @@ fn lacks<'a>(asked: &Asked<'_>, row: Row<'a>, rule: &BudgetRule) -> Row<'a> {
         [] => format!("the policy asks for the {name} budget, and the SLO has no window"),
         has => format!("the policy asks for the {name} budget; the SLO has {}", has.join(", ")),
     };
-    row.over(&name.into())
-        .says(Verdict::Unknown, &reason)
-        .opens(None, format_args!("the SLO gets a {name} window, or the policy asks for another"))
+    row.over(&name.into()).says(Verdict::Unknown, &reason).opens(
+        || None,
+        format_args!("the SLO gets a {name} window, or the policy asks for another"),
+    )
 }
 
 #[derive(Clone, Copy)]
@@ -108,7 +109,7 @@ fn reason(window: &WindowView, remaining: Remaining, level: Level) -> impl Displ
 /// own recovery.
 fn recovery(asked: &Asked<'_>, rule: &BudgetRule, window: &WindowView) -> Option<DateTime<Utc>> {
     let fallback = window.recovers_at.filter(|_| rule.deny_below.ppb() == 0);
-    asked.answer(&rule.ask()).unwrap_or_else(|| fallback.map(|at| at.max(asked.now)))
+    asked.answer(&rule.ask()).unwrap_or_else(|| fallback.map(|at| asked.moment.or_now(at)))
 }
 
 /// What a rule needs and does not have.
@@ -154,10 +155,9 @@ fn grown(window: &WindowView, least: Share) -> Option<DateTime<Utc>> {
 fn not_yet<'a>(
     asked: &Asked<'_>,
     row: Row<'a>,
-    rule: &BudgetRule,
-    remaining: Remaining,
+    (rule, remaining): (&BudgetRule, Remaining),
     unmet: &Unmet,
-    recovers: Option<DateTime<Utc>>,
+    recovers: impl FnOnce() -> Option<DateTime<Utc>>,
 ) -> Row<'a> {
     let verdict = rule.otherwise.unwrap_or(Verdict::Unknown);
     let then = match verdict {
@@ -169,8 +169,9 @@ fn not_yet<'a>(
     let reason =
         format!("too little is known for the budget rule: {}; until then {then}", unmet.words);
     let mut changes = Vec::new();
-    if let Some(met) = unmet.until.map(|at| at.max(asked.now)) {
+    if let Some(met) = unmet.until.map(|at| asked.moment.or_now(at)) {
         let later = level(rule, remaining).verdict;
+        let recovers = if later == Verdict::Allow { None } else { recovers() };
         let has_recovered = recovers.is_some_and(|at| at <= met);
         changes.push((met, if has_recovered { Verdict::Allow } else { later }));
         if let (Verdict::Deny, false) = (later, has_recovered) {
@@ -181,7 +182,7 @@ fn not_yet<'a>(
     let mut row = row
         .saw(Some(remaining.share()), Some(rule.deny_below.share()))
         .says(verdict, &reason)
-        .opens(opens, "enough is known for the budget rule");
+        .opens(|| opens, "enough is known for the budget rule");
     row.later = Later::Changes(changes);
     row
 }

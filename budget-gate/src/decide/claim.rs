@@ -9,6 +9,11 @@ use crate::deployment::{Rollback, forgiven, rollback};
 use crate::overriding::{WEEK, used};
 use crate::policy::{Policy, Treatment};
 
+/// Whether a kind claims anything.
+pub(super) const fn is_made_by(kind: Kind) -> bool {
+    !matches!(kind, Kind::Release | Kind::Config)
+}
+
 /// The claim of a request at an instant; `None` for kinds that claim nothing. Without a policy nothing
 /// is limited.
 pub(super) fn of(
@@ -84,7 +89,7 @@ pub(super) fn changes_after(
     known: &Known<'_>,
     at: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    if matches!(request.kind, Kind::Release | Kind::Config) {
+    if !is_made_by(request.kind) {
         return None;
     }
     let overrides = known.overrides.iter().map(|one| one.at);

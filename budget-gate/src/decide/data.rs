@@ -1,17 +1,19 @@
 //! Whether the numbers can be relied on: they are there, young enough and without large holes.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::slo::Slo;
 use slo_core::view::{BudgetView, State, WindowView};
 
+use super::moment::Moment;
 use super::row::{Asked, Row};
 use crate::decision::Verdict;
+use crate::lasting::Ageing;
 use crate::policy::rule::CoverageRule;
 use crate::policy::{Policy, Rule};
 use crate::words;
 
 /// Numbers from further in the future than this come from a wrong clock.
-const SKEW_SECONDS: f64 = 60.0;
+const SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// Missing and stale numbers are unknown under every policy. The age is taken now, because a view
 /// does not grow older by itself; a freshness rule can only lower the SLO's own limit.
@@ -21,14 +23,24 @@ pub(super) fn freshness<'a>(asked: &Asked<'_>) -> Row<'a> {
     let is_missing = view.conditions.contains(&State::NoData) || view.windows.is_empty();
     let Some(until) = view.data_until.filter(|_| !is_missing) else {
         let reason = format!("no data{}", because(view));
-        return row.says(Verdict::Unknown, &reason).opens(None, "there is data");
+        return row.says(Verdict::Unknown, &reason).opens(|| None, "there is data");
     };
-    let age = (asked.now - until).num_milliseconds() as f64 / 1_000.0;
     let own = view.stale_after_seconds;
     let limit = tightest(asked.policy).map_or(own, |max| max.min(own));
+    let since = Ageing::Since(until);
+    let age = since.seconds(asked.moment.since(until));
     let row = row.saw(Some(age), Some(limit));
+    let is_stale = view.conditions.contains(&State::Stale);
+    let is_ahead = is_ahead(view, asked.moment);
+    let is_old = asked.moment.find(|_| age > limit, |_| after(until, limit));
+    if !is_ahead && !is_old && !is_stale {
+        let seen = words::length(age.max(0.0));
+        let row = row.says(Verdict::Allow, format_args!("the numbers are {seen} old"));
+        return row.ages(since, &seen, " old".len());
+    }
+    asked.moment.exactly();
     let seen = words::length(age);
-    let reason = if is_ahead(view, asked.now) {
+    let reason = if is_ahead {
         let ahead = words::length(-age);
         format!("the numbers are from {ahead} in the future; a clock is wrong")
     } else if age > own {
@@ -37,20 +49,20 @@ pub(super) fn freshness<'a>(asked: &Asked<'_>) -> Row<'a> {
     } else if age > limit {
         let limit = words::length(limit);
         format!("the numbers are {seen} old; the policy takes none older than {limit}")
-    } else if view.conditions.contains(&State::Stale) {
-        format!("the engine calls the numbers stale{}", because(view))
     } else {
-        return row.says(
-            Verdict::Allow,
-            format_args!("the numbers are {} old", words::length(age.max(0.0))),
-        );
+        format!("the engine calls the numbers stale{}", because(view))
     };
-    row.says(Verdict::Unknown, &reason).opens(None, "there is fresh data")
+    row.says(Verdict::Unknown, &reason).opens(|| None, "there is fresh data")
 }
 
 /// Whether the numbers come from further in the future than clocks differ.
-pub(super) fn is_ahead(view: &BudgetView, now: DateTime<Utc>) -> bool {
-    view.data_until.is_some_and(|until| (until - now).as_seconds_f64() > SKEW_SECONDS)
+pub(super) fn is_ahead(view: &BudgetView, moment: &Moment) -> bool {
+    view.data_until.is_some_and(|until| moment.is_before(until - SKEW))
+}
+
+/// So many seconds after an instant, to the millisecond as ages are compared; `None` beyond the calendar.
+pub(super) fn after(then: DateTime<Utc>, seconds: f64) -> Option<DateTime<Utc>> {
+    then.checked_add_signed(TimeDelta::milliseconds((seconds * 1_000.0) as i64))
 }
 
 /// An SLO that gates and has no view yet.
@@ -58,7 +70,7 @@ pub(super) fn not_evaluated<'a>(slo: &Slo) -> Row<'a> {
     let mut row = Row::of_service("freshness");
     row.result.slo = Some(slo.id.slo.shared());
     row.says(Verdict::Unknown, "no data: it has not been evaluated yet")
-        .opens(None, "it is evaluated")
+        .opens(|| None, "it is evaluated")
 }
 
 /// The least age that the policy's freshness rules allow, in seconds.
@@ -87,7 +99,7 @@ pub(super) fn coverage<'a>(asked: &Asked<'_>, rule: &CoverageRule, window: &Wind
     let row = asked.row("coverage").over(name).saw(window.coverage, Some(least));
     let Some(coverage) = window.coverage.filter(|c| !c.is_nan()) else {
         let reason = format!("nothing was measured in the {name} window");
-        return row.says(Verdict::Unknown, &reason).opens(None, "there is data");
+        return row.says(Verdict::Unknown, &reason).opens(|| None, "there is data");
     };
     let seen = words::percent_beside(coverage, least);
     let measured = format!("{seen} of the {name} window was measured");
@@ -96,5 +108,5 @@ pub(super) fn coverage<'a>(asked: &Asked<'_>, rule: &CoverageRule, window: &Wind
     }
     let reason = format!("{measured}; the policy needs {}", words::percent(least));
     row.says(Verdict::Unknown, &reason)
-        .opens(None, format_args!("the holes have been filled or have left the {name} window"))
+        .opens(|| None, format_args!("the holes have been filled or have left the {name} window"))
 }

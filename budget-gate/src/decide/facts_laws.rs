@@ -1,7 +1,13 @@
 //! Laws over everything that is known beside budgets: incidents, calendars, deployments, overrides.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use chrono::Duration;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use slo_core::view::{Ask, Group};
 
 use super::*;
 use crate::decision::Kind;
@@ -41,12 +47,15 @@ impl World {
     }
 
     fn ask(&self, request: &Request, policies: &[Policy], at: DateTime<Utc>) -> Decision {
+        self.told(&self.views(at), |facts| decide(request, facts, policies, at))
+    }
+
+    fn told<T>(&self, views: &[BudgetView], ask: impl FnOnce(&Facts<'_, BudgetView>) -> T) -> T {
         let mut service = sample::service("orders", 1, "production", &[]);
         service.depends_on = vec![slo_core::slo::Name::parse("payment").unwrap()];
-        let views = self.views(at);
         let others = |_: &str| self.dependency.as_deref();
         let calendars = [self.calendar.clone()];
-        let facts = Facts {
+        ask(&Facts {
             dependencies: &others,
             calendars: &calendars,
             incidents: &self.incidents,
@@ -56,9 +65,9 @@ impl World {
                 claims: &self.claims,
                 asked_before: None,
             },
-            ..Facts::of(Some(&service), &views)
-        };
-        decide(request, &facts, policies, at)
+            groups: views,
+            ..Facts::of(Some(&service), views)
+        })
     }
 }
 
@@ -241,4 +250,100 @@ proptest! {
             prop_assert!(!world.ask(&request, &policies, before).allow, "{}", before);
         }
     }
+}
+
+/// A view whose numbers, forecasts and age are any; one with a group is of a group of the first SLO.
+fn lively_view() -> impl Strategy<Value = BudgetView> {
+    let instant = || {
+        let near = (-90_i64..400).prop_map(|s| now() + Duration::seconds(s));
+        let far = (0_i64..400).prop_map(|h| now() + Duration::hours(h));
+        prop::option::of(prop_oneof![near, far])
+    };
+    let group = prop::sample::select(vec![None, None, Some("a"), Some("\"reason\":\"\u{e9}\\")]);
+    let age = prop::sample::select(vec![-90_i64, -20, 0, 29, 30, 119, 299, 300, 301]);
+    let numbers = (prop::sample::select(vec![0_u32, 800, 1_000, 5_000]), 0.0..1.0_f64);
+    (numbers, age, [instant(), instant(), instant()], 0..3_u8, group).prop_map(
+        |((bad, maturity), age, [exhausts, recovers, answered], slo, group)| {
+            let mut view = view(&format!("slo-{slo}"), f64::from(bad), 1e6);
+            view.data_until = Some(now() - Duration::seconds(age));
+            view.gate = Gate::Groups;
+            let window = &mut view.windows[0];
+            (window.exhausts_at, window.recovers_at) = (exhausts, recovers);
+            window.maturity = maturity;
+            let asked = Ask::Remaining { window: None, at_least: 0.0 };
+            view.answers = vec![(asked, answered)];
+            let labels = |value: &str| Arc::new(BTreeMap::from([("l".into(), value.into())]));
+            view.group = group.map(|value| Group::Labels { labels: labels(value) });
+            view
+        },
+    )
+}
+
+fn lively_rules() -> impl Strategy<Value = Vec<&'static str>> {
+    const MORE: [&str; 6] = [
+        "burn: {window: 1h, deny: 10, warn: 0.2}",
+        "exhaustion: {warnWithin: 3d}",
+        "exhaustion: {warnWithin: 10m}",
+        "freshness: {max: 2m}",
+        "budget: {denyBelow: 10%, needs: {maturity: 50%}, otherwise: deny}",
+        "freeze: {calendar: nobody-declared}",
+    ];
+    let all = [&RULES[..], &MORE[..]].concat();
+    prop::sample::subsequence(all, 0..=11)
+}
+
+/// Asks a question, and compares what lasts with what would be answered at some later instants.
+/// Whether it lasts for a second at least.
+fn lasts(
+    (world, views): (&World, &[BudgetView]),
+    (request, policies): (&Request, &[Policy]),
+    later: &[f64],
+) -> Result<bool, TestCaseError> {
+    let ask = |at| world.told(views, |facts| prepare(request, facts, policies, at));
+    let (decision, lasting) = ask(now());
+    prop_assert_eq!(&decision, &world.told(views, |f| decide(request, f, policies, now())));
+    let Some(lasting) = lasting else { return Ok(false) };
+    prop_assert_eq!(lasting.verdict, decision.verdict);
+    let most = lasting.ends().min(now() + Duration::days(3)) - now();
+    let share =
+        |share: &f64| Duration::milliseconds((most.num_milliseconds() as f64 * share) as i64);
+    let last = most - Duration::nanoseconds(1);
+    for at in later.iter().map(share).chain([Duration::zero(), last]).map(|after| now() + after) {
+        prop_assert!(lasting.holds(at));
+        let then = serde_json::to_string(&ask(at).0).unwrap();
+        prop_assert_eq!(String::from_utf8(lasting.json(at)).unwrap(), then, "{}", at);
+    }
+    prop_assert!(!lasting.holds(lasting.ends()) && !lasting.holds(now() - Duration::seconds(1)));
+    Ok(most >= Duration::seconds(1))
+}
+
+#[test]
+fn a_decision_that_lasts_is_at_each_instant_the_one_that_would_be_made_then() {
+    let views = prop::collection::vec(lively_view(), 0..4).prop_map(|mut views| {
+        views.sort_by_key(|view| (view.slo.clone(), view.group.clone()));
+        views.dedup_by_key(|view| (view.slo.clone(), view.group.clone()));
+        views
+    });
+    let later = prop::collection::vec(0.0..1.0_f64, 3);
+    let asked = (requests(), prop::bool::weighted(0.8), any::<bool>());
+    let rules = (lively_rules(), lively_rules(), answer());
+    let (mut runner, lasted) = (TestRunner::new(ProptestConfig::with_cases(1_500)), Cell::new(0));
+    runner
+        .run(&(worlds(), views, asked, rules, later), |(mut world, views, asked, rules, later)| {
+            let (mut request, is_plain, has_past) = asked;
+            if is_plain {
+                request.kind = Kind::Release;
+            }
+            if !has_past {
+                (world.deployments, world.overrides, world.claims) = Default::default();
+            }
+            let [policy] = policies(&rules.0, rules.2);
+            let trial = "onUnknown: deny\nnoSlo: deny\nmode: dryRun\n";
+            let policies = [policy, sample::policy("t", trial, &rules.1)];
+            let lasts = lasts((&world, &views), (&request, &policies), &later)?;
+            lasted.set(lasted.get() + u32::from(lasts));
+            Ok(())
+        })
+        .unwrap();
+    assert!(lasted.get() > 500, "{} of 1,500 last", lasted.get());
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use slo_core::time::Span;
 use slo_core::view::{BurnView, WindowView};
 
+use super::data::after;
 use super::remaining::Remaining;
 use super::row::{Asked, Row};
 use crate::decision::Verdict;
+use crate::lasting::Ageing;
 use crate::policy::rule::{BurnRule, ExhaustionRule};
 use crate::policy::scalar::Factor;
 use crate::words;
@@ -30,10 +32,10 @@ pub(super) fn burn<'a>(asked: &Asked<'_>, rule: &BurnRule) -> Row<'a> {
             None => format!("the burn rate over {name} is not computed yet"),
         };
         let when = format!("more of the last {name} is measured");
-        return row.says(Verdict::Unknown, &reason).opens(None, &when);
+        return row.says(Verdict::Unknown, &reason).opens(|| None, &when);
     };
     let (verdict, limit) = pace(rule, view, rate);
-    let at = rule.ask().and_then(|ask| asked.answer(&ask)).flatten();
+    let at = || rule.ask().and_then(|ask| asked.answer(&ask)).flatten();
     row.saw(Some(rate), limit.map(Factor::get))
         .says(verdict, burn_reason(rule, view, rate, verdict, limit))
         .opens(at, format_args!("the {name} burn rate has fallen"))
@@ -83,7 +85,7 @@ pub(super) fn exhaustion<'a>(
     let row = asked.row("exhaustion").over(name);
     let Some(remaining) = Remaining::of(asked.view, window) else {
         let reason = format!("what remains of the {name} budget is not known, so no forecast");
-        return row.says(Verdict::Unknown, &reason).opens(None, "the budget is measured again");
+        return row.says(Verdict::Unknown, &reason).opens(|| None, "the budget is measured again");
     };
     let limit = Some(rule.warn_within.seconds());
     if remaining.is_spent() {
@@ -94,17 +96,19 @@ pub(super) fn exhaustion<'a>(
         let reason = format!("at the pace of the last hour the {name} budget will not be gone");
         return row.saw(None, limit).says(Verdict::Allow, &reason);
     };
-    let left = ((at - asked.now).num_milliseconds() as f64 / 1_000.0).max(0.0);
-    let gone = format!(
-        "at the pace of the last hour the {name} budget will be gone in {}",
-        words::length(left)
-    );
+    let until = Ageing::Until(at);
+    let left = until.seconds(asked.moment.since(at));
+    let (within, seen) = (rule.warn_within, words::length(left));
+    let gone = format!("at the pace of the last hour the {name} budget will be gone in {seen}");
     let row = row.saw(Some(left), limit);
-    match left < rule.warn_within.seconds() {
-        true => {
-            let reason = format!("{gone}; the policy warns within {}", rule.warn_within);
-            row.says(Verdict::Warn, &reason)
-        }
-        false => row.says(Verdict::Allow, &gone),
+    let is_near = asked.moment.find(
+        |_| left < within.seconds(),
+        |now| after(at, -within.seconds()).filter(|near| now < *near),
+    );
+    if is_near {
+        let warns = format!("; the policy warns within {within}");
+        row.says(Verdict::Warn, format_args!("{gone}{warns}")).ages(until, &seen, warns.len())
+    } else {
+        row.says(Verdict::Allow, &gone).ages(until, &seen, 0)
     }
 }

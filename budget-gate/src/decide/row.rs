@@ -8,8 +8,10 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 use slo_core::view::{Ask, BudgetView};
 
+use super::moment::Moment;
 use crate::calendar::Calendar;
 use crate::decision::{RuleResult, Verdict};
+use crate::lasting::{Aged, Ageing};
 use crate::policy::Policy;
 
 /// One SLO before one policy.
@@ -17,7 +19,7 @@ use crate::policy::Policy;
 pub(super) struct Asked<'a> {
     pub(super) policy: &'a Policy,
     pub(super) view: &'a BudgetView,
-    pub(super) now: DateTime<Utc>,
+    pub(super) moment: &'a Moment,
     /// Where a person can read what the SLO was.
     pub(super) evidence: &'a Arc<str>,
 }
@@ -30,6 +32,8 @@ pub(super) struct Row<'a> {
     /// What a person can do about it.
     pub(super) act: Option<String>,
     pub(super) later: Later<'a>,
+    /// What of it goes with the clock.
+    pub(super) aged: Option<Aged>,
     /// Where its rule stands among those of equal verdict.
     rank: usize,
 }
@@ -58,13 +62,13 @@ impl Asked<'_> {
     /// that the next evaluation will confirm. The outer `None` says that nobody asked.
     pub(super) fn answer(&self, ask: &Ask) -> Option<Option<DateTime<Utc>>> {
         let (_, at) = self.view.answers.iter().find(|(asked, _)| asked == ask)?;
-        Some(at.map(|at| at.max(self.now)))
+        Some(at.map(|at| self.moment.or_now(at)))
     }
 }
 
-/// Where a person can read what an SLO was at an instant.
-pub(super) fn evidence(view: &BudgetView, now: DateTime<Utc>) -> String {
-    let at = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+/// Where a person can read what an SLO was when its numbers were made.
+pub(super) fn evidence(view: &BudgetView) -> String {
+    let at = view.evaluated_at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let path =
         format!("/slos/{}/{}?at={at}&environment={}", view.service, view.slo, view.environment);
     // The values of labels are anybody's, and names are not.
@@ -92,7 +96,7 @@ impl Row<'_> {
             evidence: None,
         };
         let rank = ORDER.iter().position(|other| *other == rule).unwrap_or(ORDER.len());
-        Self { result, opening: String::new(), act: None, later: Later::Same, rank }
+        Self { result, opening: String::new(), act: None, later: Later::Same, aged: None, rank }
     }
 
     pub(super) fn over(mut self, window: &Arc<str>) -> Self {
@@ -113,10 +117,22 @@ impl Row<'_> {
         self
     }
 
+    /// What was seen is an age, and its words end so many bytes before the reason does.
+    pub(super) fn ages(mut self, age: Ageing, words: &str, after: usize) -> Self {
+        let end = self.result.reason.len() - after;
+        self.aged = Some(Aged { age, words: end - words.len()..end });
+        self
+    }
+
     /// When the rule will no longer stand in the way, and what will have happened then. Kept only
     /// where it does stand in the way.
-    pub(super) fn opens(mut self, at: Option<DateTime<Utc>>, when: impl Display) -> Self {
+    pub(super) fn opens(
+        mut self,
+        at: impl FnOnce() -> Option<DateTime<Utc>>,
+        when: impl Display,
+    ) -> Self {
         if !self.result.verdict.allows() {
+            let at = at();
             self.result.unblocks = at;
             self.opening = self.named(when);
             self.later = at.map_or(Later::Same, |at| Later::Changes(vec![(at, Verdict::Allow)]));
@@ -186,6 +202,7 @@ fn key(Row { result: row, rank, .. }: &Row<'_>) -> impl Ord {
         *rank,
         row.slo.as_deref(),
         row.window.as_deref(),
+        row.group.as_ref(),
         row.reason.as_str(),
         limit,
     )

@@ -2,11 +2,13 @@
 
 use std::borrow::Borrow;
 
+use chrono::{DateTime, Duration, Utc};
 use slo_core::slo::{Gate, Service};
 use slo_core::time::Span;
 use slo_core::view::{BudgetView, State, WindowView};
 
-use super::data::is_ahead;
+use super::data::{after, is_ahead};
+use super::moment::Moment;
 use super::remaining::Remaining;
 use super::row::{Asked, Later, Row, evidence};
 use super::{Case, Facts};
@@ -42,7 +44,7 @@ fn incidents<'a, V>(case: &Case<'_, 'a, V>, rule: &IncidentsRule) -> Vec<Row<'a>
     let Facts { incidents, incidents_close_after: after, .. } = *case.facts;
     let open = incidents
         .iter()
-        .filter(|one| one.concerns(case.subject.environment) && one.is_open(after, case.now));
+        .filter(|one| one.concerns(case.subject.environment) && is_open(one, after, case.moment));
     let mut rows: Vec<Row<'a>> =
         open.filter_map(|one| Some(incident(one, verdict_on(one, rule)?, after))).collect();
     if rows.is_empty() {
@@ -50,6 +52,12 @@ fn incidents<'a, V>(case: &Case<'_, 'a, V>, rule: &IncidentsRule) -> Vec<Row<'a>
         rows.push(Row::of_service("incidents").says(Verdict::Allow, reason));
     }
     rows
+}
+
+/// An incident that nothing confirms closes by itself.
+fn is_open(one: &Incident, after: Span, moment: &Moment) -> bool {
+    let lapses = |now| Some(one.lapses_at(after)).filter(|lapses| now < *lapses);
+    moment.find(|now| one.is_open(after, now), lapses)
 }
 
 fn verdict_on(incident: &Incident, rule: &IncidentsRule) -> Option<Verdict> {
@@ -64,7 +72,7 @@ fn incident<'a>(one: &Incident, verdict: Verdict, after: Span) -> Row<'a> {
     let reason = format!("a {severity} incident is open since {since}: {title} ({})", one.key);
     let lapses = words::instant(one.lapses_at(after));
     let mut row = Row::of_service("incidents").says(verdict, reason).opens(
-        None,
+        || None,
         format_args!("incident {} is closed (unconfirmed, it closes by itself {lapses})", one.key),
     );
     row.result.evidence = Some(format!("/v1/incidents?service={}&open=true", one.service).into());
@@ -83,9 +91,14 @@ fn freeze<'a, V>(case: &Case<'_, 'a, V>, rule: &FreezeRule) -> Row<'a> {
         let reason = format!("there is no calendar `{name}`");
         return row
             .says(Verdict::Unknown, reason)
-            .opens(None, format_args!("a calendar `{name}` is declared"));
+            .opens(|| None, format_args!("a calendar `{name}` is declared"));
     };
-    let mut row = match calendar.closed_at(case.now) {
+    let closed = case.moment.find(|now| calendar.closed_at(now), |now| ends(calendar, now));
+    if closed.as_ref().is_some_and(|closure| closure.until.is_none()) {
+        // How far is looked for an end goes with the clock.
+        case.moment.exactly();
+    }
+    let mut row = match closed {
         None => row.says(Verdict::Allow, format_args!("the calendar {name} is open")),
         Some(closure) => {
             let why = closure.reason().map_or_else(String::new, |why| format!(": {why}"));
@@ -94,11 +107,16 @@ fn freeze<'a, V>(case: &Case<'_, 'a, V>, rule: &FreezeRule) -> Row<'a> {
                 None => " for more than a year".to_owned(),
             };
             row.says(Verdict::Deny, format_args!("the calendar {name} is closed{until}{why}"))
-                .opens(closure.until, format_args!("the calendar {name} opens"))
+                .opens(|| closure.until, format_args!("the calendar {name} opens"))
         }
     };
     row.later = Later::Calendar(calendar);
     row
+}
+
+/// Until when a calendar says the same; where no change is in sight, for a day at least.
+fn ends(calendar: &Calendar, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    calendar.next_change(now).or(Some(now + Duration::days(1)))
 }
 
 /// The budgets of `dependsOn`, one level deep, so that cycles are fine.
@@ -141,29 +159,34 @@ fn dependency<'a, V>(
     rule: &DependenciesRule,
     view: &BudgetView,
 ) -> Row<'a> {
-    let place = evidence(view, case.now).into();
-    let asked = Asked { policy, view, now: case.now, evidence: &place };
+    let place = evidence(view).into();
+    let asked = Asked { policy, view, moment: case.moment, evidence: &place };
     let mut row = asked.row("dependencies");
     row.result.slo = Some(format!("{}/{}", view.service, view.slo).into());
     let unsure = if rule.deny_below.is_some() { Verdict::Unknown } else { Verdict::Warn };
     let Some(window) = view.windows.first() else {
-        return row.says(unsure, "it has no window").opens(None, "it has a window");
+        return row.says(unsure, "it has no window").opens(|| None, "it has a window");
     };
     let row = row.over(&window.window);
-    let state = view.state_at(case.now);
-    let is_unsure = is_unsure(state) || is_ahead(view, case.now);
+    let turns_stale = |now| {
+        let stale = after(view.data_until?, view.stale_after_seconds)?;
+        Some(stale).filter(|stale| now <= *stale)
+    };
+    let state = case.moment.find(|now| view.state_at(now), turns_stale);
+    let is_ahead = is_ahead(view, case.moment);
+    let is_unsure = is_unsure(state) || is_ahead;
     let known = Remaining::of(view, window).filter(|_| !is_unsure);
     let Some(remaining) = known else {
         let reason = match state {
             State::Stale => "its numbers are stale",
-            _ if is_ahead(view, case.now) => "its numbers are from the future; a clock is wrong",
+            _ if is_ahead => "its numbers are from the future; a clock is wrong",
             _ => "there is no data of it",
         };
-        return row.says(unsure, reason).opens(None, "there is fresh data");
+        return row.says(unsure, reason).opens(|| None, "there is fresh data");
     };
     let (verdict, limit) = level(rule, remaining);
     let share = limit.map(Share::share);
-    let at = rule.ask().and_then(|ask| asked.answer(&ask)).flatten();
+    let at = || rule.ask().and_then(|ask| asked.answer(&ask)).flatten();
     row.saw(Some(remaining.share()), share)
         .says(verdict, left(window, remaining, verdict, share))
         .opens(at, "its budget has recovered")

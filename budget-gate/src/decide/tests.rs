@@ -70,7 +70,7 @@ fn a_spent_budget_denies_with_its_numbers_and_the_instant_that_opens() {
     let rule = &decision.rules[0];
     assert_eq!(
         rule.evidence.as_deref(),
-        Some("/slos/orders/availability?at=2026-11-21T10:00:00Z&environment=production")
+        Some("/slos/orders/availability?at=2026-11-21T09:59:56Z&environment=production")
     );
     assert_eq!((rule.threshold, rule.window.as_deref()), (Some(0.0), Some("30d")));
     assert_eq!(rule.unblocks, Some(at("2026-11-24T14:10:00Z")));

@@ -3,9 +3,10 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::moment::Moment;
 use super::row::Row;
 use super::steps::Way;
-use super::{Course, claim};
+use super::{Course, Known, claim};
 use crate::decision::{Kind, Request, Unblocks, Verdict};
 use crate::deployment::last_good;
 use crate::overriding::Override;
@@ -19,10 +20,18 @@ pub(super) fn unblocks(
     rows: &[Row<'_>],
     course: &Course<'_>,
     computed: Verdict,
-    now: DateTime<Utc>,
+    moment: &Moment,
 ) -> Unblocks {
-    let acts = acts(rows, course, computed, now);
-    match opens_at(rows, course, now) {
+    let next = |now| next_change(rows, course, now);
+    let (acts, opens) =
+        moment.find(|now| (acts(rows, course, computed, now), opens_at(rows, course, now)), next);
+    let Known { deployments, overrides, claims, .. } = course.known;
+    let has_past = !(deployments.is_empty() && overrides.is_empty() && claims.is_empty());
+    if has_past || (opens.is_none() && next(moment.shown()).is_some()) {
+        // Quotas, rollbacks and how far is looked go with the clock.
+        moment.exactly();
+    }
+    match opens {
         Some((at, because)) => Unblocks { at: Some(at), because, acts },
         None => Unblocks { at: None, because: needed(rows, course), acts },
     }

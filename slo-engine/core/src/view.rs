@@ -70,7 +70,7 @@ const fn decides() -> Gate {
 }
 
 /// A group of a grouped SLO.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", untagged)]
 pub enum Group {
     /// The values of the SLO's `groupBy` labels.

@@ -1,8 +1,9 @@
 //! What every consumer reads: all views at one instant, swapped in whole.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use budget_gate::lasting::Lasting;
 use chrono::{DateTime, Utc};
 use slo_core::slo::{Service, SloId};
 use slo_core::view::BudgetView;
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub views: Vec<Vec<Arc<BudgetView>>>,
     /// The same of the groups of grouped SLOs.
     pub groups: Vec<Vec<Arc<BudgetView>>>,
+    /// What was answered from it to peeks, by the place of the service.
+    pub peeked: Vec<Peeked>,
     /// Ledger numbers of SLOs, for histories.
     pub ledgers: Arc<BTreeMap<SloId, u32>>,
     /// The exclusions that the views go by.
@@ -45,6 +48,34 @@ pub struct Found<'a> {
     pub views: &'a [Arc<BudgetView>],
     /// Those of the groups of its grouped SLOs.
     pub groups: &'a [Arc<BudgetView>],
+    /// What was answered to peeks; `None` before it has views.
+    pub peeked: Option<&'a Peeked>,
+}
+
+/// The last answer to a plain peek at a service that lasts for a while, with the number of changes
+/// that the gate knew of. It goes with its snapshot.
+#[derive(Debug, Default)]
+pub struct Peeked(RwLock<Option<Arc<(u64, Lasting)>>>);
+
+/// Nothing has been asked of a copy.
+impl Clone for Peeked {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Peeked {
+    /// What was kept last.
+    #[must_use]
+    pub fn get(&self) -> Option<Arc<(u64, Lasting)>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps an answer.
+    pub fn keep(&self, changes: u64, lasting: Lasting) {
+        let kept = Some(Arc::new((changes, lasting)));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
 }
 
 impl Snapshot {
@@ -54,6 +85,7 @@ impl Snapshot {
         for views in [&mut self.views, &mut self.groups] {
             views.resize_with(services.len(), Vec::new);
         }
+        self.peeked.resize_with(services.len(), Peeked::default);
         let mut named = self.declared.named(&view.service).iter().copied();
         let at = named.find(|at| *services[*at].environment.as_str() == *view.environment)?;
         let views = if view.group.is_some() { &mut self.groups } else { &mut self.views };
@@ -74,7 +106,7 @@ impl Snapshot {
     fn found(&self, at: usize) -> Found<'_> {
         let views = self.views.get(at).map_or(&[][..], Vec::as_slice);
         let groups = self.groups.get(at).map_or(&[][..], Vec::as_slice);
-        Found { service: &self.declared.services[at], views, groups }
+        Found { service: &self.declared.services[at], views, groups, peeked: self.peeked.get(at) }
     }
 
     /// All views.
@@ -91,13 +123,13 @@ impl Latest {
     /// The newest snapshot; `None` before the first.
     #[must_use]
     pub fn get(&self) -> Option<Arc<Snapshot>> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Swaps in a snapshot.
     pub fn publish(&self, snapshot: Snapshot) {
         let new = Some(Arc::new(snapshot));
-        let mut place = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *place, new);
         // Readers do not wait until all old views are let go.
         drop(place);

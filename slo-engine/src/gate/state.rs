@@ -22,6 +22,8 @@ pub struct State {
     keys: BTreeSet<(String, String)>,
     /// Exclusions, of people and of files.
     pub exclusions: Exclusions,
+    /// How often any of it changed.
+    changes: u64,
 }
 
 /// A service in an environment.
@@ -56,6 +58,12 @@ const KEPT: Duration = Duration::days(8);
 const LISTED: Duration = Duration::days(7);
 
 impl State {
+    /// How often anything changed that a decision may go by.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// What is known of a service in an environment.
     #[must_use]
     pub fn place(&self, service: &str, environment: &str) -> Option<&Place> {
@@ -111,6 +119,7 @@ impl State {
 
     /// Takes what happened.
     pub fn apply(&mut self, event: Event) {
+        self.changes += 1;
         match event {
             Event::Deployed { deployment: one } => {
                 let all = &mut self.place_mut(&one.service, &one.environment).deployments;
@@ -150,6 +159,7 @@ impl State {
     pub fn decided(&mut self, decision: &Decision) {
         let environment = decision.environment.as_deref().unwrap_or_default();
         if decision.allow && decision.claim.as_ref().is_some_and(|claim| claim.counts) {
+            self.changes += 1;
             let claims = &mut self.place_mut(&decision.service, environment).claims;
             claims.retain(|at| decision.at - *at < WEEK);
             claims.push(decision.at);
@@ -159,6 +169,7 @@ impl State {
     /// Takes incidents as they are now, each once. Those that nothing confirms for so long close by
     /// themselves.
     pub fn reported(&mut self, incidents: Vec<Incident>, after: Span, now: DateTime<Utc>) {
+        self.changes += 1;
         let mut by_service: HashMap<String, Vec<Incident>> = HashMap::new();
         for one in incidents {
             self.keys.insert((one.key.clone(), one.service.clone()));

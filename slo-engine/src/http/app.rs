@@ -75,9 +75,17 @@ impl App {
 /// When it has no JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<Response, Problem> {
     let mut text = Vec::with_capacity(4_096);
-    serde_json::to_writer(&mut text, value).map_err(|error| {
-        tracing::error!(%error, "cannot write an answer as JSON");
-        Problem::internal()
-    })?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    serde_json::to_writer(&mut text, value).map_err(unwritten)?;
+    Ok(written(text))
+}
+
+/// An answer that has no JSON.
+pub(super) fn unwritten(error: serde_json::Error) -> Problem {
+    tracing::error!(%error, "cannot write an answer as JSON");
+    Problem::internal()
+}
+
+/// An answer that is JSON already.
+pub(super) fn written(text: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }

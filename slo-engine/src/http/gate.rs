@@ -8,7 +8,7 @@ use budget_gate::{Kind, Request};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::app::{App, json};
+use super::app::{App, unwritten, written};
 use super::openapi::KindKey;
 use super::place;
 use super::problem::Problem;
@@ -60,9 +60,10 @@ pub(super) async fn peek(
         kind: asked.kind,
         ..Request::of(&service)
     };
-    let decision = app.shared.gate.look(&snapshot, found, &request, app.now());
-    app.metrics.peeked(decision.verdict);
-    json(&decision)
+    let (verdict, text) =
+        app.shared.gate.peek(&snapshot, found, &request, app.now()).map_err(unwritten)?;
+    app.metrics.peeked(verdict);
+    Ok(written(text))
 }
 
 #[cfg(test)]

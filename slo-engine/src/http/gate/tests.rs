@@ -1,7 +1,10 @@
 use budget_gate::Decision;
+use budget_gate::incident::Incident;
+use budget_gate::policy::rule::Severity;
 use serde_json::{Value, json};
 
-use crate::http::world::{World, snapshot};
+use crate::clock::Clock;
+use crate::http::world::{World, now, snapshot};
 
 #[tokio::test]
 async fn the_verdict_follows_the_budgets_and_the_status_is_200_whatever_it_is() {
@@ -90,4 +93,78 @@ async fn without_a_policy_that_applies_everything_is_denied() {
     world.shared.latest.publish(bare);
     let decision = world.json("/v1/gate/catalog").await;
     assert_eq!((&decision["verdict"], &decision["policy"]), (&json!("deny"), &Value::Null));
+}
+
+/// What was kept of a service's peeks.
+fn kept(
+    world: &World,
+    service: &str,
+) -> Option<std::sync::Arc<(u64, budget_gate::lasting::Lasting)>> {
+    let snapshot = world.shared.latest.get().unwrap();
+    snapshot.named(service).next().unwrap().peeked.unwrap().get()
+}
+
+/// The peek's body, which must be the verdict that is made without anything kept.
+async fn peeked(world: &World, service: &str) -> Value {
+    let snapshot = world.shared.latest.get().unwrap();
+    let found = snapshot.named(service).next();
+    let request = budget_gate::Request::of(service);
+    let fresh = world.shared.gate.look(&snapshot, found, &request, world.clock.now());
+    let body = world.get(&format!("/v1/gate/{service}")).await.body;
+    assert_eq!(String::from_utf8(body).unwrap(), serde_json::to_string(&fresh).unwrap());
+    serde_json::to_value(fresh).unwrap()
+}
+
+#[tokio::test]
+async fn a_peek_that_is_asked_again_is_answered_by_what_was_decided_with_ages_of_then() {
+    let world = World::new().await;
+    for service in ["catalog", "payment", "notifier"] {
+        let first = peeked(&world, service).await;
+        let before = kept(&world, service).expect("it lasts");
+        world.wait(7);
+        let later = peeked(&world, service).await;
+        assert!(std::sync::Arc::ptr_eq(&before, &kept(&world, service).unwrap()), "decided anew");
+        assert_eq!(
+            (&first["snapshotAgeSeconds"], &later["snapshotAgeSeconds"]),
+            (&json!(0), &json!(7))
+        );
+        world.wait(0);
+    }
+    world.wait(271);
+    assert_eq!(peeked(&world, "catalog").await["verdict"], "unknown", "numbers turn stale");
+}
+
+#[tokio::test]
+async fn what_was_answered_to_a_peek_does_not_outlive_a_change_or_a_snapshot() {
+    let world = World::new().await;
+    assert_eq!(peeked(&world, "catalog").await["verdict"], "allow");
+    let incident = Incident {
+        id: "i1".to_owned(),
+        key: "db".to_owned(),
+        service: "catalog".to_owned(),
+        environment: None,
+        severity: Severity::Critical,
+        title: "down".to_owned(),
+        opened_at: now(),
+        confirmed_at: now(),
+        closed_at: None,
+    };
+    let gate = &world.shared.gate;
+    let reporting = gate.reporting("db").await;
+    gate.report(reporting, vec![incident], now()).await.unwrap();
+    assert_eq!(peeked(&world, "catalog").await["verdict"], "deny");
+    world.declares(
+        "apiVersion: headroom/v1\nkind: Policy\npolicy: p\napplies: {}\nmode: enforce\n\
+                    rules: [{budget: {}}]\nonUnknown: deny\nnoSlo: deny\n",
+    );
+    assert_eq!(peeked(&world, "catalog").await["verdict"], "allow");
+}
+
+#[tokio::test]
+async fn questions_with_a_version_or_a_kind_are_decided_each_time() {
+    let world = World::new().await;
+    for asked in ["version=1", "kind=hotfix", "commit=9f", "digest=sha256:ab"] {
+        world.json(&format!("/v1/gate/catalog?{asked}")).await;
+    }
+    assert!(kept(&world, "catalog").is_none());
 }

@@ -169,8 +169,7 @@ fn made<V: Borrow<BudgetView>>(
         ),
     }
     if decision.policy.is_none() {
-        let claim = claim::of(request, None, &facts.known, moment.shown());
-        pass_proven(&mut decision, claim);
+        pass_proven(&mut decision, claim::of(request, None, &facts.known, moment.shown()));
     }
     Made { decision, ages, oldest }
 }

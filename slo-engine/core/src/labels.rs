@@ -16,7 +16,8 @@ impl Labels {
     pub fn new<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let mut pairs: Vec<(N, V)> = pairs.into_iter().collect();
         pairs.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
-        let mut bytes = Vec::new();
+        let size = pairs.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len() + 2);
+        let mut bytes = Vec::with_capacity(size.sum());
         for (at, (name, value)) in pairs.iter().enumerate() {
             let repeated = pairs.get(at + 1).is_some_and(|n| n.0.as_ref() == name.as_ref());
             if repeated || value.as_ref().is_empty() {

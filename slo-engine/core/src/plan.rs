@@ -20,7 +20,7 @@ mod shares;
 
 pub use histogram::{Edges, canonical_le};
 pub use logs::LogCount;
-pub use queries::{Query, queries};
+pub use queries::{Query, Wide, queries};
 pub use router::{Fed, Router};
 pub use shares::{Defaults, Role, Share, shares};
 

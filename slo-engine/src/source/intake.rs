@@ -6,7 +6,7 @@ use std::sync::Arc;
 use slo_core::bucket::Bucket;
 use slo_core::counter::{Counter, NewTarget, Note, Outcome, Rules, Sample, SeriesBatch, Weights};
 use slo_core::labels::Labels;
-use slo_core::plan::{Edges, Feeds, Query, Router, queries};
+use slo_core::plan::{Feeds, Query, Router, queries};
 use slo_core::sli;
 use slo_core::slo::BILLION;
 use slo_core::subset::{Cuts, Subset};
@@ -18,16 +18,20 @@ mod layouts;
 pub mod logs;
 mod native;
 mod subsets;
+mod width;
 
 use layouts::Layouts;
 use native::Native;
 use subsets::Subsets;
+use width::Width;
 
 /// The counting of a set of SLOs that are read together.
 #[derive(Debug)]
 pub struct Intake {
     slos: Vec<Unit>,
     queries: Vec<(Query, Router)>,
+    /// By query, where queries may leave out lists of values.
+    widths: Vec<Width>,
     known: HashMap<Labels, Known>,
     natives: HashMap<Labels, Native>,
     from: Minute,
@@ -163,6 +167,7 @@ impl Intake {
         let unit = |fed: Fed| Unit::new(fed, from);
         Self {
             queries,
+            widths: Vec::new(),
             slos: slos.into_iter().map(unit).collect(),
             known: HashMap::new(),
             natives: HashMap::new(),
@@ -186,10 +191,14 @@ impl Intake {
         samples: Vec<Sample>,
         created: Option<i64>,
     ) {
-        if !self.known.get(labels).is_some_and(|known| known.seen_by.contains(&query)) {
-            self.meet(query, labels);
-        }
-        let Some(known) = self.known.get(labels) else { return };
+        let known = match self.known.get(labels) {
+            Some(known) if known.seen_by.contains(&query) => known,
+            _ => {
+                self.meet(query, labels);
+                let Some(known) = self.known.get(labels) else { return };
+                known
+            }
+        };
         let at = self.arena.len();
         let fed = known.fed.iter().filter(|(by, ..)| *by == query);
         let parts = fed.map(|(_, slo, series)| Part {
@@ -200,8 +209,11 @@ impl Intake {
             tail: None,
             counts: true,
         });
+        let before = self.batch.len();
         self.batch.extend(parts);
         self.arena.push(samples);
+        let is_wanted = self.batch.len() > before;
+        self.widths.get_mut(query).into_iter().for_each(|width| width.saw(is_wanted));
     }
 
     /// Sets the tail of a series that feeds an SLO, as stored by a source that has no past.
@@ -463,13 +475,6 @@ impl Intake {
         }
         let refines = matches!(&*unit.feeds, Feeds::Ratio { parts, .. } if !parts.is_empty());
         (refines && !unit.part_seen).then_some(Oddity::NeverMatched)
-    }
-}
-
-fn edges(feeds: &Feeds) -> Option<&Edges> {
-    match feeds {
-        Feeds::Latency { edges, .. } => edges.as_ref(),
-        _ => None,
     }
 }
 

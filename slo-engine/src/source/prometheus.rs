@@ -84,12 +84,26 @@ impl Prometheus {
     /// # Errors
     /// Why nothing was counted.
     pub async fn read(&self, intake: &mut Intake, from: i64, to: i64) -> Result<Read, SourceError> {
+        self.widen(intake, from, to).await;
         let read = self.read_whole(intake, from, to).await;
+        intake.judge_widths(read.is_ok(), to);
         if read.is_err() {
             // The same samples are read again.
             intake.forget_batch();
         }
         read
+    }
+
+    /// Asks where lists of values are needed; where that cannot be told they stay.
+    async fn widen(&self, intake: &mut Intake, from: i64, to: i64) {
+        for (query, wide) in intake.lists(to) {
+            let selector = wide.selector.to_string();
+            let there = self.api.label_values(&wide.label, &selector, from, to).await;
+            if let Err(error) = &there {
+                tracing::debug!(%error, label = wide.label, "cannot ask for a label's values");
+            }
+            intake.widen(query, wide, there.ok().as_deref(), to);
+        }
     }
 
     async fn read_whole(
@@ -98,7 +112,7 @@ impl Prometheus {
         from: i64,
         to: i64,
     ) -> Result<Read, SourceError> {
-        let selectors: Vec<String> = intake.queries().map(|q| q.selector.to_string()).collect();
+        let selectors = intake.selectors();
         let (mut samples, mut shows_late) = (0, false);
         let mut answers = Vec::with_capacity(selectors.len());
         for selector in &selectors {

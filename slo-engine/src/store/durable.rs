@@ -1,9 +1,10 @@
-//! A connection of its own whose commits are on the disk when they return.
+//! A connection of its own whose commits are on the disk when they return, and what tells from outside
+//! that the database was written to.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, Transaction};
@@ -32,6 +33,24 @@ impl Identity {
             }
             Err(reason) => Err(StoreError::File { step: "look at", path: path.to_owned(), reason }),
         }
+    }
+}
+
+/// Size and time of the database and of its log: whoever commits changes one of them. A commit within
+/// the same few milliseconds as one that was seen may not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp([Option<(u64, SystemTime)>; 2]);
+
+impl Store {
+    /// What shows whether the database was written to, without asking it.
+    pub(crate) fn stamp(&self) -> Stamp {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        let of = |path: &Path| {
+            let data = fs::metadata(path).ok()?;
+            Some((data.len(), data.modified().ok()?))
+        };
+        Stamp([of(&self.path), of(Path::new(&log))])
     }
 }
 

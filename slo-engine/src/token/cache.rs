@@ -14,7 +14,7 @@ use super::bucket::Bucket;
 use super::stored::{self, StoredToken, note_use};
 use super::{Principal, Token, TokenHash};
 use crate::config::RateLimit;
-use crate::store::{Store, StoreError};
+use crate::store::{Stamp, Store, StoreError};
 
 /// How soon a running server follows a change.
 const EVERY: Duration = Duration::from_secs(2);
@@ -257,16 +257,46 @@ fn one(token: StoredToken, live: Arc<Live>) -> One {
     One { hash, principal: Arc::new(principal), expires_at, revoked_at, live }
 }
 
-/// Reads the tokens again and again, and notes their uses, as long as somebody has them.
+/// Tells when the tokens are to be read: asking the database every two seconds would cost more than a
+/// tick of 400 SLOs.
+#[derive(Debug, Default)]
+struct Changes {
+    seen: Option<Stamp>,
+    /// What was written just after a change was seen may not show.
+    again: bool,
+}
+
+impl Changes {
+    /// Whether the database may hold what has not been read, as its stamp before the reading shows.
+    fn may_be_there(&mut self, now: Stamp) -> bool {
+        let changed = self.seen.replace(now) != Some(now);
+        std::mem::replace(&mut self.again, changed) || changed
+    }
+
+    /// What was to be read was not.
+    const fn forget(&mut self) {
+        self.seen = None;
+    }
+}
+
+/// Reads the tokens again when the database was written to, and notes their uses, as long as somebody
+/// has them.
 async fn follow(tokens: Weak<Shared>) {
-    let mut is_failing = false;
+    let (mut is_failing, mut changes) = (false, Changes::default());
     loop {
         tokio::time::sleep(EVERY).await;
         let Some(tokens) = tokens.upgrade() else { return };
-        let done = match tokens.read().await {
+        let read = match changes.may_be_there(tokens.store.stamp()) {
+            true => tokens.read().await,
+            false => Ok(()),
+        };
+        let done = match read {
             Ok(()) => tokens.note_uses(USE_EVERY).await,
             failed => failed,
         };
+        if done.is_err() {
+            changes.forget();
+        }
         match done {
             Err(error) if !is_failing => {
                 tracing::error!(%error, "the tokens cannot be read or noted, those known go on");

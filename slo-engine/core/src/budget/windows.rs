@@ -47,6 +47,10 @@ fn remaining(
     if enough(now) {
         return Some(facts.now);
     }
+    if at_least <= 0.0 {
+        // That was asked for the window itself.
+        return views[at].recovers_at;
+    }
     Reading::new(account, at, account.slo().windows[at], facts).recovers(enough)
 }
 

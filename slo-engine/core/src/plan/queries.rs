@@ -15,6 +15,40 @@ pub struct Query {
     pub slos: Vec<usize>,
 }
 
+/// A query without the long list of values that its SLOs want of a label. Finding the series of each
+/// value costs a source more than all series of a metric do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wide {
+    /// The label.
+    pub label: String,
+    /// Its values that are wanted.
+    pub wanted: BTreeSet<String>,
+    /// What reads these and all others.
+    pub selector: Selector,
+}
+
+/// So many values are a long list.
+const LONG: usize = 32;
+
+impl Query {
+    /// The same without its longest list of values, where that is long.
+    #[must_use]
+    pub fn wide(&self) -> Option<Wide> {
+        let values = |m: &Matcher| m.value.split('|').map(unescaped).collect::<BTreeSet<String>>();
+        let all = self.selector.matchers.iter().enumerate();
+        let lists = all.filter(|(_, m)| m.op == Op::Match && m.label != "__name__");
+        let lists = lists.filter(|(_, m)| is_plain(&m.value)).map(|(at, m)| (at, values(m)));
+        let (at, wanted) = lists.max_by_key(|(_, values)| values.len())?;
+        let mut selector = self.selector.clone();
+        let label = selector.matchers.remove(at).label.clone();
+        (wanted.len() >= LONG && selector.metric().is_some()).then_some(Wide {
+            label,
+            wanted,
+            selector,
+        })
+    }
+}
+
 /// The fewest queries for all SLOs; those longer than `max_bytes` are split.
 #[must_use]
 pub fn queries(all: &[&Feeds], max_bytes: usize) -> Vec<Query> {

@@ -57,6 +57,27 @@ fn a_query_that_is_too_long_is_split() {
 }
 
 #[test]
+fn a_wide_query_lacks_a_list_of_32_values_and_keeps_all_else() {
+    let wide = |services: usize, total: &str| {
+        let one = |i| ratio(&total.replace('#', &format!("s.{i}")), "{c=\"1\"}");
+        let all: Vec<Feeds> = (0..services).map(one).collect();
+        let feeds: Vec<&Feeds> = all.iter().collect();
+        let wide = queries(&feeds, 10_000)[0].wide()?;
+        Some((
+            wide.label,
+            wide.wanted.len(),
+            wide.wanted.contains("s.7"),
+            wide.selector.to_string(),
+        ))
+    };
+    let total = "t_total{env=\"p\",service=\"#\"}";
+    assert_eq!(wide(31, total), None);
+    let lacks = |selector: &str| Some(("service".to_owned(), 32, true, selector.to_owned()));
+    assert_eq!(wide(32, total), lacks("t_total{env=\"p\"}"));
+    assert_eq!(wide(32, "{__name__=~\"t.*\",service=\"#\"}"), None, "that would read anything");
+}
+
+#[test]
 fn bad_refines_total_so_that_a_series_counts_once_as_either() {
     let feeds = ratio("t_total{service=\"a\"}", "{code=~\"5..\"}");
     let weights = |code: &str, service: &str| {

@@ -191,6 +191,7 @@ impl Engine {
             Fed { feeds, rules, apart: counted.cuts() }
         });
         let mut intake = Intake::new(fed.collect(), from, live.config.max_query_bytes);
+        intake.may_widen();
         for feed in intake.logs() {
             let counted = &self.slos[live.slos[feed.slo]];
             if let Some(newest) = counted.reading.newest {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use slo_core::counter::Sample;
 use slo_core::labels::Labels;
-use slo_core::plan::{Feeds, canonical_le};
+use slo_core::plan::{Edges, Feeds, canonical_le};
 
-use super::{Intake, Part, edges};
+use super::{Intake, Part};
 
 /// The buckets of one SLO.
 #[derive(Debug, Default)]
@@ -27,6 +27,14 @@ struct Bucket {
 
 /// The boundaries at or below and above a threshold.
 type Nearest = (Option<f64>, Option<f64>);
+
+/// The boundaries around the threshold of a latency SLO.
+pub(super) fn edges(feeds: &Feeds) -> Option<&Edges> {
+    match feeds {
+        Feeds::Latency { edges, .. } => edges.as_ref(),
+        _ => None,
+    }
+}
 
 impl Layouts {
     /// Whether a bucket is its histogram's last one.

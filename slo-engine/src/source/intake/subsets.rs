@@ -10,7 +10,8 @@ use slo_core::labels::Labels;
 use slo_core::subset::{Cuts, Subset};
 use slo_core::time::Minute;
 
-use super::{Apart, Fed, Intake, Unit, edges};
+use super::layouts::edges;
+use super::{Apart, Fed, Intake, Unit};
 
 /// The subsets of one SLO.
 #[derive(Debug)]

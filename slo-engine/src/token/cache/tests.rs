@@ -201,3 +201,21 @@ async fn a_token_named_like_another_ones_id_does_not_take_its_place() {
     let done = revoke(&store, first.id(), now()).await.unwrap();
     assert!(matches!(done, Revoked::Now { name, .. } if name == "ci"));
 }
+
+#[tokio::test]
+async fn tokens_are_read_after_a_commit_once_more_and_then_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(folder.path()).await;
+    let mut changes = Changes::default();
+    let mut looks = || [0; 3].map(|_| changes.may_be_there(store.stamp()));
+    assert_eq!(looks(), [true, true, false]);
+    let before = store.stamp();
+    // A commit of another process, when the clock of files has gone on.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let other = opened(folder.path()).await;
+    made(&other, "ci").await;
+    assert_ne!(store.stamp(), before);
+    assert_eq!(looks(), [true, true, false]);
+    changes.forget();
+    assert!(changes.may_be_there(store.stamp()), "what failed is tried again");
+}

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::declared::{self, Declared};
 use crate::evaluate::backfill::{self, Filled};
 use crate::evaluate::engine::Engine;
+use crate::evaluate::engine::early::Early;
 use crate::evaluate::exclusion::InForce;
 use crate::evaluate::snapshot::Latest;
 use crate::gate::Gate;
@@ -69,8 +70,8 @@ pub async fn run(
     let (tokens, gate) = (shared.tokens.clone(), shared.gate.clone());
     let renewed = Renewed { certificate: certificate.clone(), verdicts: shared.verdicts.clone() };
     let (requested, now) = (excluded(&gate), clock.now());
-    let engine =
-        Engine::start(&config, declared, store.clone(), latest.clone(), requested, now).await?;
+    let lookup = Early::new(&config, declared.clone(), store.clone(), requested.clone(), now);
+    latest.starts(lookup);
     let (router, callbacks) = http::start(Arc::new(shared));
     tracing::info!("listening on {}://{at}", scheme(&config));
     if at.ip().is_unspecified() && config.server.public_url.is_none() {
@@ -78,6 +79,8 @@ pub async fn run(
     }
     let server = tokio::spawn(http::serve(listener, router, certificate, stop.clone()));
     let calling = tokio::spawn(callbacks.run(stop.clone()));
+    let engine =
+        Engine::start(&config, declared, store.clone(), latest.clone(), requested, now).await?;
     let (filling, nightly) = (None, Nightly::default());
     let mut running =
         Running { config, clock, store, latest, gate, engine, filling, nightly, renewed };

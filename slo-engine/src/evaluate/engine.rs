@@ -1,7 +1,7 @@
 //! The running state: reads due sources, folds, publishes a snapshot, commits. One owner, no locks;
 //! consumers read the published [`Snapshot`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -23,11 +23,13 @@ use crate::source::Past;
 use crate::source::agreement::Now;
 use crate::source::intake::Fed;
 use crate::source::reader::MetricSource;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 mod apart;
 mod commit;
+pub mod early;
 mod exclude;
+mod load;
 mod members;
 mod mix;
 mod open;
@@ -84,6 +86,12 @@ fn on_all_cores<P: Send, R: Send>(
     })
 }
 
+/// The hours that any of some accounts wants.
+fn all_hours(wanted: &[&(usize, Vec<i64>)]) -> Vec<i64> {
+    let hours: BTreeSet<i64> = wanted.iter().flat_map(|(_, hours)| hours).copied().collect();
+    hours.into_iter().collect()
+}
+
 /// Elements that a core takes at once.
 fn share(all: usize) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -104,7 +112,9 @@ impl Engine {
         requested: Arc<[InForce]>,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
-        let mut engine = open::open(config, declared, store, latest)?;
+        let services = declared.services.clone();
+        let sources = open::Sources { configured: &config.sources, open: open::open_source };
+        let mut engine = open::open(sources, declared, &services, store, latest)?;
         engine.exclusions = exclude::Exclusions::requested(requested);
         engine.load(now).await?;
         engine.add_members();
@@ -232,6 +242,12 @@ impl Engine {
     }
 
     fn show(&mut self, now: DateTime<Utc>) {
+        let snapshot = self.look(now);
+        self.latest.publish(snapshot);
+    }
+
+    /// Makes the views.
+    fn look(&mut self, now: DateTime<Utc>) -> Snapshot {
         let mut snapshot = Snapshot {
             at: now,
             declared: self.declared.clone(),
@@ -257,7 +273,7 @@ impl Engine {
         let failed =
             self.sources.iter().filter_map(|s| Some((s.config.name.clone(), s.error.clone()?)));
         snapshot.source_errors.extend(failed);
-        self.latest.publish(snapshot);
+        snapshot
     }
 
     /// Makes all views, on all cores: SLOs know nothing of each other.
@@ -287,7 +303,7 @@ impl Engine {
     /// Loads the hours under the windows' edges that the next step needs.
     async fn load_edges(&mut self, now: DateTime<Utc>) {
         let fallback = crate::source::config::SourceConfig::default();
-        let (mut slos, mut hours) = (Vec::new(), std::collections::BTreeSet::new());
+        let mut wanted = Vec::new();
         for (at, live) in
             self.slos.iter().enumerate().filter(|(_, live)| live.place != Place::Share)
         {
@@ -295,45 +311,49 @@ impl Engine {
             let to = reading::end(live.account.slo(), &live.reading, config, now);
             let wants = live.account.wants(to);
             if !wants.is_empty() {
-                slos.push(at);
-                hours.extend(wants.into_iter().map(|want| want.0));
+                wanted.push((at, wants.into_iter().map(|want| want.0).collect()));
             }
         }
-        let hours: Vec<i64> = hours.into_iter().collect();
-        self.load_hours(&slos, &hours).await;
+        self.load_hours(&wanted).await;
     }
 
     /// Loads the minutes that an SLO lacks before those of some hours can change; false when they
     /// cannot be read.
     async fn load_to_change(&mut self, slo: usize, hours: &[i64]) -> bool {
         let hours = self.slos[slo].account.judged_with(hours);
-        self.load_hours(&[slo], &hours).await
+        self.load_hours(&[(slo, hours)]).await
     }
 
-    /// Loads the minutes of hours that some SLOs lack; false when they cannot be read.
-    async fn load_hours(&mut self, slos: &[usize], hours: &[i64]) -> bool {
-        let lacks = |at: &usize| hours.iter().any(|h| self.slos[*at].account.events().lacks(*h));
-        let lacking: Vec<usize> = slos.iter().copied().filter(|at| lacks(at)).collect();
+    /// Loads the minutes of hours that SLOs lack; false when they cannot be read.
+    async fn load_hours(&mut self, wanted: &[(usize, Vec<i64>)]) -> bool {
+        let loaded = self.try_load_hours(wanted).await;
+        if let Err(error) = &loaded {
+            tracing::error!(%error, "cannot load minutes");
+            self.store_error = Some(error.to_string());
+        }
+        loaded.is_ok()
+    }
+
+    /// Each SLO gets the minutes of its own hours alone: its numbers do not depend on what others need.
+    async fn try_load_hours(&mut self, wanted: &[(usize, Vec<i64>)]) -> Result<(), StoreError> {
+        let lacks = |(at, hours): &&(usize, Vec<i64>)| {
+            hours.iter().any(|hour| self.slos[*at].account.events().lacks(*hour))
+        };
+        let lacking: Vec<&(usize, Vec<i64>)> = wanted.iter().filter(lacks).collect();
         if lacking.is_empty() {
-            return true;
+            return Ok(());
         }
-        let ids: Vec<u32> = lacking.iter().map(|at| self.slos[*at].ledger.id).collect();
-        match self.store.minutes_in(&ids, hours).await {
-            Err(error) => {
-                tracing::error!(%error, "cannot load minutes");
-                self.store_error = Some(error.to_string());
-                false
-            }
-            Ok(found) => {
-                for at in lacking {
-                    let live = &mut self.slos[at];
-                    for (hour, minutes) in found.get(&live.ledger.id).into_iter().flatten() {
-                        live.account.load_minutes(*hour, minutes.clone());
-                    }
-                }
-                true
+        let ids: Vec<u32> = lacking.iter().map(|(at, _)| self.slos[*at].ledger.id).collect();
+        let found = self.store.minutes_in(&ids, &all_hours(&lacking)).await?;
+        for (at, hours) in lacking {
+            let live = &mut self.slos[*at];
+            let found = found.get(&live.ledger.id).into_iter().flatten();
+            let own: BTreeSet<i64> = hours.iter().copied().collect();
+            for (hour, minutes) in found.filter(|(hour, _)| own.contains(hour)) {
+                live.account.load_minutes(*hour, minutes.clone());
             }
         }
+        Ok(())
     }
 
     /// The hours that an outcome touches.

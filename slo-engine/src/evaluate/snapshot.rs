@@ -1,13 +1,15 @@
 //! What every consumer reads: all views at one instant, swapped in whole.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use budget_gate::lasting::Lasting;
 use chrono::{DateTime, Utc};
 use slo_core::slo::{Service, SloId};
 use slo_core::view::BudgetView;
+use tokio::sync::watch;
 
+use super::engine::early::Early;
 use super::exclusion::InForce;
 use super::recount::Recount;
 use crate::declared::Declared;
@@ -115,24 +117,75 @@ impl Snapshot {
     }
 }
 
-/// Where the newest snapshot is found.
+/// Where the newest snapshot is found; until there is one, parts of it may be looked up.
 #[derive(Debug, Clone, Default)]
-pub struct Latest(Arc<RwLock<Option<Arc<Snapshot>>>>);
+pub struct Latest {
+    newest: Arc<watch::Sender<Option<Arc<Snapshot>>>>,
+    early: Arc<RwLock<Option<Arc<Early>>>>,
+}
 
 impl Latest {
     /// The newest snapshot; `None` before the first.
     #[must_use]
     pub fn get(&self) -> Option<Arc<Snapshot>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.newest.borrow().clone()
     }
 
     /// Swaps in a snapshot.
     pub fn publish(&self, snapshot: Snapshot) {
-        let new = Some(Arc::new(snapshot));
-        let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *place, new);
-        // Readers do not wait until all old views are let go.
-        drop(place);
-        drop(old);
+        // Readers do not wait until all old views are let go: that is done here, behind the swap.
+        drop(self.newest.send_replace(Some(Arc::new(snapshot))));
+        drop(self.place_of_early().take());
+    }
+
+    /// Says who looks up parts until the first snapshot is published.
+    pub fn starts(&self, early: Early) {
+        *self.place_of_early() = Some(Arc::new(early));
+    }
+
+    /// Who does that, while the first snapshot is being made.
+    #[must_use]
+    pub fn early(&self) -> Option<Arc<Early>> {
+        self.early.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The newest snapshot; the first one is waited for while it is being made.
+    pub async fn whole(&self) -> Option<Arc<Snapshot>> {
+        if self.early().is_some() {
+            let mut newest = self.newest.subscribe();
+            drop(newest.wait_for(Option::is_some).await);
+        }
+        self.get()
+    }
+
+    /// The newest snapshot; before the first, the part of it that verdicts on a service go by.
+    pub async fn of(&self, service: &str) -> Option<Arc<Snapshot>> {
+        let Some(early) = self.early() else { return self.get() };
+        let part = async {
+            match early.snapshot_of(service).await {
+                Ok(part) => Arc::new(part),
+                Err(error) => {
+                    tracing::warn!(service, "cannot look up a service alone: {error:#}");
+                    std::future::pending().await
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            whole = self.whole() => whole,
+            // What was read while ticks began to write may be of two instants.
+            part = part => self.get().or(Some(part)),
+        }
+    }
+
+    /// What the files declare; `None` before that is known.
+    #[must_use]
+    pub fn declared(&self) -> Option<Arc<Declared>> {
+        let newest = self.get().map(|snapshot| snapshot.declared.clone());
+        newest.or_else(|| self.early().map(|early| early.declared().clone()))
+    }
+
+    fn place_of_early(&self) -> RwLockWriteGuard<'_, Option<Arc<Early>>> {
+        self.early.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

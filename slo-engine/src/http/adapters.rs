@@ -1,7 +1,7 @@
 //! Callers that have a wire of their own. Each is one file that reads what its caller sends, asks the
 //! one gate, and answers in the caller's words; the decision is the same as everybody's.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -122,21 +122,23 @@ async fn ask(
     mapping: &Mapping,
     question: Question,
 ) -> Result<Answer, Problem> {
-    let snapshot = app.snapshot()?;
+    let began = Instant::now();
+    let snapshot = app.snapshot_of(&mapping.service(question.service.clone())).await?;
+    let waited = caller.1 + began.elapsed();
     let (request, actor) = question.request(app, mapping, &snapshot)?;
     let principal = caller.0.name.clone();
-    let asking = Asking { request, actor, principal, key: None, waited: caller.1 };
+    let asking = Asking { request, actor, principal, key: None, waited };
     ask_gate(app, caller, &snapshot, asking).await
 }
 
 /// What the gate would say; nothing is recorded.
-fn look(
+async fn look(
     app: &App,
     caller: &Caller,
     mapping: &Mapping,
     question: Question,
 ) -> Result<Decision, Problem> {
-    let snapshot = app.snapshot()?;
+    let snapshot = app.snapshot_of(&mapping.service(question.service.clone())).await?;
     let (request, _) = question.request(app, mapping, &snapshot)?;
     permit(caller, &request)?;
     let found = place::declared(&snapshot, &request.service, request.environment.as_deref())?;

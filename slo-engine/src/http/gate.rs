@@ -1,4 +1,5 @@
-//! `/v1/gate/{service}`: the verdict from memory. Nothing here waits for anything.
+//! `/v1/gate/{service}`: the verdict from memory. Nothing here waits for anything, but before the first
+//! snapshot for the service's part of it.
 
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ pub(super) async fn peek(
     Named(service): Named<String>,
     Asked(asked): Asked<Peek>,
 ) -> Result<Response, Problem> {
-    let snapshot = app.snapshot()?;
+    let snapshot = app.snapshot_of(&service).await?;
     let found = place::declared(&snapshot, &service, asked.environment.as_deref())?;
     let request = Request {
         environment: asked.environment,

@@ -57,8 +57,9 @@ pub(super) async fn alive(_: Asked<Nothing>) -> Result<Response, Problem> {
 
 /// Whether budgets and verdicts can be used
 ///
-/// Ready while the newest evaluation is younger than ten ticks (at least a minute). Sources that
-/// fail, a database or a record that cannot be written and changed files with errors are named and change nothing about
+/// Ready while the newest evaluation is younger than ten ticks (at least a minute). After a start that is
+/// so as soon as verdicts can be given, which is before all ledgers are loaded; other answers then wait
+/// for them. Sources that fail, a database or a record that cannot be written and changed files with errors are named and change nothing about
 /// that: answers come from memory.
 #[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "ready", responses(
     (status = 200, description = "Budgets and verdicts can be used", body = ref("#/components/schemas/Ready")),
@@ -67,7 +68,10 @@ pub(super) async fn ready(
     State(app): State<Arc<App>>,
     _: Asked<Nothing>,
 ) -> Result<Response, Problem> {
-    let snapshot = app.snapshot()?;
+    let snapshot = match app.shared.latest.early() {
+        Some(early) => Arc::new(Snapshot { at: early.now(), ..Snapshot::default() }),
+        None => app.snapshot()?,
+    };
     let age = (app.now() - snapshot.at).num_milliseconds();
     let limit = patience(app.shared.tick);
     if age > limit.as_millis() {

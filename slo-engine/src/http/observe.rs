@@ -86,7 +86,12 @@ async fn observe(State(around): State<Arc<Around>>, request: Request, next: Next
     let answer = async {
         match announced(&request) > LARGEST_BODY {
             true => Problem::plain(StatusCode::PAYLOAD_TOO_LARGE).into_response(),
-            false => next.run(request).await,
+            false => {
+                if !answers_early(route) {
+                    around.app.wait_for_start().await;
+                }
+                next.run(request).await
+            }
         }
     };
     let answer = AssertUnwindSafe(answer).catch_unwind();
@@ -105,6 +110,23 @@ async fn observe(State(around): State<Arc<Around>>, request: Request, next: Next
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, value("nosniff"));
     headers.insert(REQUEST_ID, id);
     response
+}
+
+/// Routes that have answers before everything is loaded: verdicts are looked up one by one, and the rest
+/// goes by no snapshot.
+const EARLY: [&str; 7] = [
+    "/v1/gate/{service}",
+    "/v1/gate/decisions",
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/docs",
+    "/.well-known/jwks.json",
+];
+
+fn answers_early(route: Option<&str>) -> bool {
+    let is_early = |route: &str| EARLY.contains(&route) || route.starts_with("/v1/adapters/");
+    route.is_none_or(is_early)
 }
 
 /// The length of a body, where it is said before.

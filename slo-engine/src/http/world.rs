@@ -18,8 +18,9 @@ use tokio::sync::watch;
 
 use super::{Adapters, Shared, start};
 use crate::clock::{Clock, FixedClock};
-use crate::config::RateLimit;
+use crate::config::{Config, RateLimit};
 use crate::declared::Declared;
+use crate::evaluate::engine::early::Early;
 use crate::evaluate::snapshot::{Latest, Snapshot};
 use crate::gate::Gate;
 use crate::oidc::{Oidc, Verifier};
@@ -191,6 +192,15 @@ impl World {
 
     pub(crate) async fn before_the_first_snapshot() -> Self {
         Self::over(tempfile::tempdir().unwrap(), now(), Setup::default()).await
+    }
+
+    /// While the first snapshot is being made, of a database without a ledger.
+    pub(crate) async fn starting() -> Self {
+        let world = Self::before_the_first_snapshot().await;
+        let (declared, store) = (snapshot().declared, world.shared.store.clone());
+        let early = Early::new(&Config::default(), declared, store, Arc::default(), now());
+        world.shared.latest.starts(early);
+        world
     }
 
     /// As [`World::new`], with adapters that are configured so.

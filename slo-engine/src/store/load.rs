@@ -1,11 +1,11 @@
 //! Reads what a start needs: the ledgers, their sums, the newest minutes, watermarks and tails.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures::TryStreamExt;
 use slo_core::ledger::{Day, Ledger};
 use slo_core::stretches::Stretches;
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::commit::damaged;
@@ -15,7 +15,7 @@ use super::{
 };
 
 /// A ledger of the database.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Registered {
     /// Its number.
     pub id: u32,
@@ -29,6 +29,9 @@ pub struct Registered {
 
 /// Environment, service, SLO and fingerprint.
 pub(super) type Names = (String, String, String, String);
+
+/// Runs of minutes, by ledger.
+pub(super) type Runs = BTreeMap<u32, Vec<(Minute, Minute)>>;
 
 fn without_fingerprint((environment, service, slo, _): Names) -> Names {
     (environment, service, slo, String::new())
@@ -84,19 +87,9 @@ impl Store {
             drop(connection);
             known = self.ledgers().await?;
         }
-        let mine: HashSet<Names> = keys.iter().map(names).collect();
-        let before: HashSet<Names> = known
-            .iter()
-            .filter(|(names, ledger)| ledger.first.is_some() && !mine.contains(*names))
-            .map(|(names, _)| without_fingerprint(names.clone()))
-            .collect();
-        let found = keys.iter().map(|key| {
-            let names = names(key);
-            let known = known.get(&names).cloned().ok_or_else(|| StoreError::Damaged {
-                table: "ledgers",
-                reason: "a ledger that was just made is not there".to_owned(),
-            })?;
-            Ok(Registered { replaces: before.contains(&without_fingerprint(names)), ..known })
+        let missing = || damaged("ledgers")("a ledger that was just made is not there");
+        let found = known_as(&known, keys).into_iter().map(|(known, replaces)| {
+            known.map(|known| Registered { replaces, ..known }).ok_or_else(missing)
         });
         found.collect()
     }
@@ -121,35 +114,51 @@ impl Store {
     }
 
     /// The stretches that have been read, by ledger.
-    pub(super) async fn stretches(
-        &self,
-    ) -> Result<BTreeMap<u32, Vec<(Minute, Minute)>>, StoreError> {
-        let mut stretches: BTreeMap<u32, Vec<(Minute, Minute)>> = BTreeMap::new();
+    pub(super) async fn stretches(&self) -> Result<Runs, StoreError> {
         let rows =
             sqlx::query("SELECT ledger, from_minute, until_minute FROM stretches ORDER BY 1, 2");
-        for row in rows.fetch_all(&self.pool).await.map_err(failed("read stretches"))? {
-            stretches.entry(row.get(0)).or_default().push((Minute(row.get(1)), Minute(row.get(2))));
-        }
-        Ok(stretches)
+        Ok(runs(rows.fetch_all(&self.pool).await.map_err(failed("read stretches"))?))
+    }
+
+    /// Those of some ledgers.
+    pub(super) async fn stretches_of(&self, ids: &[u32]) -> Result<Runs, StoreError> {
+        let rows = sqlx::query(
+            "SELECT ledger, from_minute, until_minute FROM stretches \
+             WHERE ledger IN (SELECT value FROM json_each(?)) ORDER BY 1, 2",
+        );
+        let rows = rows.bind(serde_json::to_string(ids).unwrap_or_default());
+        Ok(runs(rows.fetch_all(&self.pool).await.map_err(failed("read stretches"))?))
     }
 
     pub(super) async fn ledgers(&self) -> Result<HashMap<Names, Registered>, StoreError> {
-        let mut stretches = self.stretches().await?;
+        let stretches = self.stretches().await?;
         let rows = sqlx::query(
             "SELECT environment, service, slo, fingerprint, id, first_minute FROM ledgers \
              WHERE id NOT IN (SELECT ledger FROM subsets)",
         );
         let rows = rows.fetch_all(&self.pool).await.map_err(failed("read ledgers"))?;
-        let ledgers = rows.into_iter().map(|row| {
-            let id: u32 = row.get(4);
-            let first = row.get::<Option<i64>, _>(5).map(Minute);
-            let stretches = stretches.remove(&id).unwrap_or_default().into();
-            (
-                (row.get(0), row.get(1), row.get(2), row.get(3)),
-                Registered { id, first, stretches, replaces: false },
-            )
-        });
-        Ok(ledgers.collect())
+        Ok(with_stretches(rows, stretches))
+    }
+
+    /// All ledgers of the services of these, also those that were counted in other ways.
+    pub(super) async fn ledgers_of(
+        &self,
+        keys: &[LedgerKey],
+    ) -> Result<HashMap<Names, Registered>, StoreError> {
+        let services: BTreeSet<(&str, &str)> = keys
+            .iter()
+            .map(|key| (key.slo.environment.as_str(), key.slo.service.as_str()))
+            .collect();
+        let rows = sqlx::query(
+            "SELECT l.environment, l.service, l.slo, l.fingerprint, l.id, l.first_minute \
+             FROM json_each(?) asked JOIN ledgers l \
+             ON l.environment = asked.value ->> 0 AND l.service = asked.value ->> 1 \
+             WHERE l.id NOT IN (SELECT ledger FROM subsets)",
+        );
+        let rows = rows.bind(serde_json::to_string(&services).unwrap_or_default());
+        let rows = rows.fetch_all(&self.pool).await.map_err(failed("read ledgers"))?;
+        let ids: Vec<u32> = rows.iter().map(|row| row.get(4)).collect();
+        Ok(with_stretches(rows, self.stretches_of(&ids).await?))
     }
 
     /// Up to where hours are folded; `None` when nothing was ever committed.
@@ -238,7 +247,7 @@ impl Store {
     pub async fn watermarks(&self) -> Result<Vec<Watermark>, StoreError> {
         let rows = sqlx::query("SELECT source, minute, read_to FROM watermarks");
         let rows = rows.fetch_all(&self.pool).await.map_err(failed("read watermarks"))?;
-        let mark = |row: sqlx::sqlite::SqliteRow| Watermark {
+        let mark = |row: SqliteRow| Watermark {
             source: row.get(0),
             minute: Minute(row.get(1)),
             read_to: row.get(2),
@@ -253,7 +262,7 @@ impl Store {
     pub async fn tails(&self) -> Result<Vec<Tail>, StoreError> {
         let rows = sqlx::query("SELECT ledger, series, at, value FROM tails");
         let rows = rows.fetch_all(&self.pool).await.map_err(failed("read tails"))?;
-        let tail = |row: sqlx::sqlite::SqliteRow| Tail {
+        let tail = |row: SqliteRow| Tail {
             ledger: row.get(0),
             series: row.get(1),
             at: row.get(2),
@@ -283,18 +292,71 @@ async fn half_of_folds(
     .fetch(&pool);
     let mut all: HashMap<u32, Ledger> = HashMap::new();
     while let Some(row) = rows.try_next().await.map_err(failed("read folds"))? {
-        let (day, shard): (i64, i64) = (row.get(0), row.get(1));
-        for slot in chunk::slots(row.get::<&[u8], _>(2)) {
-            let (slot, bytes) = slot.map_err(damaged("folds"))?;
-            let new = || Ledger::spanning(day * 24, to_hour - 1);
-            let history = all.entry(ledger(shard, slot)).or_insert_with(new);
-            history.load_day(day, &Day::unpack(bytes).map_err(damaged("folds"))?);
-        }
+        take_day(&mut all, &row, to_hour, |_| true)?;
     }
     Ok(all)
 }
 
-fn unpack_minutes(rows: Vec<sqlx::sqlite::SqliteRow>) -> Result<ByLedger<Hour>, StoreError> {
+/// Takes the sums of a day, of those ledgers of the row that are wanted.
+pub(super) fn take_day(
+    all: &mut HashMap<u32, Ledger>,
+    row: &SqliteRow,
+    to_hour: i64,
+    is_wanted: impl Fn(u32) -> bool,
+) -> Result<(), StoreError> {
+    let (day, shard): (i64, i64) = (row.get(0), row.get(1));
+    for slot in chunk::slots(row.get::<&[u8], _>(2)) {
+        let (slot, bytes) = slot.map_err(damaged("folds"))?;
+        let id = ledger(shard, slot);
+        if is_wanted(id) {
+            let new = || Ledger::spanning(day * 24, to_hour - 1);
+            let history = all.entry(id).or_insert_with(new);
+            history.load_day(day, &Day::unpack(bytes).map_err(damaged("folds"))?);
+        }
+    }
+    Ok(())
+}
+
+fn runs(rows: Vec<SqliteRow>) -> Runs {
+    let mut runs = Runs::new();
+    for row in rows {
+        runs.entry(row.get(0)).or_default().push((Minute(row.get(1)), Minute(row.get(2))));
+    }
+    runs
+}
+
+fn with_stretches(rows: Vec<SqliteRow>, mut stretches: Runs) -> HashMap<Names, Registered> {
+    let ledgers = rows.into_iter().map(|row| {
+        let id: u32 = row.get(4);
+        let first = row.get::<Option<i64>, _>(5).map(Minute);
+        let stretches = stretches.remove(&id).unwrap_or_default().into();
+        (
+            (row.get(0), row.get(1), row.get(2), row.get(3)),
+            Registered { id, first, stretches, replaces: false },
+        )
+    });
+    ledgers.collect()
+}
+
+/// The ledger of each key, and whether the same SLO was counted before in another way.
+pub(super) fn known_as(
+    known: &HashMap<Names, Registered>,
+    keys: &[LedgerKey],
+) -> Vec<(Option<Registered>, bool)> {
+    let mine: HashSet<Names> = keys.iter().map(names).collect();
+    let before: HashSet<Names> = known
+        .iter()
+        .filter(|(names, ledger)| ledger.first.is_some() && !mine.contains(*names))
+        .map(|(names, _)| without_fingerprint(names.clone()))
+        .collect();
+    let found = keys.iter().map(|key| {
+        let names = names(key);
+        (known.get(&names).cloned(), before.contains(&without_fingerprint(names)))
+    });
+    found.collect()
+}
+
+fn unpack_minutes(rows: Vec<SqliteRow>) -> Result<ByLedger<Hour>, StoreError> {
     let mut found = ByLedger::new();
     for row in rows {
         let (hour, shard): (i64, i64) = (row.get(0), row.get(1));

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use slo_core::stretches::Stretches;
 use slo_core::subset::{Cuts, Subset};
 use slo_core::time::Minute;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::commit::damaged;
+use super::load::Runs;
 use super::{Store, StoreError, failed, give_up};
 
 /// What a ledger of a part of an SLO's events is for.
@@ -70,18 +72,23 @@ impl Store {
              FROM subsets s JOIN ledgers l ON l.id = s.ledger ORDER BY s.ledger",
         );
         let rows = rows.fetch_all(self.pool()).await.map_err(failed("read subsets"))?;
-        let mut stretches = self.stretches().await?;
-        let kept = rows.into_iter().map(|row| {
-            let part = PartOf::parse(row.get(2)).map_err(|error| error.to_string());
-            Ok(Kept {
-                ledger: row.get(0),
-                whole: row.get(1),
-                part: part.map_err(damaged("subsets"))?,
-                first: row.get::<Option<i64>, _>(3).map(Minute),
-                stretches: stretches.remove(&row.get(0)).unwrap_or_default().into(),
-            })
-        });
-        kept.collect()
+        kept(rows, self.stretches().await?)
+    }
+
+    /// Those of some wholes, by number.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn parts_of(&self, wholes: &[u32]) -> Result<Vec<Kept>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT s.ledger, s.whole, s.subset, l.first_minute \
+             FROM subsets s JOIN ledgers l ON l.id = s.ledger \
+             WHERE s.whole IN (SELECT value FROM json_each(?)) ORDER BY s.ledger",
+        );
+        let rows = rows.bind(serde_json::to_string(wholes).unwrap_or_default());
+        let rows = rows.fetch_all(self.pool()).await.map_err(failed("read subsets"))?;
+        let ids: Vec<u32> = rows.iter().map(|row| row.get(0)).collect();
+        kept(rows, self.stretches_of(&ids).await?)
     }
 
     /// The ledgers of subsets of one SLO's events, by the number of the whole's; also of those that are no
@@ -123,6 +130,20 @@ impl Store {
         let missing = || damaged("subsets")("a ledger that was just made is not there");
         parts.iter().map(|part| known.get(part).copied().ok_or_else(missing)).collect()
     }
+}
+
+fn kept(rows: Vec<SqliteRow>, mut stretches: Runs) -> Result<Vec<Kept>, StoreError> {
+    let kept = rows.into_iter().map(|row| {
+        let part = PartOf::parse(row.get(2)).map_err(|error| error.to_string());
+        Ok(Kept {
+            ledger: row.get(0),
+            whole: row.get(1),
+            part: part.map_err(damaged("subsets"))?,
+            first: row.get::<Option<i64>, _>(3).map(Minute),
+            stretches: stretches.remove(&row.get(0)).unwrap_or_default().into(),
+        })
+    });
+    kept.collect()
 }
 
 async fn make(

@@ -1,13 +1,15 @@
-//! From `kill -9` in mid-tick to the first verdict of the next process, which says how old it is.
+//! From `kill -9` in mid-tick to the first verdict of the next process, which says how old it is. Any
+//! service may be the first that is asked about.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use headroom_bench::random::Random;
 use slo_engine::clock::{Clock, SystemClock};
 
-use super::ticks::{Rig, fill, rig};
+use super::ticks::{Rig, fill, rig, write_specs};
 use crate::output;
 use crate::report::{Figure, Must, Outcome};
 use crate::world::{Size, World};
@@ -28,15 +30,22 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     // A source that takes the question and never answers: each kill hits a tick that waits.
     let silent = TcpListener::bind("127.0.0.1:0")?;
     let source = format!("http://{}", silent.local_addr()?);
+    let mut random = Random::new(world.sizes.seed);
+    let mut left: Option<PathBuf> = None;
     for (name, together, limit) in
         [("a thousand SLOs a file", 1_000, 0.5), ("five SLOs a file", 5, 1.0)]
     {
         let folder = world.fresh(&together.to_string())?;
-        runtime.block_on(prepare(&folder, slos, together))?;
+        match &left {
+            None => runtime.block_on(prepare(&folder, slos, together))?,
+            Some(left) => take_over(left, &folder, slos, together)?,
+        }
+        left = Some(folder.clone());
         output::say(&format!("  {slos} SLOs with {DAYS} d, {name}"));
         let mut times = Vec::new();
         for _ in 0..runs {
-            times.push(once(world, &folder, &source)?);
+            let asked = format!("svc-{}", random.between(0, i64::try_from(slos)?));
+            times.push(once(world, &folder, &source, &asked)?);
         }
         times.sort_by(f64::total_cmp);
         let said = format!("to the first verdict, {name}");
@@ -56,11 +65,24 @@ async fn prepare(folder: &Path, slos: usize, together: usize) -> anyhow::Result<
     Ok(())
 }
 
+/// The same ledger, with its SLOs in other files.
+fn take_over(left: &Path, folder: &Path, slos: usize, together: usize) -> anyhow::Result<()> {
+    let (specs, data) = (folder.join("slos"), folder.join("data"));
+    std::fs::create_dir_all(&specs)?;
+    std::fs::create_dir_all(&data)?;
+    write_specs(&specs, slos, 1, together)?;
+    for file in std::fs::read_dir(left.join("data"))? {
+        let file = file?;
+        std::fs::copy(file.path(), data.join(file.file_name()))?;
+    }
+    Ok(())
+}
+
 /// Starts, waits for a verdict, kills.
-fn once(world: &World, folder: &Path, source: &str) -> anyhow::Result<f64> {
+fn once(world: &World, folder: &Path, source: &str, asked: &str) -> anyhow::Result<f64> {
     let begun = Instant::now();
     let serving = world.engine.reading(source).serve(folder)?;
-    let url = format!("{}/v1/gate/svc-0", serving.url);
+    let url = format!("{}/v1/gate/{asked}", serving.url);
     while begun.elapsed() < Duration::from_mins(1) {
         if let Ok(body) = world.http.get(&url) {
             let took = begun.elapsed().as_secs_f64();

@@ -191,7 +191,12 @@ pub(super) async fn fill(engine: &mut Engine, slos: usize, days: i64, now: DateT
     }
 }
 
-fn write_specs(folder: &Path, slos: usize, windows: usize, together: usize) -> anyhow::Result<()> {
+pub(super) fn write_specs(
+    folder: &Path,
+    slos: usize,
+    windows: usize,
+    together: usize,
+) -> anyhow::Result<()> {
     let list = ["30d", "28d", "14d", "7d"][..windows].join(", ");
     for (file, part) in (0..slos).collect::<Vec<_>>().chunks(together).enumerate() {
         let mut text = String::new();

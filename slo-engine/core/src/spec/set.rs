@@ -1,6 +1,6 @@
 //! All documents of all folders together, and what must hold between them.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::slo::{Service, SloId};
@@ -143,14 +143,14 @@ impl Loading {
 
     /// The same service in the same environment twice.
     fn doubles(&mut self) {
-        let mut seen = BTreeMap::new();
+        let mut seen: HashMap<_, &Declared> = HashMap::with_capacity(self.declared.len());
         for declared in &self.declared {
             let service = &declared.service;
-            let place = declared.document.place(declared.name);
             let Some(first) = seen.get(&(&service.name, &service.environment)) else {
-                seen.insert((&service.name, &service.environment), place);
+                seen.insert((&service.name, &service.environment), declared);
                 continue;
             };
+            let first = first.document.place(first.name);
             let (name, environment) = (&service.name, &service.environment);
             let said = format!(
                 "the service `{name}` of environment `{environment}` is already declared at {first}"

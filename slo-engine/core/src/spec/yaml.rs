@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::excerpt::excerpt;
 use super::{Place, SpecError};
 
 mod explain;
+mod header;
 mod spanned;
 mod split;
 
+use header::Header;
 pub use spanned::{Spanned, Spot};
 
 /// Files larger than this are refused.
@@ -28,13 +29,6 @@ pub struct Document {
     pub api_version: Option<Spanned<String>>,
     /// The value of `kind`, when there is one.
     pub kind: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Header {
-    api_version: Option<Spanned<String>>,
-    kind: Option<Spanned<String>>,
 }
 
 /// The documents of a file given as bytes. Every document that cannot be read is an error of its
@@ -96,6 +90,9 @@ impl Document {
         };
         let top: usize =
             source.split_inclusive('\n').take_while(|line| !rest(line)).map(str::len).sum();
+        if let Some(header) = header::plain(&source[..top]) {
+            return Ok(header);
+        }
         match serde_saphyr::from_str_with_options(&source[..top], explain::options()) {
             Ok(header @ Header { api_version: Some(_), kind: Some(_) }) => Ok(header),
             _ => self.read(),

@@ -9,7 +9,7 @@ use slo_core::budget::Want;
 use slo_core::calendar;
 use slo_core::counter::OutcomeOf;
 use slo_core::exclusion::Excluded;
-use slo_core::ledger::{Hour, Ledger};
+use slo_core::ledger::Hour;
 use slo_core::slo::Budgeting;
 use slo_core::stretches::Stretches;
 use slo_core::subset::{Cuts, Subset};
@@ -18,13 +18,14 @@ use slo_core::view::{BudgetView, Finding};
 
 use super::Engine;
 use super::commit::Changed;
+use super::load::Stored;
 use crate::evaluate::exclusion::Acting;
 use crate::evaluate::live::{Apart, Live, Place};
 use crate::evaluate::reading;
 use crate::evaluate::subset::{LiveSubset, Whole};
 use crate::source::config::SourceConfig;
 use crate::source::intake;
-use crate::store::{ByLedger, Commit, Kept, PartOf, StoreError};
+use crate::store::{Commit, Kept, PartOf, StoreError};
 
 /// Hours of one subset and their minutes.
 type Hours = Vec<(i64, Hour)>;
@@ -55,37 +56,44 @@ impl Live {
 }
 
 impl Engine {
-    /// Finds out where events have been told apart so far.
-    pub(super) async fn register_cuts(&mut self) -> Result<(), StoreError> {
+    /// Whether events of any SLO are told apart.
+    pub(super) fn tells_apart(&self) -> bool {
+        self.slos.iter().any(|live| live.apart.is_some())
+    }
+
+    /// The ledgers that say where events have been told apart: the whole of each, and by what.
+    fn cuts(&self) -> impl Iterator<Item = (u32, PartOf)> {
         let cut = |live: &Live| Some((live.ledger.id, PartOf::cuts(&live.apart.as_ref()?.cuts)));
-        let cuts: Vec<(u32, PartOf)> = self.slos.iter().filter_map(cut).collect();
-        if cuts.is_empty() {
-            return Ok(());
-        }
-        let ledgers = self.store.register_parts(&cuts).await?;
-        let kept = self.store.parts().await?.into_iter();
-        let mut stretches: HashMap<u32, Stretches> =
-            kept.map(|kept| (kept.ledger, kept.stretches)).collect();
+        self.slos.iter().filter_map(cut)
+    }
+
+    /// Makes such ledgers where there are none yet.
+    pub(super) async fn register_cuts(&self) -> Result<(), StoreError> {
+        let cuts: Vec<(u32, PartOf)> = self.cuts().collect();
+        self.store.register_parts(&cuts).await.map(drop)
+    }
+
+    /// Finds out where events have been told apart so far.
+    pub(super) fn find_cuts(&mut self, kept: &[Kept]) {
+        let kept: HashMap<(u32, &PartOf), &Kept> =
+            kept.iter().map(|kept| ((kept.whole, &kept.part), kept)).collect();
+        let cuts: Vec<(u32, PartOf)> = self.cuts().collect();
         let apart = self.slos.iter_mut().filter_map(|live| live.apart.as_mut());
-        for (apart, ledger) in apart.zip(ledgers) {
-            apart.ledger = ledger;
-            apart.stretches = stretches.remove(&ledger).unwrap_or_default();
+        for (apart, (whole, part)) in apart.zip(&cuts) {
+            let found = kept.get(&(*whole, part));
+            apart.ledger = found.map_or(0, |kept| kept.ledger);
+            apart.stretches = found.map(|kept| kept.stretches.clone()).unwrap_or_default();
         }
-        Ok(())
     }
 
     /// Loads the subsets that had events in the longest window.
-    pub(super) async fn load_subsets(
-        &mut self,
-        folds: &mut HashMap<u32, Ledger>,
-        minutes: &mut ByLedger<Hour>,
-    ) -> Result<(), StoreError> {
-        if self.slos.iter().all(|live| live.apart.is_none()) {
+    pub(super) async fn load_subsets(&mut self, stored: Stored) -> Result<(), StoreError> {
+        let Stored { mut folds, mut minutes, parts } = stored;
+        if parts.is_empty() {
             return Ok(());
         }
-        let kept = self.store.parts().await?;
         let places: HashMap<u32, usize> = self.places_of_wholes();
-        for Kept { ledger, whole, part, first, .. } in kept {
+        for Kept { ledger, whole, part, first, .. } in parts {
             let (PartOf::Subset(subset), Some(first)) = (part, first) else { continue };
             let Some(of) = places.get(&whole).copied().filter(|of| self.makes(*of, &subset)) else {
                 continue;
@@ -155,14 +163,12 @@ impl Engine {
                 continue;
             }
             let groups = apart.subsets.iter().filter(|(subset, _)| subset.is_group());
-            let groups: Vec<usize> = groups.map(|(_, at)| *at).collect();
-            let hours = |at: &usize| {
+            let lacking = |(_, at): (&Arc<Subset>, &usize)| {
                 let events = self.subsets[*at].account.events();
-                events.hours().filter(|hour| events.lacks(*hour)).collect::<Vec<_>>()
+                (*at, events.hours().filter(|hour| events.lacks(*hour)).collect())
             };
-            let hours: BTreeSet<i64> = groups.iter().flat_map(hours).collect();
-            let hours: Vec<i64> = hours.into_iter().collect();
-            self.try_load_subsets(&groups, &hours).await?;
+            let wanted: Vec<(usize, Vec<i64>)> = groups.map(lacking).collect();
+            self.try_load_subsets(&wanted).await?;
         }
         Ok(())
     }
@@ -216,7 +222,7 @@ impl Engine {
             hours.dedup();
             let hours = self.subsets[at].account.judged_with(&hours);
             if hours.iter().any(|hour| self.subsets[at].account.events().lacks(*hour)) {
-                self.load_subset_hours(&[at], &hours).await;
+                self.load_subset_hours(&[(at, hours)]).await;
             }
             self.subsets[at].take(outcome);
         }
@@ -247,7 +253,7 @@ impl Engine {
             let hours: Hours = hours.into_iter().collect();
             let lacking: Vec<i64> = hours.iter().map(|(hour, _)| *hour).collect();
             let lacking = self.subsets[at].account.judged_with(&lacking);
-            self.load_subset_hours(&[at], &lacking).await;
+            self.load_subset_hours(&[(at, lacking)]).await;
             self.subsets[at].fill(&hours, &unread);
             filled.push(at);
         }
@@ -286,8 +292,9 @@ impl Engine {
         for part in groups.chunks(super::exclude::TOGETHER) {
             let wants = |at: &usize| self.subsets[*at].account.exclude_wants(minutes);
             let wants: Vec<Vec<Want>> = part.iter().map(wants).collect();
-            let hours: BTreeSet<i64> = wants.iter().flatten().map(|want| want.0).collect();
-            self.try_load_subsets(part, &hours.into_iter().collect::<Vec<_>>()).await?;
+            let hours = |wants: &Vec<Want>| wants.iter().map(|want| want.0).collect();
+            let wanted: Vec<_> = part.iter().copied().zip(wants.iter().map(hours)).collect();
+            self.try_load_subsets(&wanted).await?;
             for (at, wants) in part.iter().zip(wants) {
                 let account = &mut self.subsets[*at].account;
                 account.exclude_in(minutes, &self.slos[of].account);
@@ -347,42 +354,40 @@ impl Engine {
             Some((to, live.account.place(to)))
         };
         let placed: Vec<_> = self.slos.iter().map(placed).collect();
-        let (mut groups, mut hours) = (Vec::new(), BTreeSet::new());
+        let mut wanted = Vec::new();
         for (at, live) in self.subsets.iter().enumerate().filter(|(_, l)| l.subset.is_group()) {
             let Some((to, placed)) = &placed[live.of] else { continue };
             let wants = live.account.wants_at(*to, placed);
             if !wants.is_empty() {
-                groups.push(at);
-                hours.extend(wants.into_iter().map(|want| want.0));
+                wanted.push((at, wants.into_iter().map(|want| want.0).collect()));
             }
         }
-        let hours: Vec<i64> = hours.into_iter().collect();
-        self.load_subset_hours(&groups, &hours).await;
+        self.load_subset_hours(&wanted).await;
     }
 
-    pub(super) async fn load_subset_hours(&mut self, places: &[usize], hours: &[i64]) {
-        if let Err(error) = self.try_load_subsets(places, hours).await {
+    pub(super) async fn load_subset_hours(&mut self, wanted: &[(usize, Vec<i64>)]) {
+        if let Err(error) = self.try_load_subsets(wanted).await {
             tracing::error!(%error, "cannot load minutes of groups");
             self.store_error = Some(error.to_string());
         }
     }
 
-    async fn try_load_subsets(
-        &mut self,
-        places: &[usize],
-        hours: &[i64],
-    ) -> Result<(), StoreError> {
-        let lacks = |at: &usize| hours.iter().any(|h| self.subsets[*at].account.events().lacks(*h));
-        let lacking: Vec<usize> = places.iter().copied().filter(lacks).collect();
+    /// Each subset gets the minutes of its own hours alone, as SLOs do.
+    async fn try_load_subsets(&mut self, wanted: &[(usize, Vec<i64>)]) -> Result<(), StoreError> {
+        let lacks = |(at, hours): &&(usize, Vec<i64>)| {
+            hours.iter().any(|hour| self.subsets[*at].account.events().lacks(*hour))
+        };
+        let lacking: Vec<&(usize, Vec<i64>)> = wanted.iter().filter(lacks).collect();
         if lacking.is_empty() {
             return Ok(());
         }
-        let ids: Vec<u32> = lacking.iter().filter_map(|at| self.subsets[*at].ledger).collect();
-        let found = self.store.minutes_in(&ids, hours).await?;
-        for at in lacking {
-            let live = &mut self.subsets[at];
-            let minutes = live.ledger.and_then(|ledger| found.get(&ledger));
-            for (hour, minutes) in minutes.into_iter().flatten() {
+        let ids: Vec<u32> = lacking.iter().filter_map(|(at, _)| self.subsets[*at].ledger).collect();
+        let found = self.store.minutes_in(&ids, &super::all_hours(&lacking)).await?;
+        for (at, hours) in lacking {
+            let live = &mut self.subsets[*at];
+            let found = live.ledger.and_then(|ledger| found.get(&ledger)).into_iter().flatten();
+            let own: BTreeSet<i64> = hours.iter().copied().collect();
+            for (hour, minutes) in found.filter(|(hour, _)| own.contains(hour)) {
                 live.account.load_minutes(*hour, minutes.clone());
             }
         }

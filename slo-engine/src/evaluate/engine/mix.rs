@@ -127,14 +127,14 @@ impl Engine {
         known: Option<&Range<Minute>>,
     ) {
         let target = self.subset_at(at, subset);
-        self.load_subset_hours(&[target], hours).await;
+        self.load_subset_hours(&[(target, hours.to_vec())]).await;
         for (share, place) in shares.iter().zip(places) {
             let theirs: BTreeSet<i64> =
                 hours.iter().flat_map(|hour| later(*hour, share.delay)).collect();
             let theirs: Vec<i64> = theirs.into_iter().collect();
-            self.load_hours(&[share.at], &theirs).await;
-            let place: Vec<usize> = place.iter().copied().collect();
-            self.load_subset_hours(&place, &theirs).await;
+            let place: Vec<_> = place.iter().map(|place| (*place, theirs.clone())).collect();
+            self.load_hours(&[(share.at, theirs)]).await;
+            self.load_subset_hours(&place).await;
         }
         let counted = self.counted(shares);
         let events: Vec<Option<&Ledger>> = places
@@ -161,7 +161,7 @@ impl Engine {
                 let theirs: BTreeSet<i64> =
                     hours.iter().flat_map(|hour| later(*hour, share.delay)).collect();
                 let theirs: Vec<i64> = theirs.into_iter().collect();
-                is_loaded &= self.load_hours(&[share.at], &theirs).await;
+                is_loaded &= self.load_hours(&[(share.at, theirs)]).await;
             }
             if !is_loaded {
                 self.lacks_minutes = true;

@@ -235,9 +235,9 @@ async fn judged(
 ) -> Result<Option<Arc<Decision>>, Problem> {
     let Some(question) = question(request)? else { return Ok(None) };
     let (caller, mapping) = (&caller?, &app.shared.adapters.kubernetes);
-    mapping.agrees(&question.at, &app.snapshot()?.declared)?;
+    mapping.agrees(&question.at, &*app.declared()?)?;
     if is_dry {
-        return look(app, caller, mapping, question).map(|decision| Some(Arc::new(decision)));
+        return look(app, caller, mapping, question).await.map(|decision| Some(Arc::new(decision)));
     }
     Ok(Some(ask(app, caller, mapping, question).await?.decision))
 }

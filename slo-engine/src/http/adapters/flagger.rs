@@ -184,6 +184,7 @@ pub(in crate::http) async fn call_by_secret(
 
 /// Whether the canary is to be rolled back at once. Not knowing is no reason to.
 async fn back(app: &App, caller: &Caller, hook: &FlaggerHook) -> Result<Response, Problem> {
+    app.wait_for_start().await;
     let (snapshot, mapping) = (app.snapshot()?, &app.shared.adapters.kubernetes);
     let service = mapping.service(hook.said("service").unwrap_or_else(|| hook.name.clone()));
     let environment = mapping.environment(hook.at(), &snapshot.declared);

@@ -218,7 +218,7 @@ impl Waiting {
     }
 
     fn question(&self, app: &App, config: &GitLab) -> Result<Question, Failed> {
-        let snapshot = app.snapshot().map_err(|problem| Failed(problem.detail().to_owned()))?;
+        let declared = app.declared().map_err(|problem| Failed(problem.detail().to_owned()))?;
         let name = self.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
         let service = renamed(&config.services, self.path.clone());
         let service = if service == self.path { name } else { service };
@@ -232,7 +232,7 @@ impl Waiting {
                 self.reference.clone(),
             ),
         };
-        let named = mapping.environment(at, &snapshot.declared);
+        let named = mapping.environment(at, &declared);
         Ok(Question {
             service,
             at: Whereabouts { named: named.map(|name| name.to_ascii_lowercase()), namespace: None },

@@ -218,7 +218,7 @@ async fn verdict(app: &App, task: &RunTask, is_late: bool) -> Result<Told, Faile
 
 async fn judged(app: &App, task: &RunTask) -> Result<Arc<Decision>, Problem> {
     let config = &app.shared.adapters.terraform;
-    let (service, at) = config.place(&task.workspace_name, &app.snapshot()?.declared);
+    let (service, at) = config.place(&task.workspace_name, &*app.declared()?);
     let commit = task.vcs_commit_url.as_deref().and_then(|url| url.rsplit('/').next());
     let commit =
         commit.filter(|hash| hash.len() >= 7 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
@@ -232,7 +232,7 @@ async fn judged(app: &App, task: &RunTask) -> Result<Arc<Decision>, Problem> {
     };
     let (caller, mapping) = (own::caller(NAME), Mapping::default());
     if task.is_speculative {
-        return look(app, &caller, &mapping, question).map(Arc::new);
+        return look(app, &caller, &mapping, question).await.map(Arc::new);
     }
     Ok(ask(app, &caller, &mapping, question).await?.decision)
 }

@@ -62,7 +62,7 @@ pub(super) async fn judged(
     let (caller, mapping) = (own::caller(adapter), Mapping::default());
     let same = match before {
         Some(before) => {
-            let seen = look(app, &caller, &mapping, question.clone());
+            let seen = look(app, &caller, &mapping, question.clone()).await;
             seen.map(|seen| Some(seen).filter(|seen| seen.verdict == before))
         }
         None => Ok(None),

@@ -1,6 +1,7 @@
 //! `/v1/gate/decisions`: verdicts that are recorded before they are given.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -56,8 +57,11 @@ pub(in crate::http) async fn decide(
 ) -> Result<Response, Problem> {
     check(&request)?;
     let (principal, actor) = (caller.0.name.clone(), text(&headers, ACTOR)?);
-    let asking = Asking { actor, principal, key: text(&headers, KEY)?, request, waited: caller.1 };
-    let snapshot = app.snapshot()?;
+    let key = text(&headers, KEY)?;
+    let began = Instant::now();
+    let snapshot = app.snapshot_of(&request.service).await?;
+    let waited = caller.1 + began.elapsed();
+    let asking = Asking { actor, principal, key, request, waited };
     let looked = app.now();
     let answer = ask(&app, &caller, &snapshot, asking).await?;
     let status = if answer.is_repeated { StatusCode::OK } else { StatusCode::CREATED };
@@ -85,7 +89,7 @@ pub(in crate::http) async fn ask(
         request.environment = Some(found.service.environment.to_string());
     }
     permit(caller, request)?;
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let answer = app.shared.gate.decide(snapshot, found, asking, app.now()).await;
     let answer = answer.map_err(|gate::OtherQuestion| {
         let said = "this key was used for another question; take a new key for a new question";

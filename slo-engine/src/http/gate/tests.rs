@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use axum::http::Method;
 use budget_gate::Decision;
 use budget_gate::incident::Incident;
 use budget_gate::policy::rule::Severity;
@@ -5,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::http::world::{World, now, snapshot};
+use crate::token::Scope;
 
 #[tokio::test]
 async fn the_verdict_follows_the_budgets_and_the_status_is_200_whatever_it_is() {
@@ -167,4 +171,55 @@ async fn questions_with_a_version_or_a_kind_are_decided_each_time() {
         world.json(&format!("/v1/gate/catalog?{asked}")).await;
     }
     assert!(kept(&world, "catalog").is_none());
+}
+
+#[tokio::test]
+async fn while_the_ledgers_are_loaded_verdicts_are_given_and_the_rest_waits_for_all_of_them() {
+    let world = World::starting().await;
+    let token = world.token("ci", &[Scope::Decide]).await;
+    // Of the ledgers that are there nothing is known.
+    let peek = world.json("/v1/gate/catalog").await;
+    assert_eq!((&peek["verdict"], &peek["allow"]), (&json!("unknown"), &json!(false)), "{peek}");
+    let body = json!({"service": "catalog", "version": "3"});
+    let decided = world.send(Method::POST, "/v1/gate/decisions", &token, &body).await;
+    assert_eq!((decided.status, &decided.json()["verdict"]), (201, &json!("unknown")));
+    assert!(decided.json()["recorded"].is_object());
+    let review = "/v1/adapters/argo-rollouts/catalog";
+    let asked = world.send(Method::POST, review, &token, &json!({"version": "4"})).await;
+    assert_eq!((asked.status, &asked.json()["verdict"]), (200, &json!("unknown")));
+    assert_eq!(world.json("/readyz").await["evaluatedAt"], "2026-11-21T10:00:00Z");
+    world.wait(151);
+    assert!(world.detail("/readyz", 503).await.contains("2m31s old"));
+    world.wait(0);
+    let loaded = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.shared.latest.publish(snapshot());
+    };
+    let (slos, ()) = tokio::join!(world.get("/v1/slos"), loaded);
+    assert_eq!(slos.status, 200);
+    assert_eq!(world.json("/v1/gate/catalog").await["verdict"], "allow");
+}
+
+#[tokio::test]
+async fn what_waits_for_the_ledgers_is_told_in_time_to_come_again() {
+    let world = World::starting().await;
+    for path in ["/v1/slos", "/v1/gate/catalog/watch"] {
+        let answer = world.get(path).await;
+        assert_eq!(answer.header("retry-after"), "15");
+        assert_eq!(answer.problem(503)["detail"], "nothing has been evaluated yet");
+    }
+    assert!(world.get("/metrics").await.text().contains("\nheadroom_snapshot_loaded 0\n"));
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_be_looked_up_alone_waits_for_the_whole() {
+    let world = World::starting().await;
+    world.shared.store.close().await;
+    assert_eq!(world.get("/v1/gate/catalog").await.status, 503);
+    let loaded = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.shared.latest.publish(snapshot());
+    };
+    let (peek, ()) = tokio::join!(world.get("/v1/gate/catalog"), loaded);
+    assert_eq!((peek.status, &peek.json()["verdict"]), (200, &json!("allow")));
 }

@@ -15,11 +15,13 @@ type Members = BTreeMap<SloId, Vec<SloId>>;
 
 impl Loading {
     pub(super) fn links(&mut self) {
-        let names: BTreeSet<SloId> =
-            self.declared.iter().flat_map(|d| &d.service.slos).map(|slo| slo.id.clone()).collect();
         let members: Members = self.declared.iter().flat_map(composites).collect();
-        for declared in &self.declared {
-            self.errors.extend(member_faults(declared, &names, &members));
+        if !members.is_empty() {
+            let slos = self.declared.iter().flat_map(|d| &d.service.slos);
+            let names: BTreeSet<SloId> = slos.map(|slo| slo.id.clone()).collect();
+            for declared in &self.declared {
+                self.errors.extend(member_faults(declared, &names, &members));
+            }
         }
         let services: BTreeSet<(&Name, &Name)> =
             self.declared.iter().map(|d| (&d.service.name, &d.service.environment)).collect();

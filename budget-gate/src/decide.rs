@@ -111,9 +111,9 @@ pub fn prepare<V: Borrow<BudgetView>>(
     now: DateTime<Utc>,
 ) -> (Decision, Option<Lasting>) {
     let moment = Moment::noting(now);
-    let Made { decision, ages, oldest } = made(request, facts, policies, &moment);
+    let Made { mut decision, ages, oldest } = made(request, facts, policies, &moment);
     let until = moment.until().filter(|until| now < *until);
-    let lasting = until.and_then(|until| Lasting::of(&decision, &ages, oldest, until));
+    let lasting = until.and_then(|until| Lasting::of(&mut decision, &ages, oldest, until));
     (decision, lasting)
 }
 

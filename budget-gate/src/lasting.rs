@@ -1,6 +1,7 @@
 //! A decision that answers the same question for a while: its JSON with the places left open that go
 //! with the clock, so that a peek that is asked often is decided once and its ages are true each time.
 
+use std::mem::take;
 use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,6 +9,9 @@ use serde::Serialize;
 
 use crate::decision::{Decision, RuleResult, Verdict};
 use crate::words;
+
+/// Most decisions are shorter.
+const USUAL: usize = 8_192;
 
 /// What goes with the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +51,7 @@ pub struct Lasting {
     pub verdict: Verdict,
     from: DateTime<Utc>,
     until: DateTime<Utc>,
-    text: String,
+    text: Box<str>,
     /// Where something is left open, in the order of the text.
     open: Vec<(usize, Open)>,
 }
@@ -66,19 +70,19 @@ impl Lasting {
     /// A decision until an instant, with the rules that show ages and the oldest view it was made from.
     /// `None` when it has no JSON.
     pub(crate) fn of(
-        decision: &Decision,
+        decision: &mut Decision,
         ages: &[(usize, Aged)],
         oldest: Option<DateTime<Utc>>,
         until: DateTime<Utc>,
     ) -> Option<Self> {
-        let shell = Decision {
-            reasons: Vec::new(),
-            rules: Vec::new(),
-            snapshot_age_seconds: None,
-            ..decision.clone()
-        };
-        let json = serde_json::to_string(&shell).ok()?;
-        let (mut writing, mut rest) = (Writing::default(), json.as_str());
+        let (reasons, rules) = (take(&mut decision.reasons), take(&mut decision.rules));
+        let age = decision.snapshot_age_seconds.take();
+        let json = serde_json::to_string(&*decision);
+        (decision.reasons, decision.rules) = (reasons, rules);
+        decision.snapshot_age_seconds = age;
+        let json = json.ok()?;
+        let text = String::with_capacity(USUAL);
+        let (mut writing, mut rest) = (Writing { text, open: Vec::new() }, json.as_str());
         let at = serde_json::to_string(&decision.at).ok()?;
         writing.leave(&mut rest, (r#""at":"#, &at), Open::At)?;
         writing.pass(&mut rest, r#""reasons":["#)?;
@@ -100,6 +104,7 @@ impl Lasting {
         }
         let Writing { mut text, open } = writing;
         text.push_str(rest);
+        let text = text.into_boxed_str();
         Some(Self { verdict: decision.verdict, from: decision.at, until, text, open })
     }
 
@@ -142,7 +147,6 @@ fn write(out: &mut Vec<u8>, value: &impl Serialize) {
 }
 
 /// JSON that is taken over piece by piece. A key is found by its quotes: within a text they are escaped.
-#[derive(Default)]
 struct Writing {
     text: String,
     open: Vec<(usize, Open)>,

@@ -163,16 +163,16 @@ impl Store {
             .map_err(failed("read its state"))
     }
 
-    /// The sums of folded hours `from..to`, by ledger. There are millions, so two connections read
+    /// The sums of folded hours from one on, by ledger. There are millions, so two connections read
     /// them at once, each half of the rows; they begin at once, not when this is awaited.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn folds(
         &self,
-        hours: (i64, i64),
+        from_hour: i64,
     ) -> impl Future<Output = Result<HashMap<u32, Ledger>, StoreError>> + use<> {
-        let half = |odd| tokio::spawn(half_of_folds(self.pool.clone(), hours, odd));
+        let half = |odd| tokio::spawn(half_of_folds(self.pool.clone(), from_hour, odd));
         let (even, odd) = (half(false), half(true));
         async move {
             let mut all = joined(even.await)?;
@@ -272,7 +272,7 @@ fn joined<T>(task: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Res
 
 async fn half_of_folds(
     pool: SqlitePool,
-    (from_hour, to_hour): (i64, i64),
+    from_hour: i64,
     odd: bool,
 ) -> Result<HashMap<u32, Ledger>, StoreError> {
     let mut rows = sqlx::query(
@@ -286,8 +286,7 @@ async fn half_of_folds(
         let (day, shard): (i64, i64) = (row.get(0), row.get(1));
         for slot in chunk::slots(row.get::<&[u8], _>(2)) {
             let (slot, bytes) = slot.map_err(damaged("folds"))?;
-            let new = || Ledger::spanning(day * 24, to_hour - 1);
-            let history = all.entry(ledger(shard, slot)).or_insert_with(new);
+            let history = all.entry(ledger(shard, slot)).or_default();
             history.load_day(day, &Day::unpack(bytes).map_err(damaged("folds"))?);
         }
     }

@@ -198,7 +198,7 @@ impl Engine {
         let current = Minute::of(now).hour();
         let oldest = current - 2 * longest / 60 - 48;
         // By far the most of the work, so it begins first.
-        let folds = self.store.folds((oldest, current));
+        let folds = self.store.folds(oldest);
         self.register().await?;
         let marks = self.store.watermarks().await?;
         for source in &mut self.sources {

@@ -3,25 +3,26 @@
 
 use super::day::Hours;
 
-/// Whole numbers, each kept as what it is more than a base, all in 0, 1, 2, 3, 4 or 8 bytes. The few
-/// that do not fit are exceptions; when there are many, a better base and width are chosen. All
+/// Whole numbers, each kept as what it is more than a base, all in 0, 4, 8, 16, 24, 32 or 64 bits. The
+/// few that do not fit are exceptions; when there are many, a better base and width are chosen. All
 /// arithmetic is modulo 2^64, so that sums are those of the numbers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Column {
     base: i64,
-    /// A cell of `width` bytes for each number, then the exceptions by place. The cell of an exception is 0.
+    /// A cell of so many bits for each number, then the exceptions by place. The cell of an exception is 0.
     bytes: Box<[u8]>,
     length: u32,
     /// Beyond so many exceptions a better base and width are looked for.
     most: u16,
-    width: u8,
+    bits: u8,
     /// Whether nothing has changed since base and width were chosen.
     is_settled: bool,
 }
 
 /// Bytes of an exception: its place, and how much more than the base it is.
 const EXCEPTION: usize = 12;
-const WIDTHS: [u8; 5] = [0, 1, 2, 3, 4];
+/// How many bits cells may have, but for 64, in which all numbers fit.
+const WIDTHS: [u8; 6] = [0, 4, 8, 16, 24, 32];
 
 /// By values, however they are stored.
 impl PartialEq for Column {
@@ -39,14 +40,14 @@ impl Column {
 
     /// These numbers, in the fewest bytes.
     pub(super) fn of(values: &[i64]) -> Self {
-        let Choice { base, width, exceptions } = Choice::best(values);
-        let cells = values.len() * usize::from(width);
+        let Choice { base, bits, exceptions } = Choice::best(values);
+        let cells = bytes_of(values.len(), bits);
         let mut bytes = Vec::with_capacity(cells + exceptions * EXCEPTION);
         bytes.resize(cells, 0);
         for (at, value) in values.iter().enumerate() {
             let more = value.wrapping_sub(base);
-            if fits(more, width) {
-                put(&mut bytes, width, at, more);
+            if fits(more, bits) {
+                put(&mut bytes, bits, at, more);
             } else {
                 bytes.extend_from_slice(&exception(at, more));
             }
@@ -57,7 +58,7 @@ impl Column {
             bytes: bytes.into_boxed_slice(),
             length: u32::try_from(values.len()).unwrap_or(u32::MAX),
             most: u16::try_from(most).unwrap_or(u16::MAX),
-            width,
+            bits,
             is_settled: true,
         }
     }
@@ -69,7 +70,7 @@ impl Column {
     pub(super) fn get(&self, at: usize) -> i64 {
         let more = match self.find(at) {
             Ok(found) => read_exception(&self.exceptions()[found]).1,
-            Err(_) => cell(&self.bytes, self.width, at),
+            Err(_) => cell(&self.bytes, self.bits, at),
         };
         self.base.wrapping_add(more)
     }
@@ -77,9 +78,9 @@ impl Column {
     pub(super) fn set(&mut self, at: usize, value: i64) {
         let more = value.wrapping_sub(self.base);
         let found = self.find(at);
-        let is_cell = fits(more, self.width);
+        let is_cell = fits(more, self.bits);
         self.is_settled = false;
-        put(&mut self.bytes, self.width, at, if is_cell { more } else { 0 });
+        put(&mut self.bytes, self.bits, at, if is_cell { more } else { 0 });
         match found {
             Ok(place) if is_cell => self.splice(place, 1, &[]),
             Ok(place) => self.splice(place, 1, &exception(at, more)),
@@ -130,20 +131,24 @@ impl Column {
 
     /// Places in front and behind, which hold the base.
     fn make_room(&mut self, front: usize, back: usize) {
-        let width = usize::from(self.width);
-        if width > 0 || (front > 0 && !self.bytes.is_empty()) {
-            let (cells, exceptions) = self.bytes.split_at(self.end_of_cells());
-            let room = (front + back) * width;
-            let mut bytes = Vec::with_capacity(self.bytes.len() + room);
-            bytes.resize(front * width, 0);
-            bytes.extend_from_slice(cells);
-            bytes.resize(cells.len() + room, 0);
-            let (exceptions, _) = exceptions.as_chunks::<EXCEPTION>();
-            let moved = exceptions.iter().map(read_exception);
+        let length = self.len() + front + back;
+        if self.bits > 0 || (front > 0 && !self.bytes.is_empty()) {
+            let cells = bytes_of(length, self.bits);
+            let mut bytes = Vec::with_capacity(cells + self.exceptions().len() * EXCEPTION);
+            if front * usize::from(self.bits) % 8 == 0 {
+                bytes.resize(bytes_of(front, self.bits), 0);
+                bytes.extend_from_slice(&self.bytes[..self.end_of_cells()]);
+                bytes.resize(cells, 0);
+            } else {
+                bytes.resize(cells, 0);
+                for at in 0..self.len() {
+                    put(&mut bytes, self.bits, front + at, cell(&self.bytes, self.bits, at));
+                }
+            }
+            let moved = self.exceptions().iter().map(read_exception);
             bytes.extend(moved.flat_map(|(at, more)| exception(at + front, more)));
             self.bytes = bytes.into_boxed_slice();
         }
-        let length = self.len() + front + back;
         self.length = u32::try_from(length).unwrap_or(u32::MAX);
     }
 
@@ -158,12 +163,13 @@ impl Column {
             bytes.as_chunks().0.iter().map(|bytes| number(*bytes)).fold(0, i64::wrapping_add)
         }
         let bytes = self.cells(from, to);
-        let cells = match self.width {
+        let cells = match self.bits {
             0 => 0,
-            1 => all(bytes, one),
-            2 => all(bytes, two),
-            3 => all(bytes, three),
-            4 => all(bytes, four),
+            4 => (from..to).map(|at| half(&self.bytes, at)).sum(),
+            8 => all(bytes, one),
+            16 => all(bytes, two),
+            24 => all(bytes, three),
+            32 => all(bytes, four),
             _ => all(bytes, i64::from_le_bytes),
         };
         let sum = self.base.wrapping_mul((to - from) as i64).wrapping_add(cells);
@@ -179,7 +185,7 @@ impl Column {
     }
 
     pub(super) fn is_zero(&self, from: usize, to: usize) -> bool {
-        if self.base != 0 {
+        if self.base != 0 || self.bits == 4 {
             return (from..to).all(|at| self.get(at) == 0);
         }
         self.cells(from, to).iter().all(|byte| *byte == 0)
@@ -197,7 +203,7 @@ impl Column {
         after.fill(0.0);
         there.fill(self.base as f64);
         // Whole numbers below 2^52, whose sum is exact.
-        if self.base.unsigned_abs() < 1 << 52 && self.width < 8 {
+        if self.base.unsigned_abs() < 1 << 52 && self.bits < 64 {
             self.zip(from, there, |number, more| *number += more as f64);
         } else {
             let number = |more| self.base.wrapping_add(more) as f64;
@@ -234,25 +240,29 @@ impl Column {
             out.iter_mut().zip(cells).for_each(|(out, bytes)| take(out, number(*bytes)));
         }
         let bytes = self.cells(from, from + out.len());
-        match self.width {
+        match self.bits {
             0 => {}
-            1 => each(bytes, out, take, one),
-            2 => each(bytes, out, take, two),
-            3 => each(bytes, out, take, three),
-            4 => each(bytes, out, take, four),
+            4 => {
+                let places = out.iter_mut().zip(from..);
+                places.for_each(|(out, at)| take(out, half(&self.bytes, at)));
+            }
+            8 => each(bytes, out, take, one),
+            16 => each(bytes, out, take, two),
+            24 => each(bytes, out, take, three),
+            32 => each(bytes, out, take, four),
             _ => each(bytes, out, take, i64::from_le_bytes),
         }
     }
 
-    /// The bytes of cells `from..to`.
+    /// The bytes of cells `from..to`, where cells are whole bytes.
     fn cells(&self, from: usize, to: usize) -> &[u8] {
-        let width = usize::from(self.width);
+        let width = usize::from(self.bits / 8);
         &self.bytes[from * width..to * width]
     }
 
     /// How many bytes all cells have; the exceptions follow.
     const fn end_of_cells(&self) -> usize {
-        self.len() * self.width as usize
+        bytes_of(self.len(), self.bits)
     }
 
     fn exceptions(&self) -> &[[u8; EXCEPTION]] {
@@ -292,7 +302,7 @@ impl Column {
 #[derive(Debug, Clone, Copy)]
 struct Choice {
     base: i64,
-    width: u8,
+    bits: u8,
     exceptions: usize,
 }
 
@@ -300,24 +310,24 @@ impl Choice {
     /// That which takes the fewest bytes, of some that are likely to.
     fn best(values: &[i64]) -> Self {
         let (Some(min), Some(max)) = (values.iter().min(), values.iter().max()) else {
-            return Self { base: 0, width: 0, exceptions: 0 };
+            return Self { base: 0, bits: 0, exceptions: 0 };
         };
         if min == max {
-            return Self { base: *min, width: 0, exceptions: 0 };
+            return Self { base: *min, bits: 0, exceptions: 0 };
         }
-        let mut best = Self { base: 0, width: 8, exceptions: 0 };
+        let mut best = Self { base: 0, bits: 64, exceptions: 0 };
         let mut least = values.len() * 8;
-        for width in WIDTHS {
-            let cells = values.len() * usize::from(width);
-            for base in bases((*min, *max), values[values.len() / 2], span(width)) {
+        for bits in WIDTHS {
+            let cells = bytes_of(values.len(), bits);
+            for base in bases((*min, *max), values[values.len() / 2], span(bits)) {
                 if least <= cells {
                     return best;
                 }
-                let misfits = values.iter().filter(|v| !fits(v.wrapping_sub(base), width));
+                let misfits = values.iter().filter(|v| !fits(v.wrapping_sub(base), bits));
                 let exceptions = misfits.count();
                 if cells + exceptions * EXCEPTION < least {
                     least = cells + exceptions * EXCEPTION;
-                    best = Self { base, width, exceptions };
+                    best = Self { base, bits, exceptions };
                 }
             }
         }
@@ -335,13 +345,22 @@ fn bases((min, max): (i64, i64), one: i64, span: u64) -> [i64; 5] {
     [0, min.wrapping_sub(room), min, up_to_max, one.wrapping_sub(half)]
 }
 
-/// The most that a cell of a width holds.
-const fn span(width: u8) -> u64 {
-    if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 }
+const fn bytes_of(cells: usize, bits: u8) -> usize {
+    (cells * bits as usize).div_ceil(8)
 }
 
-const fn fits(more: i64, width: u8) -> bool {
-    more.cast_unsigned() <= span(width)
+/// The most that a cell holds.
+const fn span(bits: u8) -> u64 {
+    if bits >= 64 { u64::MAX } else { (1 << bits) - 1 }
+}
+
+const fn fits(more: i64, bits: u8) -> bool {
+    more.cast_unsigned() <= span(bits)
+}
+
+/// A cell of half a byte.
+fn half(bytes: &[u8], at: usize) -> i64 {
+    i64::from(bytes[at / 2] >> (at % 2 * 4) & 15)
 }
 
 fn one([byte]: [u8; 1]) -> i64 {
@@ -360,19 +379,25 @@ fn four(bytes: [u8; 4]) -> i64 {
     i64::from(u32::from_le_bytes(bytes))
 }
 
-fn cell(bytes: &[u8], width: u8, at: usize) -> i64 {
-    match width {
+fn cell(bytes: &[u8], bits: u8, at: usize) -> i64 {
+    match bits {
         0 => 0,
-        1 => one(bytes.as_chunks().0[at]),
-        2 => two(bytes.as_chunks().0[at]),
-        3 => three(bytes.as_chunks().0[at]),
-        4 => four(bytes.as_chunks().0[at]),
+        4 => half(bytes, at),
+        8 => one(bytes.as_chunks().0[at]),
+        16 => two(bytes.as_chunks().0[at]),
+        24 => three(bytes.as_chunks().0[at]),
+        32 => four(bytes.as_chunks().0[at]),
         _ => i64::from_le_bytes(bytes.as_chunks().0[at]),
     }
 }
 
-fn put(bytes: &mut [u8], width: u8, at: usize, more: i64) {
-    let width = usize::from(width);
+fn put(bytes: &mut [u8], bits: u8, at: usize, more: i64) {
+    if bits == 4 {
+        let (byte, shift) = (&mut bytes[at / 2], at % 2 * 4);
+        *byte = *byte & !(15 << shift) | (more as u8 & 15) << shift;
+        return;
+    }
+    let width = usize::from(bits / 8);
     bytes[at * width..at * width + width].copy_from_slice(&more.to_le_bytes()[..width]);
 }
 

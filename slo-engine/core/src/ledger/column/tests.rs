@@ -32,12 +32,14 @@ fn numbers_that_are_alike_take_no_bytes_and_one_that_is_not_takes_12() {
 }
 
 #[test]
-fn numbers_in_a_narrow_range_take_a_byte_each_wherever_the_range_lies() {
+fn numbers_in_a_narrow_range_take_half_a_byte_or_one_each_wherever_the_range_lies() {
     let values: Vec<i64> = (0..720).map(|at| 1_000_000 + at % 250).collect();
     assert_eq!(bytes(&Column::of(&values)), 720);
     let mut gaps = values;
     (gaps[3], gaps[500]) = (0, 0);
     assert_eq!(bytes(&Column::of(&gaps)), 720 + 2 * 12);
+    let narrow: Vec<i64> = (0..720).map(|at| 60 + at % 16).collect();
+    assert_eq!(bytes(&Column::of(&narrow)), 360);
     let wide: Vec<i64> = (0..720).map(|at| at * 20_000).collect();
     assert_eq!(bytes(&Column::of(&wide)), 3 * 720);
 }
@@ -153,8 +155,8 @@ proptest! {
         let column = Column::of(&values);
         let (min, max) = (*values.iter().min().unwrap(), *values.iter().max().unwrap());
         let range = max.wrapping_sub(min).cast_unsigned();
-        let width = WIDTHS.into_iter().chain([8]).find(|width| range <= span(*width)).unwrap();
-        prop_assert!(bytes(&column) <= values.len() * usize::from(width));
+        let width = WIDTHS.into_iter().chain([64]).find(|width| range <= span(*width)).unwrap();
+        prop_assert!(bytes(&column) <= bytes_of(values.len(), width));
         prop_assert_eq!(column.values(), values);
     }
 }

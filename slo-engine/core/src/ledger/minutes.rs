@@ -65,6 +65,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_hour_without_numbers_takes_88_bytes() {
+        assert_eq!(size_of::<(i64, Hour)>(), 88);
+    }
+
+    #[test]
     fn hours_stay_sorted_and_a_second_load_changes_nothing() {
         let bucket = crate::bucket::Bucket { good: 1, total: 1, ..Default::default() };
         let mut minutes = Minutes::default();

@@ -136,4 +136,28 @@ proptest! {
             }
         }
     }
+
+    /// Whole days, days with gaps, days between which some are missing, and days that come late.
+    #[test]
+    fn hours_that_are_loaded_by_day_are_those_of_the_days(
+        days in prop::collection::vec((0..9_i64, 0..24_usize, prop::bool::weighted(0.8), 0..60_000_i64, 0..3_i64), 1..12),
+    ) {
+        let (mut ledger, mut all) = (Ledger::default(), BTreeMap::new());
+        for (day, from, whole, rate, step) in days {
+            let mut hours = Day::default();
+            for hour in (if whole { 0 } else { from })..24 {
+                let total = rate + step * hour as i64 % 7;
+                let sums = Sums { good: total - step, total, measured: 60, ..Sums::default() };
+                hours.set(hour, &sums);
+                all.insert(day * 24 + hour as i64, sums);
+            }
+            ledger.load_day(day, &Day::unpack(&hours.pack()).unwrap());
+        }
+        for hour in -3..240 {
+            prop_assert_eq!(ledger.fold(hour), all.get(&hour).copied().unwrap_or_default());
+        }
+        let mut sums = Sums::default();
+        all.values().for_each(|one| sums.combine(one, 1));
+        prop_assert_eq!(ledger.sums(Minute(0), Minute(240 * 60)), sums);
+    }
 }

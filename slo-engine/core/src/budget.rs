@@ -14,7 +14,7 @@ mod group;
 mod left_out;
 mod windows;
 
-pub use account::{Account, Facts, Want, end_of};
+pub use account::{Account, Facts, Want, Windows, end_of};
 pub(crate) use account::{conditions, since};
 pub use group::Beside;
 

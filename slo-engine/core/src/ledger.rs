@@ -14,12 +14,17 @@ mod column;
 mod counted;
 mod day;
 mod hour;
+mod minutes;
+mod slide;
 pub mod varint;
 
 use column::Column;
 pub use counted::Counted;
 pub use day::Day;
 pub use hour::Hour;
+use minutes::Minutes;
+pub use slide::Slide;
+use slide::Standing;
 
 /// The history of one SLO.
 #[derive(Debug, Clone)]
@@ -32,22 +37,9 @@ pub struct Ledger {
     partial: Column,
     /// Sums of what few hours have.
     rare: BTreeMap<i64, Sums>,
-    minutes: BTreeMap<i64, Box<Hour>>,
-    slides: Vec<Slide>,
+    minutes: Minutes,
+    slides: Box<[Standing]>,
     first: Option<Minute>,
-}
-
-/// A run of minutes and its sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slide {
-    /// First minute.
-    pub from: Minute,
-    /// First minute after the run.
-    pub to: Minute,
-    /// Sums over the run.
-    pub sums: Sums,
-    /// Whether minutes at its edges were missing, so that the sums hold even shares of hours.
-    pub inexact: bool,
 }
 
 impl Default for Ledger {
@@ -60,7 +52,6 @@ impl Ledger {
     /// An empty history with so many windows, all of them empty.
     #[must_use]
     pub fn new(windows: usize) -> Self {
-        let empty = Slide { from: Minute(0), to: Minute(0), sums: Sums::default(), inexact: false };
         Self {
             base: 0,
             total: Column::zeros(0),
@@ -68,8 +59,8 @@ impl Ledger {
             measured: Column::zeros(0),
             partial: Column::zeros(0),
             rare: BTreeMap::new(),
-            minutes: BTreeMap::new(),
-            slides: vec![empty; windows],
+            minutes: Minutes::default(),
+            slides: vec![Standing::default(); windows].into(),
             first: None,
         }
     }
@@ -77,8 +68,9 @@ impl Ledger {
     /// A ledger without data whose windows stand where these do.
     #[must_use]
     pub fn beside(&self) -> Self {
-        let empty = |slide: &Slide| Slide { sums: Sums::default(), inexact: false, ..*slide };
-        Self { slides: self.slides.iter().map(empty).collect(), ..Self::default() }
+        let empty = |slide: Slide| Slide { sums: Sums::default(), inexact: false, ..slide };
+        let slides = self.slides().map(empty).map(Standing::from);
+        Self { slides: slides.collect(), ..Self::default() }
     }
 
     /// The first minute of which anything is known.
@@ -111,14 +103,6 @@ impl Ledger {
         *self = Self { slides, ..other.clone() };
     }
 
-    /// A ledger without windows and without data, with room for the hours `first..=last`.
-    #[must_use]
-    pub fn spanning(first: i64, last: i64) -> Self {
-        let mut ledger = Self::default();
-        ledger.make_room(first, last);
-        ledger
-    }
-
     /// Adds an hour's sums without its minutes, as folded on disk. Windows must be moved again.
     pub fn load_fold(&mut self, hour: i64, sums: &Sums) {
         self.set_fold(hour, sums);
@@ -127,25 +111,32 @@ impl Ledger {
     /// The same for the hours of a day.
     pub fn load_day(&mut self, day: i64, hours: &Day) {
         let first = day * 24;
-        if let Some(usual) = hours.usual() {
-            self.make_room(first, first + 23);
-            let at = usize::try_from(first - self.base).unwrap_or(0);
-            let columns = [&mut self.total, &mut self.bad, &mut self.measured, &mut self.partial];
-            for (column, hours) in columns.into_iter().zip(usual) {
-                column.set_day(at, hours);
+        match hours.usual() {
+            Some(usual) if self.length() == 0 || first >= self.base + self.length() => {
+                if self.length() == 0 {
+                    self.base = first;
+                } else {
+                    self.make_room(self.base, first - 1);
+                }
+                let columns =
+                    [&mut self.total, &mut self.bad, &mut self.measured, &mut self.partial];
+                for (column, hours) in columns.into_iter().zip(usual) {
+                    column.push_day(hours);
+                }
             }
-            return;
-        }
-        for hour in 0..24 {
-            if let Some(sums) = hours.get(hour) {
-                self.set_fold(first + hour as i64, &sums);
+            _ => {
+                for hour in 0..24 {
+                    if let Some(sums) = hours.get(hour) {
+                        self.set_fold(first + hour as i64, &sums);
+                    }
+                }
             }
         }
     }
 
     /// Gives the minutes of an hour whose sums are known already.
     pub fn load_minutes(&mut self, hour: i64, minutes: Hour) {
-        self.minutes.entry(hour).or_insert_with(|| Box::new(minutes));
+        self.minutes.load(hour, minutes);
     }
 
     /// The sums of one hour.
@@ -166,13 +157,13 @@ impl Ledger {
     /// The minutes of an hour, when they are in memory.
     #[must_use]
     pub fn minutes(&self, hour: i64) -> Option<&Hour> {
-        self.minutes.get(&hour).map(AsRef::as_ref)
+        self.minutes.get(hour)
     }
 
     /// The bucket of a minute; `None` when its hour has data but its minutes are not in memory.
     #[must_use]
     pub fn bucket(&self, minute: Minute) -> Option<Bucket> {
-        match self.minutes.get(&minute.hour()) {
+        match self.minutes.get(minute.hour()) {
             Some(hour) => Some(hour.get(place(minute))),
             None if self.fold(minute.hour()) == Sums::default() => Some(Bucket::default()),
             None => None,
@@ -182,17 +173,17 @@ impl Ledger {
     /// Whether the minutes of an hour must be loaded before they can be read or changed.
     #[must_use]
     pub fn lacks(&self, hour: i64) -> bool {
-        !self.minutes.contains_key(&hour) && self.fold(hour) != Sums::default()
+        self.minutes.get(hour).is_none() && self.fold(hour) != Sums::default()
     }
 
     /// Replaces the bucket of a minute whole. The hour's minutes must be in memory ([`Self::lacks`]).
     pub fn replace(&mut self, minute: Minute, bucket: &Bucket) {
-        let known = self.minutes.get(&minute.hour());
+        let known = self.minutes.get(minute.hour());
         let old = known.map_or_else(Bucket::default, |hour| hour.get(place(minute)));
         if old == *bucket {
             return;
         }
-        self.minutes.entry(minute.hour()).or_default().set(place(minute), bucket);
+        self.minutes.of(minute.hour()).set(place(minute), bucket);
         if !bucket.is_empty() {
             self.set_first(minute);
         }
@@ -201,8 +192,8 @@ impl Ledger {
         let mut fold = self.fold(minute.hour());
         fold.combine(&change, 1);
         self.set_fold(minute.hour(), &fold);
-        for slide in self.slides.iter_mut().filter(|s| s.from <= minute && minute < s.to) {
-            slide.sums.combine(&change, 1);
+        for slide in self.slides.iter_mut().filter(|slide| slide.has(minute)) {
+            slide.add(&change);
         }
     }
 
@@ -216,13 +207,19 @@ impl Ledger {
 
     /// The windows.
     #[must_use]
-    pub fn slides(&self) -> &[Slide] {
-        &self.slides
+    pub fn slides(&self) -> impl ExactSizeIterator<Item = Slide> {
+        self.slides.iter().map(Slide::from)
+    }
+
+    /// One of the windows.
+    #[must_use]
+    pub fn slide_at(&self, at: usize) -> Slide {
+        (&self.slides[at]).into()
     }
 
     /// The hours whose minutes must be loaded before window `at` can move to `from..to`.
     pub fn wants(&self, at: usize, from: Minute, to: Minute) -> impl Iterator<Item = i64> {
-        let slide = self.slides[at];
+        let slide = self.slide_at(at);
         let (old, new) = if slides_on(&slide, from, to) {
             (slide.from.hour()..=(from - 1).hour(), slide.to.hour()..=(to - 1).hour())
         } else {
@@ -234,7 +231,7 @@ impl Ledger {
     /// Moves window `at` to `from..to`. Where minutes are missing that [`Self::wants`] named, the
     /// sums are taken anew with even shares of their hours, and again at the next step.
     pub fn slide(&mut self, at: usize, from: Minute, to: Minute) {
-        let slide = self.slides[at];
+        let slide = self.slide_at(at);
         let inexact = self.wants(at, from, to).next().is_some();
         let mut sums = slide.sums;
         if slides_on(&slide, from, to) && !inexact {
@@ -243,7 +240,7 @@ impl Ledger {
         } else {
             sums = self.sums(from, to);
         }
-        self.slides[at] = Slide { from, to, sums, inexact };
+        self.slides[at] = Slide { from, to, sums, inexact }.into();
     }
 
     /// The sums of `from..to`. Minutes that are not in memory count as their hour's even share.
@@ -284,13 +281,13 @@ impl Ledger {
     pub fn is_flawless(&self, from: Minute, to: Minute) -> bool {
         let (first, last) = (from.hour(), to.hour());
         let at = |hour: i64| usize::try_from(hour - self.base).unwrap_or(0).min(self.bad.len());
-        let mut minutes = self.minutes.range(first..=last);
+        let mut minutes = self.minutes.range(first, last);
         self.bad.is_zero(at(first), at(last + 1)) && minutes.all(|(_, hour)| hour.is_flawless())
     }
 
     /// Lumps that end in `from..to`, of the hours whose minutes are in memory.
     pub fn lumps(&self, from: Minute, to: Minute) -> impl Iterator<Item = (Minute, Lump)> {
-        let hours = self.minutes.range(from.hour()..=to.hour());
+        let hours = self.minutes.range(from.hour(), to.hour());
         let lumps = hours.flat_map(|(hour, minutes)| {
             minutes.lumps().map(move |(at, lump)| (Minute(hour * 60 + i64::from(at)), lump))
         });
@@ -299,15 +296,16 @@ impl Ledger {
 
     /// Lets go of the minutes before `recent`, except those under a window's old edge.
     pub fn evict(&mut self, recent: Minute) {
-        let is_edge = |hour| self.slides.iter().any(|slide| slide.from.hour() == hour);
-        self.minutes.retain(|hour, _| *hour >= recent.hour() || is_edge(*hour));
+        let is_edge = |hour| self.slides.iter().any(|slide| slide.begin().hour() == hour);
+        self.minutes.retain(|hour| hour >= recent.hour() || is_edge(hour));
+        self.minutes.settle();
     }
 
     /// Lets go of the minutes of some hours, except those under a window's old edge.
     pub fn unload(&mut self, hours: &[i64]) {
         for hour in hours {
-            if !self.slides.iter().any(|slide| slide.from.hour() == *hour) {
-                self.minutes.remove(hour);
+            if !self.slides.iter().any(|slide| slide.begin().hour() == *hour) {
+                self.minutes.retain(|known| known != *hour);
             }
         }
     }
@@ -315,8 +313,9 @@ impl Ledger {
     /// Takes the sums of all windows anew, where they stand.
     pub fn sum_up(&mut self) {
         for at in 0..self.slides.len() {
-            let Slide { from, to, .. } = self.slides[at];
-            self.slides[at].sums = self.sums(from, to);
+            let slide = self.slide_at(at);
+            let sums = self.sums(slide.from, slide.to);
+            self.slides[at] = Slide { sums, ..slide }.into();
         }
     }
 
@@ -329,7 +328,7 @@ impl Ledger {
         }
         self.base += gone;
         self.rare = self.rare.split_off(&hour);
-        self.minutes = self.minutes.split_off(&hour);
+        self.minutes.retain(|known| known >= hour);
     }
 
     fn length(&self) -> i64 {
@@ -373,7 +372,7 @@ impl Ledger {
 
     /// Minutes `from..to` of one hour.
     fn part(&self, hour: i64, from: usize, to: usize) -> Sums {
-        match self.minutes.get(&hour) {
+        match self.minutes.get(hour) {
             _ if (from, to) == (0, 60) => self.fold(hour),
             Some(minutes) => minutes.sums(from, to),
             None => self.fold(hour).share(i64::try_from(to - from).unwrap_or(0), 60),

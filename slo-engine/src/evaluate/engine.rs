@@ -1,7 +1,7 @@
 //! The running state: reads due sources, folds, publishes a snapshot, commits. One owner, no locks;
 //! consumers read the published [`Snapshot`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -118,6 +118,8 @@ impl Engine {
         engine.exclusions = exclude::Exclusions::requested(requested);
         engine.load(now).await?;
         engine.add_members();
+        let mut windows = HashSet::new();
+        engine.slos.iter_mut().for_each(|live| live.account.share_windows(&mut windows));
         engine.apply_exclusions(now).await?;
         engine.publish(now).await;
         Ok(engine)

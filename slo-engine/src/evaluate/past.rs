@@ -60,7 +60,7 @@ impl Past {
             slos.iter().map(|slo| History::new(slo, sources, burns)).collect();
         let oldest = slos.iter().map(|slo| reading::history_start(slo, Minute::of(from), burns));
         let oldest = oldest.min().unwrap_or(Minute::of(from)).hour() - MARGIN;
-        let mut folds = store.folds((oldest, Minute::of(to).hour() + 1)).await?;
+        let mut folds = store.folds(oldest).await?;
         let mut minutes = match store.folded_to().await? {
             Some(hour) => store.minutes_from(hour).await?,
             None => Default::default(),

@@ -271,7 +271,7 @@ fn recounted(recount: &Recount) -> Finding {
 
 /// What was counted by another query is no part of the numbers.
 fn changed(account: &Account, reading: &Reading) -> Option<Finding> {
-    let window = account.events().slides().first().filter(|_| reading.replaces)?;
+    let window = account.events().slides().next().filter(|_| reading.replaces)?;
     let first = account.first();
     if first.is_some_and(|first| first <= window.from) {
         return None;
@@ -286,7 +286,7 @@ fn changed(account: &Account, reading: &Reading) -> Option<Finding> {
 
 /// What is left out of the first window, and why; nothing where nothing was counted anyway.
 fn excluded(account: &Account, reading: &Reading) -> Option<Finding> {
-    let slide = account.events().slides().first()?;
+    let slide = account.events().slides().next()?;
     if slide.sums == Sums::default() {
         return None;
     }
@@ -311,7 +311,7 @@ const NAMED: usize = 3;
 
 /// Faults in the counts themselves.
 fn faults(account: &Account) -> Option<Finding> {
-    account.events().slides().first()?;
+    account.events().slides().next()?;
     let sums = account.event_sums(0);
     if sums.invalid > 0 {
         let minutes = sums.invalid as f64;

@@ -90,8 +90,14 @@ impl Snapshot {
         self.peeked.resize_with(services.len(), Peeked::default);
         let mut named = self.declared.named(&view.service).iter().copied();
         let at = named.find(|at| *services[*at].environment.as_str() == *view.environment)?;
-        let views = if view.group.is_some() { &mut self.groups } else { &mut self.views };
-        views[at].push(view);
+        if view.group.is_some() {
+            self.groups[at].push(view);
+        } else {
+            // There are thousands of services, most with few SLOs.
+            let left = services[at].slos.len().saturating_sub(self.views[at].len());
+            self.views[at].reserve_exact(left);
+            self.views[at].push(view);
+        }
         Some(at)
     }
 

@@ -172,16 +172,16 @@ impl Store {
             .map_err(failed("read its state"))
     }
 
-    /// The sums of folded hours `from..to`, by ledger. There are millions, so two connections read
+    /// The sums of folded hours from one on, by ledger. There are millions, so two connections read
     /// them at once, each half of the rows; they begin at once, not when this is awaited.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn folds(
         &self,
-        hours: (i64, i64),
+        from_hour: i64,
     ) -> impl Future<Output = Result<HashMap<u32, Ledger>, StoreError>> + use<> {
-        let half = |odd| tokio::spawn(half_of_folds(self.pool.clone(), hours, odd));
+        let half = |odd| tokio::spawn(half_of_folds(self.pool.clone(), from_hour, odd));
         let (even, odd) = (half(false), half(true));
         async move {
             let mut all = joined(even.await)?;
@@ -281,7 +281,7 @@ fn joined<T>(task: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Res
 
 async fn half_of_folds(
     pool: SqlitePool,
-    (from_hour, to_hour): (i64, i64),
+    from_hour: i64,
     odd: bool,
 ) -> Result<HashMap<u32, Ledger>, StoreError> {
     let mut rows = sqlx::query(
@@ -292,7 +292,7 @@ async fn half_of_folds(
     .fetch(&pool);
     let mut all: HashMap<u32, Ledger> = HashMap::new();
     while let Some(row) = rows.try_next().await.map_err(failed("read folds"))? {
-        take_day(&mut all, &row, to_hour, |_| true)?;
+        take_day(&mut all, &row, |_| true)?;
     }
     Ok(all)
 }
@@ -301,7 +301,6 @@ async fn half_of_folds(
 pub(super) fn take_day(
     all: &mut HashMap<u32, Ledger>,
     row: &SqliteRow,
-    to_hour: i64,
     is_wanted: impl Fn(u32) -> bool,
 ) -> Result<(), StoreError> {
     let (day, shard): (i64, i64) = (row.get(0), row.get(1));
@@ -309,8 +308,7 @@ pub(super) fn take_day(
         let (slot, bytes) = slot.map_err(damaged("folds"))?;
         let id = ledger(shard, slot);
         if is_wanted(id) {
-            let new = || Ledger::spanning(day * 24, to_hour - 1);
-            let history = all.entry(id).or_insert_with(new);
+            let history = all.entry(id).or_default();
             history.load_day(day, &Day::unpack(bytes).map_err(damaged("folds"))?);
         }
     }

@@ -56,7 +56,7 @@ impl Store {
     pub async fn folds_of(
         &self,
         ids: &[u32],
-        (from, to): (i64, i64),
+        from: i64,
     ) -> Result<HashMap<u32, Ledger>, StoreError> {
         let newest: Option<i64> = self.newest("SELECT max(day) FROM folds").await?;
         let days = newest.map_or(0..0, |newest| from.div_euclid(24)..newest + 1);
@@ -69,7 +69,7 @@ impl Store {
         let wanted: BTreeSet<u32> = ids.iter().copied().collect();
         let mut all = HashMap::new();
         while let Some(row) = rows.try_next().await.map_err(failed("read folds"))? {
-            take_day(&mut all, &row, to, |id| wanted.contains(&id))?;
+            take_day(&mut all, &row, |id| wanted.contains(&id))?;
         }
         Ok(all)
     }

@@ -55,7 +55,7 @@ async fn a_commit_is_read_back_and_joins_what_other_ledgers_have_in_the_same_row
     assert_eq!(minutes[&ids[0]][0].1.get(5).total, 30);
     assert_eq!(minutes[&ids[1]][0].1.get(5).total, 20);
     assert_eq!(store.history(ids[1], 100, 101).await.unwrap().len(), 1);
-    let folds = store.folds((0, 1)).await.unwrap();
+    let folds = store.folds(0).await.unwrap();
     let kept = |hour: &i64| folds[&ids[0]].fold(*hour) != slo_core::bucket::Sums::default();
     assert_eq!(folds[&ids[0]].hours().filter(kept).count(), 2);
     assert_eq!(store.folded_to().await.unwrap(), Some(102));

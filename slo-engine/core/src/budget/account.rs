@@ -1,5 +1,6 @@
 //! One SLO's account: its history, its windows moved to the newest minute, and the view of them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -24,12 +25,12 @@ use super::windows;
 pub struct Account {
     pub(super) slo: Arc<Slo>,
     pub(super) events: Ledger,
-    pub(super) slices: Option<(Slicing, Ledger)>,
+    pub(super) slices: Option<Box<(Slicing, Ledger)>>,
     /// What exclusions leave out of both; `None` without exclusions.
     pub(super) left_out: Option<Box<LeftOut>>,
     windows: Arc<Windows>,
-    /// The SLO's windows, then the burn windows.
-    pub(super) placed: Arc<[Placed]>,
+    /// Where its windows stand, once they have been moved.
+    pub(super) standing: Option<Standing>,
     /// Slices that start before this minute are judged, but for those from `dirty` on.
     pub(super) judged_to: Option<Minute>,
     dirty: Option<Minute>,
@@ -37,12 +38,20 @@ pub struct Account {
     pub(super) whole: Option<Arc<Whole>>,
 }
 
-/// The windows of an SLO, which those of its groups are, too.
-#[derive(Debug)]
-struct Windows {
-    burns: Vec<Span>,
+/// The windows of an SLO, which those of its groups are, too, and of all SLOs that have the same.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Windows {
+    burns: Box<[Span]>,
     /// The names of the SLO's windows, then those of the burn windows.
-    names: Vec<Arc<str>>,
+    names: Box<[Arc<str>]>,
+}
+
+/// Where windows stand: rolling ones before a minute, the others in their periods.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    to: Minute,
+    /// Of the calendar windows alone.
+    periods: Option<Arc<[Placed]>>,
 }
 
 /// What a view needs to know besides the counts.
@@ -85,7 +94,7 @@ impl Account {
         all.dedup();
         let windows = slo.windows.iter().map(ToString::to_string);
         let names = windows.chain(all.iter().map(ToString::to_string)).map(Into::into);
-        let windows = Windows { names: names.collect(), burns: all };
+        let windows = Windows { names: names.collect(), burns: all.into() };
         Self::with_windows(slo, Arc::new(windows))
     }
 
@@ -100,10 +109,10 @@ impl Account {
         let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
         Self {
             events: Ledger::new(count),
-            slices: slicing.map(|slicing| (slicing, Ledger::new(count))),
+            slices: slicing.map(|slicing| Box::new((slicing, Ledger::new(count)))),
             left_out: None,
             windows,
-            placed: Arc::default(),
+            standing: None,
             judged_to: None,
             dirty: None,
             whole: None,
@@ -116,10 +125,19 @@ impl Account {
     pub fn following(&self, slo: Arc<Slo>, burns: &[Span]) -> Self {
         let mut new = Self::new(slo, burns);
         new.events.copy_history(&self.events);
-        if let (Some((_, new)), Some((_, slices))) = (&mut new.slices, &self.slices) {
+        let slices = (new.slices.as_deref_mut(), self.slices.as_deref());
+        if let (Some((_, new)), Some((_, slices))) = slices {
             new.copy_history(slices);
         }
         Self { judged_to: self.judged_to, dirty: self.dirty, ..new }
+    }
+
+    /// Shares its windows with the accounts that did so before: most SLOs have the same.
+    pub fn share_windows(&mut self, known: &mut HashSet<Arc<Windows>>) {
+        match known.get(&self.windows) {
+            Some(windows) => self.windows = windows.clone(),
+            None => drop(known.insert(self.windows.clone())),
+        }
     }
 
     /// The SLO.
@@ -177,7 +195,7 @@ impl Account {
     /// that lies in several hours is judged by all of its minutes.
     #[must_use]
     pub fn judged_with(&self, hours: &[i64]) -> Vec<i64> {
-        let Some((slicing, _)) = &self.slices else { return hours.to_vec() };
+        let Some(slicing) = self.slicing() else { return hours.to_vec() };
         let around = |hour: &i64| {
             let first = slicing.start(Minute(hour * 60));
             let last = slicing.start(Minute(hour * 60 + 59)) + slicing.size;
@@ -248,7 +266,7 @@ impl Account {
 
     pub(super) fn judge_filled_by(&mut self, whole: Option<&Ledger>) {
         let events = Judged { events: &self.events, whole };
-        let Some((slicing, slices)) = &mut self.slices else { return };
+        let Some((slicing, slices)) = self.slices.as_deref_mut() else { return };
         if let Some((dirty, judged)) = self.dirty.zip(self.judged_to) {
             slicing.judge(events, slices, (dirty, judged), judged);
             if let Some(left) = &mut self.left_out {
@@ -260,20 +278,26 @@ impl Account {
 
     /// Moves every window so that it ends before the minute `to`.
     pub fn advance(&mut self, to: Minute) {
-        self.placed = self.place(to).into();
+        let windows = self.slo.windows.iter();
+        let calendar = windows.filter(|window| matches!(window, Window::Calendar { .. }));
+        let periods: Vec<Placed> = calendar.map(|window| calendar::place(*window, to)).collect();
+        let periods = (!periods.is_empty()).then(|| periods.into());
+        self.standing = Some(Standing { to, periods });
         self.advance_by(to, None);
     }
 
     /// Moves every window to where it is placed.
     pub(super) fn advance_by(&mut self, to: Minute, whole: Option<&Ledger>) {
-        for (at, placed) in self.placed.iter().enumerate() {
+        let count = self.windows.names.len();
+        let all: Vec<Placed> = (0..count).map_while(|at| self.placed(at)).collect();
+        for (at, placed) in all.iter().enumerate() {
             self.events.slide(at, placed.from, placed.to);
             if let Some(left) = &mut self.left_out {
                 left.events.slide(at, placed.from, placed.to);
             }
         }
         let events = Judged { events: &self.events, whole };
-        let Some((slicing, slices)) = &mut self.slices else { return };
+        let Some((slicing, slices)) = self.slices.as_deref_mut() else { return };
         if let Some(first) = whole.unwrap_or(&self.events).first() {
             let from =
                 self.judged_to.map_or(first, |judged| judged.min(self.dirty.unwrap_or(judged)));
@@ -285,7 +309,7 @@ impl Account {
         }
         self.judged_to = Some(slicing.start(to));
         self.dirty = None;
-        for (at, placed) in self.placed.iter().enumerate() {
+        for (at, placed) in all.iter().enumerate() {
             let end = slicing.start(placed.to);
             let from = placed.from - (placed.to - end);
             let calendar = matches!(self.slo.windows.get(at), Some(Window::Calendar { .. }));
@@ -342,7 +366,7 @@ impl Account {
     /// What budgets and burns are counted in: slices where the SLO has them.
     pub(super) fn counted(&self) -> Counted<'_> {
         let left = self.left_out.as_ref();
-        match &self.slices {
+        match self.slices.as_deref() {
             Some((_, slices)) => {
                 Counted::new(slices, left.map(|left| (&left.slices, &left.minutes)))
             }
@@ -351,11 +375,23 @@ impl Account {
     }
 
     pub(super) fn slicing(&self) -> Option<&Slicing> {
-        self.slices.as_ref().map(|(slicing, _)| slicing)
+        self.slices.as_deref().map(|(slicing, _)| slicing)
     }
 
     pub(super) fn placed(&self, at: usize) -> Option<Placed> {
-        self.placed.get(at).copied()
+        let Standing { to, periods } = self.standing.as_ref()?;
+        let windows = &self.slo.windows;
+        match windows.get(at) {
+            Some(Window::Calendar { .. }) => {
+                let before = windows[..at].iter().filter(|w| matches!(w, Window::Calendar { .. }));
+                periods.as_ref()?.get(before.count()).copied()
+            }
+            Some(rolling) => Some(calendar::place(*rolling, *to)),
+            None => {
+                let span = self.burns().get(at - windows.len())?;
+                Some(calendar::place(Window::Rolling(*span), *to))
+            }
+        }
     }
 
     pub(super) fn counted_sums(&self, at: usize) -> Sums {
@@ -371,10 +407,10 @@ impl Account {
 
     /// The sums of a window without exclusions: of events, and of what budgets are counted in.
     pub(super) fn all_sums(&self, at: usize) -> (Sums, Sums) {
-        let counted = self.slices.as_ref().map_or(&self.events, |(_, slices)| slices);
-        let sums = self.events.slides()[at].sums;
+        let counted = self.slices.as_deref().map_or(&self.events, |(_, slices)| slices);
+        let sums = self.events.slide_at(at).sums;
         let sums = self.whole.as_ref().map_or(sums, |whole| whole.all[at].take_over(sums));
-        (sums, counted.slides()[at].sums)
+        (sums, counted.slide_at(at).sums)
     }
 
     /// The burn window of a length, if it is kept: its place and what is known of it.

@@ -47,14 +47,14 @@ impl Account {
         let hours = self.touched_hours(&differing, whole);
         let stretches = self.touched(&differing, whole);
         let nothing = || {
-            let slices = self.slices.as_ref().map(|(_, slices)| slices);
+            let slices = self.slices.as_deref().map(|(_, slices)| slices);
             LeftOut::beside(&self.events, slices).into()
         };
         let mut left = self.left_out.take().unwrap_or_else(nothing);
         left.minutes = minutes;
         left.change(&differing, &hours, &self.events);
         let events = Judged { events: &self.events, whole };
-        if let Some(((slicing, slices), judged)) = self.slices.as_ref().zip(self.judged_to) {
+        if let Some(((slicing, slices), judged)) = self.slices.as_deref().zip(self.judged_to) {
             for (from, to) in stretches {
                 left.judge((slicing, slices), events, (from, to.min(judged)), judged);
             }
@@ -80,7 +80,7 @@ impl Account {
     /// Whether anything is left out of a window, or will be before its end.
     pub(super) fn leaves_out(&self, at: usize, placed: &Placed) -> bool {
         self.left_out.as_ref().is_some_and(|left| {
-            let sums = left.events.slides().get(at).map(|slide| slide.sums);
+            let sums = left.events.slides().nth(at).map(|slide| slide.sums);
             sums.is_some_and(|sums| sums != Sums::default())
                 || left.minutes.count(placed.from, placed.end) > 0
         })

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use super::account::Account;
+use super::account::{Account, Standing};
 use crate::bucket::Sums;
-use crate::calendar::Placed;
 use crate::ledger::Ledger;
 use crate::time::Minute;
 
@@ -13,7 +12,7 @@ use crate::time::Minute;
 #[derive(Debug)]
 pub struct Beside<'a> {
     to: Minute,
-    placed: Arc<[Placed]>,
+    standing: Option<Standing>,
     events: &'a Ledger,
     whole: Arc<Whole>,
 }
@@ -58,15 +57,15 @@ impl Account {
         let whole = Whole {
             first: self.first(),
             counted: (0..all.len()).map(|at| Minutes::of(&counted.slide(at).sums)).collect(),
-            all: all.iter().map(|slide| Minutes::of(&slide.sums)).collect(),
+            all: all.map(|slide| Minutes::of(&slide.sums)).collect(),
         };
-        let (placed, events) = (self.placed.clone(), &self.events);
-        Beside { to, placed, events, whole: Arc::new(whole) }
+        let (standing, events) = (self.standing.clone(), &self.events);
+        Beside { to, standing, events, whole: Arc::new(whole) }
     }
 
     /// Moves every window of a group to where those of its SLO stand.
     pub fn advance_in(&mut self, beside: &Beside<'_>) {
-        self.placed = beside.placed.clone();
+        self.standing.clone_from(&beside.standing);
         self.advance_by(beside.to, Some(beside.events));
         self.whole = Some(beside.whole.clone());
     }

@@ -15,6 +15,8 @@ impl Cover {
         let first = self.0.partition_point(|run| run.1 + 1 < from);
         let last = self.0.partition_point(|run| run.0 <= to + 1);
         if first == last {
+            // Mostly there is one run.
+            self.0.reserve_exact(1);
             self.0.insert(first, (from, to));
             return;
         }

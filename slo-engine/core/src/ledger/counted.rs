@@ -48,9 +48,9 @@ impl<'a> Counted<'a> {
     /// A window and its sums.
     #[must_use]
     pub fn slide(&self, at: usize) -> Slide {
-        let mut slide = self.all.slides()[at];
+        let mut slide = self.all.slide_at(at);
         if let Some((left_out, _)) = self.left_out {
-            slide.sums.combine(&left_out.slides()[at].sums, -1);
+            slide.sums.combine(&left_out.slide_at(at).sums, -1);
         }
         slide
     }

@@ -12,8 +12,18 @@ use crate::time::Minute;
 pub struct Hour {
     total: Column,
     bad: Column,
-    /// Which minutes are measured, partial, invalid: a bit for each.
-    flags: [u64; 3],
+    /// Which minutes are measured: a bit for each.
+    measured: u64,
+    /// `None` where nothing of it is there.
+    rest: Option<Box<Rest>>,
+}
+
+/// What few hours have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Rest {
+    /// Which minutes are partial, and which are invalid: a bit for each.
+    partial: u64,
+    invalid: u64,
     rare: BTreeMap<u8, Rare>,
 }
 
@@ -33,12 +43,7 @@ const WHOLE: u8 = 1;
 
 impl Default for Hour {
     fn default() -> Self {
-        Self {
-            total: Column::zeros(60),
-            bad: Column::zeros(60),
-            flags: [0; 3],
-            rare: BTreeMap::new(),
-        }
+        Self { total: Column::zeros(60), bad: Column::zeros(60), measured: 0, rest: None }
     }
 }
 
@@ -46,15 +51,17 @@ impl Hour {
     /// The bucket of a minute of the hour, 0 to 59.
     #[must_use]
     pub fn get(&self, at: usize) -> Bucket {
-        let rare = u8::try_from(at).ok().and_then(|at| self.rare.get(&at)).copied();
-        let rare = rare.unwrap_or_default();
+        let rest = self.rest.as_deref();
+        let key = u8::try_from(at).unwrap_or(u8::MAX);
+        let rare = rest.and_then(|rest| rest.rare.get(&key)).copied().unwrap_or_default();
         let total = self.total.get(at);
+        let [measured, partial, invalid] = self.flags().map(|flags| flags >> at & 1 != 0);
         Bucket {
             good: total - self.bad.get(at),
             total,
-            measured: self.has(0, at),
-            partial: self.has(1, at),
-            invalid: self.has(2, at),
+            measured,
+            partial,
+            invalid,
             slack: rare.slack,
             assumed: rare.assumed,
             dropped: rare.dropped,
@@ -66,31 +73,60 @@ impl Hour {
     pub fn set(&mut self, at: usize, bucket: &Bucket) {
         self.total.set(at, bucket.total);
         self.bad.set(at, bucket.total - bucket.good);
-        for (flags, is) in
-            self.flags.iter_mut().zip([bucket.measured, bucket.partial, bucket.invalid])
-        {
-            *flags = *flags & !(1 << at) | u64::from(is) << at;
-        }
-        let Ok(key) = u8::try_from(at) else { return };
+        self.measured = with_bit(self.measured, at, bucket.measured);
         let rare = Rare {
             slack: bucket.slack,
             assumed: bucket.assumed,
             dropped: bucket.dropped,
             lump: bucket.lump,
         };
-        if rare == Rare::default() {
-            self.rare.remove(&key);
-        } else {
-            self.rare.insert(key, rare);
+        let is_usual = !bucket.partial && !bucket.invalid && rare == Rare::default();
+        if is_usual && self.rest.is_none() {
+            return;
         }
+        let rest = self.rest.get_or_insert_default();
+        rest.partial = with_bit(rest.partial, at, bucket.partial);
+        rest.invalid = with_bit(rest.invalid, at, bucket.invalid);
+        let Ok(key) = u8::try_from(at) else { return };
+        if rare == Rare::default() {
+            rest.rare.remove(&key);
+        } else {
+            rest.rare.insert(key, rare);
+        }
+        if **rest == Rest::default() {
+            self.rest = None;
+        }
+    }
+
+    /// Which minutes are measured, partial, invalid.
+    fn flags(&self) -> [u64; 3] {
+        let rest = self.rest.as_deref();
+        [self.measured, rest.map_or(0, |rest| rest.partial), rest.map_or(0, |rest| rest.invalid)]
+    }
+
+    fn set_flags(&mut self, [measured, partial, invalid]: [u64; 3]) {
+        self.measured = measured;
+        let rare = self.rest.take().map(|rest| rest.rare).unwrap_or_default();
+        let rest = Rest { partial, invalid, rare };
+        self.rest = (rest != Rest::default()).then(|| Box::new(rest));
+    }
+
+    fn rare(&self) -> impl Iterator<Item = (&u8, &Rare)> {
+        self.rest.iter().flat_map(|rest| &rest.rare)
+    }
+
+    /// Keeps its numbers in the fewest bytes, if they have changed.
+    pub(super) fn settle(&mut self) {
+        self.total.settle();
+        self.bad.settle();
     }
 
     /// The same events, measured where all events of their SLO are.
     #[must_use]
     pub fn measured_as(mut self, whole: &Self) -> Self {
-        let [_, _, invalid] = self.flags;
-        let [measured, partial, _] = whole.flags;
-        self.flags = [measured, partial, invalid];
+        let [_, _, invalid] = self.flags();
+        let [measured, partial, _] = whole.flags();
+        self.set_flags([measured, partial, invalid]);
         self
     }
 
@@ -104,20 +140,16 @@ impl Hour {
         sum
     }
 
-    const fn has(&self, flag: usize, at: usize) -> bool {
-        self.flags[flag] >> at & 1 != 0
-    }
-
     /// The sums of minutes `from..to` of the hour.
     #[must_use]
     pub fn sums(&self, from: usize, to: usize) -> Sums {
         let (total, bad) = (self.total.sum(from, to), self.bad.sum(from, to));
         let within = minutes_before(to) & !minutes_before(from);
         let [measured, partial, invalid] =
-            self.flags.map(|flags| i64::from((flags & within).count_ones()));
+            self.flags().map(|flags| i64::from((flags & within).count_ones()));
         let good = total - bad;
         let mut sums = Sums { good, total, measured, partial, invalid, ..Sums::default() };
-        let rare = self.rare.iter().filter(|(at, _)| (from..to).contains(&usize::from(**at)));
+        let rare = self.rare().filter(|(at, _)| (from..to).contains(&usize::from(**at)));
         for (_, rare) in rare {
             sums.slack += rare.slack;
             sums.assumed += rare.assumed;
@@ -130,15 +162,16 @@ impl Hour {
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {
         let (bad, total) = (self.bad.sixty(), self.total.sixty());
+        let all = self.flags();
         let minutes: [(u64, u64); 60] = std::array::from_fn(|at| {
             // Most minutes: measured, few bad events. The flags share a number with the bad count.
-            let flags = (0..3).map(|flag| u64::from(self.has(flag, at)) << flag).sum::<u64>();
+            let flags = (0..3).map(|flag| (all[flag] >> at & 1) << flag).sum::<u64>();
             (zigzag(bad[at]) << 3 | flags, zigzag(total[at]))
         });
         let first = minutes.iter().position(|minute| *minute != (0, 0)).unwrap_or(0);
         let end = minutes.iter().rposition(|minute| *minute != (0, 0)).map_or(0, |last| last + 1);
         let minutes = &minutes[first..end];
-        if minutes.is_empty() && self.rare.is_empty() {
+        if minutes.is_empty() && self.rare().next().is_none() {
             return Vec::new();
         }
         let mut out = Vec::with_capacity(3 + 3 * minutes.len());
@@ -147,7 +180,7 @@ impl Hour {
             put(&mut out, *bad);
             put(&mut out, *total);
         }
-        for (at, rare) in &self.rare {
+        for (at, rare) in self.rare() {
             put(&mut out, u64::from(*at));
             for value in [rare.slack, rare.assumed, rare.dropped, i64::from(rare.lump.is_some())] {
                 put(&mut out, zigzag(value));
@@ -166,8 +199,7 @@ impl Hour {
     /// # Errors
     /// A sentence when the bytes are no packed hour.
     pub fn unpack(bytes: &[u8]) -> Result<Self, String> {
-        let mut hour = Self::default();
-        let Some((format, mut rest)) = bytes.split_first() else { return Ok(hour) };
+        let Some((format, mut rest)) = bytes.split_first() else { return Ok(Self::default()) };
         let minutes = match *format {
             WHOLE => 0..60,
             FORMAT => {
@@ -181,26 +213,23 @@ impl Hour {
         if minutes.end > 60 {
             return Err("packed hour has a minute beyond 59".to_owned());
         }
+        let (mut bad, mut total, mut flags) = ([0; 60], [0; 60], [0; 3]);
         for at in minutes {
             let first = take(&mut rest)?;
-            for (flag, flags) in hour.flags.iter_mut().enumerate() {
+            for (flag, flags) in flags.iter_mut().enumerate() {
                 *flags |= (first >> flag & 1) << at;
             }
-            hour.bad.set(at, unzigzag(first >> 3));
-            hour.total.set(at, unzigzag(take(&mut rest)?));
+            bad[at] = unzigzag(first >> 3);
+            total[at] = unzigzag(take(&mut rest)?);
         }
-        while !rest.is_empty() {
-            let at = u8::try_from(take(&mut rest)?).ok().filter(|at| *at < 60);
-            let at = at.ok_or("packed hour has a minute beyond 59")?;
-            let mut number = || take(&mut rest).map(unzigzag);
-            let (slack, assumed, dropped) = (number()?, number()?, number()?);
-            let lump = match number()? {
-                0 => None,
-                _ => Some(Lump { from: Minute(number()?), good: number()?, total: number()? }),
-            };
-            hour.rare.insert(at, Rare { slack, assumed, dropped, lump });
-        }
-        Ok(hour)
+        let [measured, partial, invalid] = flags;
+        let more = Rest { partial, invalid, rare: unpack_rare(rest)? };
+        Ok(Self {
+            total: Column::of(&total),
+            bad: Column::of(&bad),
+            measured,
+            rest: (more != Rest::default()).then(|| Box::new(more)),
+        })
     }
 
     pub(super) fn is_flawless(&self) -> bool {
@@ -209,8 +238,28 @@ impl Hour {
 
     /// Minutes with a lump: minute of the hour and the lump.
     pub fn lumps(&self) -> impl Iterator<Item = (u8, Lump)> {
-        self.rare.iter().filter_map(|(at, rare)| rare.lump.map(|lump| (*at, lump)))
+        self.rare().filter_map(|(at, rare)| rare.lump.map(|lump| (*at, lump)))
     }
+}
+
+fn unpack_rare(mut rest: &[u8]) -> Result<BTreeMap<u8, Rare>, String> {
+    let mut all = BTreeMap::new();
+    while !rest.is_empty() {
+        let at = u8::try_from(take(&mut rest)?).ok().filter(|at| *at < 60);
+        let at = at.ok_or("packed hour has a minute beyond 59")?;
+        let mut number = || take(&mut rest).map(unzigzag);
+        let (slack, assumed, dropped) = (number()?, number()?, number()?);
+        let lump = match number()? {
+            0 => None,
+            _ => Some(Lump { from: Minute(number()?), good: number()?, total: number()? }),
+        };
+        all.insert(at, Rare { slack, assumed, dropped, lump });
+    }
+    Ok(all)
+}
+
+fn with_bit(bits: u64, at: usize, is: bool) -> u64 {
+    bits & !(1 << at) | u64::from(is) << at
 }
 
 /// A bit for each minute of an hour before this one.

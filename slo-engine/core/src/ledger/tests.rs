@@ -25,8 +25,8 @@ fn a_late_minute_changes_its_hour_and_every_window_it_lies_in() {
     ledger.slide(0, Minute(0), Minute(300));
     ledger.slide(1, Minute(240), Minute(300));
     ledger.replace(Minute(100), &bucket(5, 5));
-    assert_eq!(ledger.slides()[0].sums.bad(), 304);
-    assert_eq!(ledger.slides()[1].sums.bad(), 60);
+    assert_eq!(ledger.slide_at(0).sums.bad(), 304);
+    assert_eq!(ledger.slide_at(1).sums.bad(), 60);
     assert_eq!(ledger.fold(1).bad(), 64);
 }
 
@@ -47,7 +47,7 @@ fn an_hour_that_left_memory_is_wanted_before_an_edge_moves_over_it() {
     assert_eq!(ledger.wants(0, Minute(61), Minute(601)).collect::<Vec<_>>(), [1]);
     ledger.load_minutes(1, Hour::unpack(&disk[&1]).unwrap());
     ledger.slide(0, Minute(70), Minute(600));
-    assert_eq!(ledger.slides()[0].sums.good, (70..600).sum::<i64>());
+    assert_eq!(ledger.slide_at(0).sums.good, (70..600).sum::<i64>());
 }
 
 #[test]
@@ -61,14 +61,13 @@ fn a_window_that_moved_without_its_minutes_is_summed_anew_when_they_come() {
         }
     }
     ledger.slide(0, Minute(0), Minute(600));
-    ledger.slides[0].from = Minute(0);
-    ledger.minutes.remove(&0);
+    ledger.minutes.retain(|hour| hour != 0);
     ledger.slide(0, Minute(30), Minute(600));
-    assert!(ledger.slides()[0].inexact);
+    assert!(ledger.slide_at(0).inexact);
     ledger.load_minutes(0, first);
     ledger.slide(0, Minute(31), Minute(600));
-    assert_eq!(ledger.slides()[0].sums.good, (31..600).sum::<i64>());
-    assert!(!ledger.slides()[0].inexact);
+    assert_eq!(ledger.slide_at(0).sums.good, (31..600).sum::<i64>());
+    assert!(!ledger.slide_at(0).inexact);
 }
 
 #[test]
@@ -136,5 +135,29 @@ proptest! {
                 prop_assert_eq!(slide.sums, naive(&all, slide.from.0, slide.to.0));
             }
         }
+    }
+
+    /// Whole days, days with gaps, days between which some are missing, and days that come late.
+    #[test]
+    fn hours_that_are_loaded_by_day_are_those_of_the_days(
+        days in prop::collection::vec((0..9_i64, 0..24_usize, prop::bool::weighted(0.8), 0..60_000_i64, 0..3_i64), 1..12),
+    ) {
+        let (mut ledger, mut all) = (Ledger::default(), BTreeMap::new());
+        for (day, from, whole, rate, step) in days {
+            let mut hours = Day::default();
+            for hour in (if whole { 0 } else { from })..24 {
+                let total = rate + step * hour as i64 % 7;
+                let sums = Sums { good: total - step, total, measured: 60, ..Sums::default() };
+                hours.set(hour, &sums);
+                all.insert(day * 24 + hour as i64, sums);
+            }
+            ledger.load_day(day, &Day::unpack(&hours.pack()).unwrap());
+        }
+        for hour in -3..240 {
+            prop_assert_eq!(ledger.fold(hour), all.get(&hour).copied().unwrap_or_default());
+        }
+        let mut sums = Sums::default();
+        all.values().for_each(|one| sums.combine(one, 1));
+        prop_assert_eq!(ledger.sums(Minute(0), Minute(240 * 60)), sums);
     }
 }

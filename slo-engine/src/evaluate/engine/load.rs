@@ -28,7 +28,7 @@ impl Engine {
     /// Loads what was committed last.
     pub(super) async fn load(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         // By far the most of the work, so it begins first.
-        let folds = self.store.folds(self.span(now));
+        let folds = self.store.folds(self.oldest_hour(now));
         self.register().await?;
         let oldest = self.find_marks().await?;
         self.register_cuts().await?;
@@ -52,18 +52,17 @@ impl Engine {
         self.find_cuts(&parts);
         self.end_stretches();
         ids.extend(parts.iter().map(|kept| kept.ledger));
-        let folds = self.store.folds_of(&ids, self.span(now)).await?;
+        let folds = self.store.folds_of(&ids, self.oldest_hour(now)).await?;
         let recent = self.recent(oldest, now).await?;
         let minutes = self.store.minutes_of(&ids, recent).await?;
         self.take_stored(Stored { folds, minutes, parts }, now).await
     }
 
-    /// The hours whose sums views can go by: of all that is declared, whatever is loaded of it.
-    fn span(&self, now: DateTime<Utc>) -> (i64, i64) {
+    /// The first hour whose sums views can go by: of all that is declared, whatever is loaded of it.
+    fn oldest_hour(&self, now: DateTime<Utc>) -> i64 {
         let longest = self.declared.services.iter().flat_map(|s| &s.slos).flat_map(|s| &s.windows);
         let longest = longest.map(|w| calendar::longest(*w)).max().unwrap_or(0).max(8 * 1_440);
-        let current = Minute::of(now).hour();
-        (current - 2 * longest / 60 - 48, current)
+        Minute::of(now).hour() - 2 * longest / 60 - 48
     }
 
     /// How far sources have been read; the oldest of their watermarks.

@@ -246,7 +246,7 @@ impl History {
     /// The hours under the windows' old edges of which only the sum is left.
     fn edges(&self) -> Vec<i64> {
         let events = self.account.events();
-        let hours = events.slides().iter().filter(|slide| slide.inexact);
+        let hours = events.slides().filter(|slide| slide.inexact);
         let mut hours: Vec<i64> =
             hours.map(|slide| slide.from.hour()).filter(|hour| events.lacks(*hour)).collect();
         hours.sort_unstable();

@@ -271,10 +271,7 @@ impl Intake {
         let feeds: Vec<&Feeds> = self.slos.iter().map(|unit| &*unit.feeds).collect();
         let fed = self.queries[query].1.feed(labels, &feeds);
         let known = self.known.entry(labels.clone()).or_default();
-        // There are many series, and most feed one SLO by one query.
-        known.seen_by.reserve_exact(1);
         known.seen_by.push(query);
-        known.fed.reserve_exact(fed.len());
         for fed in fed {
             let unit = &mut self.slos[fed.slo];
             let there = known.fed.iter().find(|(_, slo, _)| *slo == fed.slo);

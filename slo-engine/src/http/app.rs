@@ -110,12 +110,12 @@ impl App {
 /// When it has no JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<Response, Problem> {
     let mut text = Vec::with_capacity(4_096);
-    serde_json::to_writer(&mut text, value).map_err(unwritten)?;
+    serde_json::to_writer(&mut text, value).map_err(|error| unwritten(&error))?;
     Ok(written(text))
 }
 
 /// An answer that has no JSON.
-pub(super) fn unwritten(error: serde_json::Error) -> Problem {
+pub(super) fn unwritten(error: &serde_json::Error) -> Problem {
     tracing::error!(%error, "cannot write an answer as JSON");
     Problem::internal()
 }

@@ -61,8 +61,8 @@ pub(super) async fn peek(
         kind: asked.kind,
         ..Request::of(&service)
     };
-    let (verdict, text) =
-        app.shared.gate.peek(&snapshot, found, &request, app.now()).map_err(unwritten)?;
+    let peek = app.shared.gate.peek(&snapshot, found, &request, app.now());
+    let (verdict, text) = peek.map_err(|error| unwritten(&error))?;
     app.metrics.peeked(verdict);
     Ok(written(text))
 }

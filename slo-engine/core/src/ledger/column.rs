@@ -135,7 +135,7 @@ impl Column {
         if self.bits > 0 || (front > 0 && !self.bytes.is_empty()) {
             let cells = bytes_of(length, self.bits);
             let mut bytes = Vec::with_capacity(cells + self.exceptions().len() * EXCEPTION);
-            if front * usize::from(self.bits) % 8 == 0 {
+            if (front * usize::from(self.bits)).is_multiple_of(8) {
                 bytes.resize(bytes_of(front, self.bits), 0);
                 bytes.extend_from_slice(&self.bytes[..self.end_of_cells()]);
                 bytes.resize(cells, 0);

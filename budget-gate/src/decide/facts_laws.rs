@@ -327,7 +327,8 @@ fn a_decision_that_lasts_is_at_each_instant_the_one_that_would_be_made_then() {
     let later = prop::collection::vec(0.0..1.0_f64, 3);
     let asked = (requests(), prop::bool::weighted(0.8), any::<bool>());
     let rules = (lively_rules(), lively_rules(), answer());
-    let (mut runner, lasted) = (TestRunner::new(ProptestConfig::with_cases(1_500)), Cell::new(0));
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) };
+    let (mut runner, lasted) = (TestRunner::new(config), Cell::new(0));
     runner
         .run(&(worlds(), views, asked, rules, later), |(mut world, views, asked, rules, later)| {
             let (mut request, is_plain, has_past) = asked;
@@ -345,5 +346,5 @@ fn a_decision_that_lasts_is_at_each_instant_the_one_that_would_be_made_then() {
             Ok(())
         })
         .unwrap();
-    assert!(lasted.get() > 500, "{} of 1,500 last", lasted.get());
+    assert!(lasted.get() > 250, "{} of 1,500 last", lasted.get());
 }

@@ -348,3 +348,38 @@ fn a_decision_that_lasts_is_at_each_instant_the_one_that_would_be_made_then() {
         .unwrap();
     assert!(lasted.get() > 250, "{} of 1,500 last", lasted.get());
 }
+
+#[test]
+fn at_the_very_limit_of_a_rule_no_answer_outlasts_it() {
+    let world = World {
+        bad: Some(0),
+        incidents: Vec::new(),
+        calendar: calendar("UTC", &[r#"{from: "Sun 01:00", until: "Sun 02:00", reason: r}"#], &[]),
+        dependency: None,
+        deployments: Vec::new(),
+        overrides: Vec::new(),
+        claims: Vec::new(),
+    };
+    let request = Request::of("orders");
+    let kept_for = |world: &World, view: BudgetView, rule: &str| {
+        let policies = policies(&[rule], "deny");
+        lasts((world, &[view]), (&request, &policies), &[0.001, 0.5]).unwrap();
+        let ask = |facts: &Facts<'_, _>| prepare(&request, facts, &policies, now()).1;
+        let lasting = world.told(&world.views(now()), ask);
+        lasting.map_or(Duration::zero(), |lasting| lasting.ends() - now())
+    };
+    for nanoseconds in [-1_000_001, -1_000_000, -1, 0, 1, 999_999, 1_000_000, 1_000_001] {
+        let aside = Duration::nanoseconds(nanoseconds);
+        let mut near = view("availability", 0.0, 1e6);
+        near.windows[0].exhausts_at = Some(now() + Duration::hours(24) + aside);
+        kept_for(&world, near, "exhaustion: {warnWithin: 24h}");
+        let mut old = view("a", 0.0, 1e6);
+        old.data_until = Some(now() - Duration::seconds(300) + aside);
+        kept_for(&world, old.clone(), "freshness: {max: 10m}");
+        // What goes stale here is the dependency alone.
+        let world = World { dependency: Some(vec![old]), ..world.clone() };
+        let rule = "dependencies: {denyBelow: 0%}";
+        let kept = kept_for(&world, view("availability", 0.0, 1e6), rule);
+        assert!(kept < Duration::seconds(1) || nanoseconds <= -1_000_000, "{nanoseconds}: {kept}");
+    }
+}

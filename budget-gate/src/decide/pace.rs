@@ -103,7 +103,7 @@ pub(super) fn exhaustion<'a>(
     let row = row.saw(Some(left), limit);
     let is_near = asked.moment.find(
         |_| left < within.seconds(),
-        |now| after(at, -within.seconds()).filter(|near| now < *near),
+        |now| after(at, -within.seconds()).filter(|near| now <= *near),
     );
     if is_near {
         let warns = format!("; the policy warns within {within}");

@@ -170,7 +170,8 @@ fn dependency<'a, V>(
     let row = row.over(&window.window);
     let turns_stale = |now| {
         let stale = after(view.data_until?, view.stale_after_seconds)?;
-        Some(stale).filter(|stale| now <= *stale)
+        // Ages are whole milliseconds: it is not older before the next one is full.
+        Some(stale).filter(|stale| now < *stale + Duration::milliseconds(1))
     };
     let state = case.moment.find(|now| view.state_at(now), turns_stale);
     let is_ahead = is_ahead(view, case.moment);

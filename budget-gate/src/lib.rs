@@ -6,6 +6,7 @@
 //! The way of a question: [`select`] finds the policy, [`decide()`] asks its rules about each SLO and
 //! combines what they say, [`Decision`] is what callers read.
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
 pub mod annotation;
 pub mod calendar;

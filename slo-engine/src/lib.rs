@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod files;
 pub mod gate;
 pub mod http;
+mod memory;
 mod nightly;
 pub mod oidc;
 pub mod record;

@@ -2,10 +2,6 @@
 
 use std::process::ExitCode;
 
-/// Ticks make and drop many small objects on all cores (docs/adr/0006).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // The first line: every client built later needs the provider.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -11,10 +11,6 @@ mod report;
 mod rows;
 mod world;
 
-/// Ticks make and drop many small objects on all cores (docs/adr/0006).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // The first line: the HTTP client needs the provider.
     let _ = rustls::crypto::ring::default_provider().install_default();

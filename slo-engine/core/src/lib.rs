@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file or the network: time, samples and file texts are arguments.
 //! The pipeline runs in one direction: [`spec`] -> [`plan`] -> [`counter`] -> [`ledger`] -> [`budget`].
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
 pub mod bucket;
 pub mod budget;

@@ -19,6 +19,7 @@ use super::snapshot::{Latest, Snapshot};
 use super::subset::LiveSubset;
 use crate::config::Config;
 use crate::declared::Declared;
+use crate::memory;
 use crate::source::Past;
 use crate::source::agreement::Now;
 use crate::source::intake::Fed;
@@ -142,6 +143,7 @@ impl Engine {
         let writing = self.write().await;
         self.show(now);
         self.written(writing, now).await;
+        memory::give_back();
     }
 
     /// Takes a slice of the past; what is published next shows it.

@@ -4,7 +4,7 @@
 use std::mem::take;
 use std::ops::Range;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::decision::{Decision, RuleResult, Verdict};
@@ -129,7 +129,13 @@ impl Lasting {
             out.extend_from_slice(&self.text.as_bytes()[from..*to]);
             from = *to;
             match open {
-                Open::At => write(&mut out, &now),
+                Open::At => {
+                    // As it is serialized, without an adapter around each letter.
+                    let at = now.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                    out.push(b'"');
+                    out.extend_from_slice(at.as_bytes());
+                    out.push(b'"');
+                }
                 Open::Whole(then) => write(&mut out, &(now - *then).num_seconds()),
                 Open::Seconds(age) => write(&mut out, &age.at(now)),
                 Open::Words(age) => {

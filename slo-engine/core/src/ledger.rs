@@ -301,6 +301,13 @@ impl Ledger {
         self.minutes.settle();
     }
 
+    /// Keeps the hours in the fewest bytes, after many of them have changed.
+    pub fn settle(&mut self) {
+        for column in [&mut self.total, &mut self.bad, &mut self.measured, &mut self.partial] {
+            column.settle();
+        }
+    }
+
     /// Lets go of the minutes of some hours, except those under a window's old edge.
     pub fn unload(&mut self, hours: &[i64]) {
         for hour in hours {

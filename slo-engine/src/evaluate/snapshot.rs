@@ -46,13 +46,16 @@ pub struct Snapshot {
 pub struct Found<'a> {
     /// The service.
     pub service: &'a Arc<Service>,
-    /// Its views.
-    pub views: &'a [Arc<BudgetView>],
+    /// Its views; not read where something kept answers.
+    pub views: &'a Vec<Arc<BudgetView>>,
     /// Those of the groups of its grouped SLOs.
-    pub groups: &'a [Arc<BudgetView>],
+    pub groups: &'a Vec<Arc<BudgetView>>,
     /// What was answered to peeks; `None` before it has views.
     pub peeked: Option<&'a Peeked>,
 }
+
+/// Of what has no views.
+static NONE: Vec<Arc<BudgetView>> = Vec::new();
 
 /// The last answer to a plain peek at a service that lasts for a while, with the number of changes
 /// that the gate knew of. It goes with its snapshot.
@@ -112,8 +115,8 @@ impl Snapshot {
     }
 
     fn found(&self, at: usize) -> Found<'_> {
-        let views = self.views.get(at).map_or(&[][..], Vec::as_slice);
-        let groups = self.groups.get(at).map_or(&[][..], Vec::as_slice);
+        let views = self.views.get(at).unwrap_or(&NONE);
+        let groups = self.groups.get(at).unwrap_or(&NONE);
         Found { service: &self.declared.services[at], views, groups, peeked: self.peeked.get(at) }
     }
 

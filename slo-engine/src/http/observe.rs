@@ -2,19 +2,24 @@
 //! connection, errors as problems, and a count.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::hash::BuildHasher;
+use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::body::HttpBody;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::time::timeout;
+use tower::Service;
 use tracing::Instrument;
 
 use super::LARGEST_BODY;
@@ -35,21 +40,59 @@ pub(super) const LIMITS: Limits = Limits { time: Duration::from_secs(30), body: 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Routes with everything that is around them. One layer does all of it: each more would cost every
-/// request another copy of the service.
+/// request another copy of the service, and one made of a function two.
 pub(super) fn layered(
     routes: Router<Arc<App>>,
     app: &Arc<App>,
     limits: Limits,
 ) -> Router<Arc<App>> {
-    let around = Around { app: Arc::clone(app), within: limits.time, ids: Numbered::default() };
-    let around = from_fn_with_state(Arc::new(around), observe);
-    routes.layer((around, DefaultBodyLimit::max(limits.body)))
+    let around = Around { app: Arc::clone(app), limits, ids: Numbered::default() };
+    routes.layer(Layer(Arc::new(around)))
 }
 
 struct Around {
     app: Arc<App>,
-    within: Duration,
+    limits: Limits,
     ids: Numbered,
+}
+
+#[derive(Clone)]
+struct Layer(Arc<Around>);
+
+impl<S> tower::Layer<S> for Layer {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed { inner, around: Arc::clone(&self.0) }
+    }
+}
+
+#[derive(Clone)]
+struct Observed<S> {
+    inner: S,
+    around: Arc<Around>,
+}
+
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The one that is ready answers; its copy need not be.
+        let copy = self.inner.clone();
+        let mut next = std::mem::replace(&mut self.inner, copy);
+        let around = Arc::clone(&self.around);
+        Box::pin(async move { Ok(observe(&around, request, |request| next.call(request)).await) })
+    }
 }
 
 /// Ids for requests that bring none: a number of the process, and which request it is.
@@ -68,14 +111,28 @@ impl Default for Numbered {
 impl Numbered {
     fn next(&self) -> HeaderValue {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let id = HeaderValue::try_from(format!("{}-{number}", self.process));
-        id.expect("a number can stand in a header")
+        let mut text = [0; 40];
+        let mut rest = &mut text[..];
+        let written = write!(rest, "{}-{number}", self.process);
+        let left = rest.len();
+        let id = written.ok().and_then(|()| HeaderValue::from_bytes(&text[..40 - left]).ok());
+        id.expect("two numbers are short and can stand in a header")
     }
 }
 
 /// Lets a request be answered, completes problems, counts, and says that nothing here may be kept or
 /// guessed at.
-async fn observe(State(around): State<Arc<Around>>, request: Request, next: Next) -> Response {
+async fn observe<F>(
+    around: &Around,
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Result<Response, Infallible>>,
+{
+    if !request.body().is_end_stream() {
+        DefaultBodyLimit::max(around.limits.body).apply(&mut request);
+    }
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map(MatchedPath::as_str);
@@ -90,12 +147,12 @@ async fn observe(State(around): State<Arc<Around>>, request: Request, next: Next
                 if !answers_early(route) {
                     around.app.wait_for_start().await;
                 }
-                next.run(request).await
+                next(request).await.unwrap_or_else(|never| match never {})
             }
         }
     };
     let answer = AssertUnwindSafe(answer).catch_unwind();
-    let response = match timeout(around.within, answer).instrument(span.clone()).await {
+    let response = match timeout(around.limits.time, answer).instrument(span.clone()).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => panicked(&*panic, route, shown),
         Err(_) => Problem::plain(StatusCode::SERVICE_UNAVAILABLE).into_response(),

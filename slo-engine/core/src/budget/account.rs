@@ -261,12 +261,14 @@ impl Account {
         hours.filter(|hour| self.events.lacks(*hour)).map(Want).collect()
     }
 
-    /// Judges the slices of minutes that were filled in behind what is judged, while they are in memory.
+    /// Judges the slices of minutes that were filled in behind what is judged, while they are in memory,
+    /// and keeps all hours in the fewest bytes.
     pub fn judge_filled(&mut self) {
         self.judge_filled_by(None);
     }
 
     pub(super) fn judge_filled_by(&mut self, whole: Option<&Ledger>) {
+        self.events.settle();
         let events = Judged { events: &self.events, whole };
         let Some((slicing, slices)) = self.slices.as_deref_mut() else { return };
         if let Some((dirty, judged)) = self.dirty.zip(self.judged_to) {
@@ -276,6 +278,7 @@ impl Account {
             }
             self.dirty = None;
         }
+        slices.settle();
     }
 
     /// Moves every window so that it ends before the minute `to`.

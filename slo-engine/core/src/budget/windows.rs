@@ -221,9 +221,10 @@ impl<'a> Reading<'a> {
             return None;
         }
         let ratio = if hour.total > 0 { hour.bad() as f64 / hour.total as f64 } else { 0.0 };
-        // `left` <= 0, without its division.
+        let allowed = self.allowed(estimate);
+        // Nothing is left, without a division.
         let gone = |e: Expected| {
-            let allowed = self.allowed(e, estimate);
+            let allowed = allowed(e);
             allowed > 0.0 && e.bad >= allowed
         };
         self.walk(ratio).first(gone).map(Minute::start).map(|at| at.max(self.now))
@@ -234,7 +235,8 @@ impl<'a> Reading<'a> {
         if matches!(self.window, Window::Calendar { .. }) {
             return enough(1.0).then(|| self.placed.end.start());
         }
-        let back = self.walk(self.usual_ratio()).first(|e| enough(self.left(e)));
+        let allowed = self.allowed(None);
+        let back = self.walk(self.usual_ratio()).first(|e| enough(left(e, allowed(e))));
         back.map(Minute::start).map(|at| at.max(self.now))
     }
 
@@ -242,21 +244,15 @@ impl<'a> Reading<'a> {
         usual_ratio(self.account.counted(), self.placed.from, self.placed.to)
     }
 
-    /// What remains of the budget when the window holds these events.
-    fn left(&self, e: Expected) -> f64 {
-        let allowed = self.allowed(e, None);
-        if allowed > 0.0 { 1.0 - e.bad / allowed } else { 1.0 }
-    }
-
-    /// How many of the events may be bad.
-    fn allowed(&self, e: Expected, estimate: Option<&Estimate>) -> f64 {
+    /// How many may be bad of the events that a window holds.
+    fn allowed(&self, estimate: Option<&Estimate>) -> impl Fn(Expected) -> f64 {
         let budget = self.account.slo().objective.budget();
-        match (self.account.slicing(), estimate) {
-            (Some(slicing), _) if slicing.good_when.is_some() => {
-                budget * (self.minutes_of_slices(e.to) / slicing.size) as f64
-            }
-            (_, Some(estimate)) => budget * estimate.total,
-            _ => budget * e.total,
+        let slices = self.account.slicing().filter(|slicing| slicing.good_when.is_some());
+        let whatever_comes = estimate.map(|estimate| budget * estimate.total);
+        move |e| match (slices, whatever_comes) {
+            (Some(slicing), _) => budget * (self.minutes_of_slices(e.to) / slicing.size) as f64,
+            (None, Some(allowed)) => allowed,
+            (None, None) => budget * e.total,
         }
     }
 
@@ -286,6 +282,11 @@ impl<'a> Reading<'a> {
         let slicing = self.account.slicing();
         slicing.map_or_else(|| excluded.clone(), |slicing| excluded.whole_slices(slicing.size))
     }
+}
+
+/// What remains of the budget when a window holds these events.
+fn left(events: Expected, allowed: f64) -> f64 {
+    if allowed > 0.0 { 1.0 - events.bad / allowed } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -357,7 +358,8 @@ mod tests {
             let end = account.counted().slide(0).to;
             let hour = account.counted().sums(end - 60, end);
             let ratio = if hour.total > 0 { hour.bad() as f64 / hour.total as f64 } else { 0.0 };
-            let gone = reading.walk(ratio).first(|e| reading.left(e) <= 0.0).map(Minute::start);
+            let allowed = reading.allowed(None);
+            let gone = reading.walk(ratio).first(|e| left(e, allowed(e)) <= 0.0).map(Minute::start);
             prop_assert_eq!(reading.exhausts(None), gone.map(|at| at.max(facts.now)));
         }
     }

@@ -120,8 +120,12 @@ impl Column {
         }
     }
 
-    /// Zeros in front and behind.
+    /// Zeros in front and behind. A base and a width that suited the first numbers need not suit the
+    /// many that come: both are chosen anew whenever the column has become twice as long.
     pub(super) fn grow(&mut self, front: usize, back: usize) {
+        if self.len().checked_ilog2() < (self.len() + front + back).checked_ilog2() {
+            self.settle();
+        }
         self.make_room(front, back);
         if self.base != 0 {
             let length = self.len();

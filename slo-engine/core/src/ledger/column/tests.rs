@@ -55,6 +55,26 @@ fn a_column_that_fills_up_is_narrow_again_once_it_is_settled() {
     assert_eq!((bytes(&column), column.sum(0, 60)), (0, 36_000));
 }
 
+#[test]
+fn a_column_to_which_hours_come_one_by_one_takes_hardly_more_than_one_of_them_all() {
+    let mut column = Column::zeros(0);
+    let hour = |at: i64| 35_000 + at % 200;
+    for at in 0..720 {
+        column.grow(0, 1);
+        // As minutes come, so that the first numbers need 8 and then 16 bits.
+        (0..=60).for_each(|minutes| column.set(at, hour(at as i64) * minutes / 60));
+    }
+    let whole = Column::of(&(0..720).map(hour).collect::<Vec<_>>());
+    assert_eq!((bytes(&whole), column == whole), (720, true));
+    assert!(bytes(&column) <= 720 + 12, "{}", bytes(&column));
+    let mut measured = Column::zeros(0);
+    for at in 0..720 {
+        measured.grow(0, 1);
+        (0..=60).for_each(|minutes| measured.set(at, minutes));
+    }
+    assert_eq!(bytes(&measured), 0);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Set(usize, i64),

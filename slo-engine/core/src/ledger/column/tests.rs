@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::bucket::Bucket;
+use crate::time::Minute;
 
 fn bytes(column: &Column) -> usize {
     column.bytes.len()
@@ -73,6 +75,24 @@ fn a_column_to_which_hours_come_one_by_one_takes_hardly_more_than_one_of_them_al
         (0..=60).for_each(|minutes| measured.set(at, minutes));
     }
     assert_eq!(bytes(&measured), 0);
+}
+
+#[test]
+fn a_past_that_was_filled_in_slice_by_slice_takes_no_byte_to_say_that_its_hours_are_whole() {
+    let text = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 1\nenvironment: p\n\
+        slos: [{name: x, objective: 99%, indicator: {ratio: {total: t_total, bad: '{code=\"5\"}'}}}]\n";
+    let set = crate::spec::load(&[("a.yaml".to_owned(), text.into())]).unwrap();
+    let mut account = crate::budget::Account::new(set.services[0].slos[0].clone(), &[]);
+    let bucket = Bucket { good: 600, total: 600, measured: true, ..Bucket::default() };
+    let mut fill = |minutes: std::ops::Range<i64>| {
+        minutes.for_each(|minute| account.replace(Minute(minute), &bucket));
+        account.judge_filled();
+        bytes(&account.events().measured)
+    };
+    fill(43_200..43_210);
+    for day in (0..10).rev().map(|slice| slice * 3) {
+        assert!(fill(day * 1_440..(day + 3) * 1_440) <= 12, "{day}: one hour is partial");
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,9 @@
 //! When a budget will be gone, and when it will be back: walks a window into the future, traffic
 //! repeating the past, old minutes leaving.
 
+use std::cell::OnceCell;
+use std::ops::Range;
+
 use crate::bucket::Sums;
 use crate::exclusion::Excluded;
 use crate::ledger::Counted;
@@ -49,11 +52,52 @@ impl Repeat {
     }
 }
 
+/// A history and its whole hours: forecasts of several windows read the same hours again and again. They
+/// are unpacked when the first one does.
+#[derive(Debug, Clone)]
+pub struct Hours<'a> {
+    ledger: Counted<'a>,
+    hours: Range<i64>,
+    unpacked: OnceCell<Unpacked>,
+}
+
+/// By hour.
+#[derive(Debug, Clone)]
+struct Unpacked {
+    bad: Box<[f64]>,
+    total: Box<[f64]>,
+}
+
+impl<'a> Hours<'a> {
+    /// The hours that `from..to` touches and those of the week before `to`, which traffic repeats.
+    #[must_use]
+    pub fn of(ledger: Counted<'a>, from: Minute, to: Minute) -> Self {
+        let hours = from.min(to - 7 * DAY).hour()..to.hour() + 1;
+        Self { ledger, hours, unpacked: OnceCell::new() }
+    }
+
+    fn unpacked(&self) -> &Unpacked {
+        self.unpacked.get_or_init(|| {
+            let length = usize::try_from(self.hours.end - self.hours.start).unwrap_or(0);
+            let (mut bad, mut total) = (vec![0.0; length], vec![0.0; length]);
+            self.ledger.hourly(self.hours.start, &mut bad, &mut total);
+            Unpacked { bad: bad.into(), total: total.into() }
+        })
+    }
+
+    /// Bad and all events of the hours from one on, as far as they are here.
+    fn from(&self, hour: i64) -> (&[f64], &[f64]) {
+        let Unpacked { bad, total } = self.unpacked();
+        let at = usize::try_from(hour - self.hours.start).unwrap_or(usize::MAX);
+        (bad.get(at..).unwrap_or_default(), total.get(at..).unwrap_or_default())
+    }
+}
+
 /// A window that is walked into the future.
 #[derive(Debug, Clone)]
 pub struct Walk<'a> {
     /// The history.
-    pub ledger: Counted<'a>,
+    pub past: &'a Hours<'a>,
     /// The window's first minute.
     pub from: Minute,
     /// The first minute of the future.
@@ -144,7 +188,7 @@ impl Walk<'_> {
         let coming = self.coming(from, until);
         let offset = self.from - self.to;
         let (bad, total) = match self.rolls {
-            true => self.ledger.counts(from + offset, until + offset),
+            true => self.past.ledger.counts(from + offset, until + offset),
             false => (0, 0),
         };
         self.after(now, coming, (until, Leaving { bad: bad as f64, total: total as f64 }))
@@ -152,7 +196,7 @@ impl Walk<'_> {
 
     /// Events expected in `from..until` that will count.
     fn coming(&self, from: Minute, until: Minute) -> f64 {
-        let all = |from, until| self.repeat.coming(self.ledger, self.to, from, until);
+        let all = |from, until| self.repeat.coming(self.past.ledger, self.to, from, until);
         let excluded = self.excluded.within(from, until).map(|(from, until)| all(from, until));
         all(from, until) - excluded.sum::<f64>()
     }
@@ -166,12 +210,10 @@ impl Walk<'_> {
         }
     }
 
-    /// What comes and what leaves in the whole hours from `at` on, some of them at a time, as far as
-    /// they are whole hours of the past, too, and count whole.
+    /// What comes and what leaves in the whole hours from `at` on, as far as they are whole hours of the
+    /// past, too, and count whole.
     fn whole_hours(&self, at: Minute, last: Minute) -> impl Iterator<Item = (f64, Leaving)> {
-        const SOME: i64 = 64;
-        let (mut hours, mut comes) = (((last - at) / 60).min(SOME), [0.0; SOME as usize]);
-        let (mut bad, mut total) = ([0.0; SOME as usize], [0.0; SOME as usize]);
+        let mut hours = (last - at) / 60;
         let offset = self.from - self.to;
         if at.0 % 60 != 0 || (self.rolls && offset % 60 != 0) {
             hours = 0;
@@ -179,21 +221,30 @@ impl Walk<'_> {
         if let Some((excluded, _)) = self.excluded.within(at, at + 60 * hours).next() {
             hours = excluded.hour() - at.hour();
         }
+        let (mut rate, mut comes, mut leaves) = (0.0, None, None);
         match self.repeat {
-            Repeat::Mean(rate) => comes.fill(rate * 60.0),
+            Repeat::Mean(mean) => rate = mean * 60.0,
             Repeat::Last(length) => {
                 let back = ((at - self.to).div_euclid(length) + 1) * length;
                 hours = if back % 60 == 0 { hours.min((self.to + back - at) / 60) } else { 0 };
-                self.ledger.hourly((at - back).hour(), &mut bad, &mut comes);
+                if hours > 0 {
+                    let (_, total) = self.past.from((at - back).hour());
+                    hours = hours.min(total.len() as i64);
+                    comes = Some(total);
+                }
             }
         }
-        if self.rolls {
-            self.ledger.hourly((at + offset).hour(), &mut bad, &mut total);
-        } else {
-            bad.fill(0.0);
+        if self.rolls && hours > 0 {
+            let (bad, total) = self.past.from((at + offset).hour());
+            hours = hours.min(total.len() as i64);
+            leaves = Some((bad, total));
         }
+        let leaving = move |hour: usize| {
+            let (bad, total) = leaves.map_or((0.0, 0.0), |(bad, total)| (bad[hour], total[hour]));
+            Leaving { bad, total }
+        };
         let hours = usize::try_from(hours).unwrap_or(0);
-        (0..hours).map(move |h| (comes[h], Leaving { bad: bad[h], total: total[h] }))
+        (0..hours).map(move |hour| (comes.map_or(rate, |comes| comes[hour]), leaving(hour)))
     }
 }
 
@@ -201,23 +252,21 @@ impl Walk<'_> {
 /// less than a day has too few hours for a median; its minutes are taken. Of an even number it is the
 /// lower of the two in the middle.
 #[must_use]
-pub fn usual_ratio(ledger: Counted<'_>, from: Minute, to: Minute) -> f64 {
+pub fn usual_ratio(past: &Hours<'_>, from: Minute, to: Minute) -> f64 {
     if to - from < DAY {
-        let minutes = (from.0..to.0).filter_map(|minute| ledger.bucket(Minute(minute)));
+        let minutes = (from.0..to.0).filter_map(|minute| past.ledger.bucket(Minute(minute)));
         return median(minutes.map(|b| ((b.total - b.good) as f64, b.total as f64)));
     }
-    let kept = ledger.hours();
-    let (first, last) = (from.hour().max(kept.start), (to - 1).hour().min(kept.end - 1));
-    let hours = usize::try_from(last + 1 - first).unwrap_or(0);
-    let (mut bad, mut total) = (vec![0.0; hours], vec![0.0; hours]);
-    ledger.hourly(first, &mut bad, &mut total);
-    median(bad.into_iter().zip(total))
+    let hours = usize::try_from((to - 1).hour() + 1 - from.hour()).unwrap_or(0);
+    let (bad, total) = past.from(from.hour());
+    median(bad.iter().copied().zip(total.iter().copied()).take(hours))
 }
 
 /// Of bad and all events.
 fn median(counts: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let mut ratios = Vec::with_capacity(counts.size_hint().1.unwrap_or(0));
     let busy = counts.filter(|(_, total)| *total > 0.0);
-    let mut ratios: Vec<f64> = busy.map(|(bad, total)| bad / total).collect();
+    ratios.extend(busy.map(|(bad, total)| bad / total));
     if ratios.is_empty() {
         return 0.0;
     }
@@ -248,16 +297,20 @@ mod tests {
         ledger
     }
 
-    fn walk(ledger: &Ledger, bad_ratio: f64) -> Walk<'_> {
+    fn month(ledger: &Ledger) -> Hours<'_> {
+        Hours::of(ledger.into(), Minute(0), Minute(30 * DAY))
+    }
+
+    fn walk<'a>(past: &'a Hours<'a>, bad_ratio: f64) -> Walk<'a> {
         let to = Minute(30 * DAY);
         Walk {
-            ledger: ledger.into(),
+            past,
             from: Minute(0),
             to,
-            sums: ledger.sums(Minute(0), to),
+            sums: past.ledger.sums(Minute(0), to),
             rolls: true,
             horizon: 30 * DAY,
-            repeat: Repeat::of(ledger.into(), to),
+            repeat: Repeat::of(past.ledger, to),
             bad_ratio,
             excluded: Excluded::default(),
         }
@@ -271,7 +324,7 @@ mod tests {
     #[test]
     fn a_budget_overspent_by_an_outage_recovers_in_the_minute_in_which_enough_of_it_has_left() {
         let ledger = ledger(50, 29 * DAY);
-        let back = walk(&ledger, 0.0).first(remains).unwrap();
+        let back = walk(&month(&ledger), 0.0).first(remains).unwrap();
         // The outage leaves from day 31 - 50 minutes on; 43 minutes of it may stay.
         assert_eq!(back, Minute(31 * DAY - 50 + 7));
     }
@@ -279,9 +332,10 @@ mod tests {
     #[test]
     fn a_steady_error_ratio_exhausts_the_rest_of_the_budget_at_the_computed_minute() {
         let ledger = ledger(0, 0);
-        let gone = walk(&ledger, 0.01).first(|e| !remains(e)).unwrap();
+        let past = month(&ledger);
+        let gone = walk(&past, 0.01).first(|e| !remains(e)).unwrap();
         assert_eq!(gone, Minute(30 * DAY + 4_320), "1 bad event a minute, 4,320 allowed");
-        assert_eq!(walk(&ledger, 0.000_9).first(|e| !remains(e)), None);
+        assert_eq!(walk(&past, 0.000_9).first(|e| !remains(e)), None);
     }
 
     #[test]
@@ -289,22 +343,25 @@ mod tests {
         let ledger = ledger(0, 0);
         let now = Minute(30 * DAY);
         let excluded = Excluded::new([(now + 990, now + 1_990)]);
-        let gone = Walk { excluded, ..walk(&ledger, 0.01) }.first(|e| !remains(e)).unwrap();
+        let past = month(&ledger);
+        let gone = Walk { excluded, ..walk(&past, 0.01) }.first(|e| !remains(e)).unwrap();
         // A thousand minutes later, but for the 100 events that they would have allowed.
         assert_eq!(gone, now + 4_320 + 1_000 - 100);
     }
 
     #[test]
     fn the_median_hour_is_not_moved_by_an_outage() {
-        assert!(usual_ratio((&ledger(600, 0)).into(), Minute(0), Minute(30 * DAY)) < 1e-12);
+        let ledger = ledger(600, 0);
+        assert!(usual_ratio(&month(&ledger), Minute(0), Minute(30 * DAY)) < 1e-12);
     }
 
     #[test]
     fn a_window_of_minutes_takes_the_median_minute() {
         let ledger = ledger(4, 0);
         let end = Minute(30 * DAY);
-        assert!(usual_ratio((&ledger).into(), end - 10, end) < 1e-12);
-        assert!((usual_ratio((&ledger).into(), end - 4, end) - 1.0).abs() < 1e-12);
+        let past = month(&ledger);
+        assert!(usual_ratio(&past, end - 10, end) < 1e-12);
+        assert!((usual_ratio(&past, end - 4, end) - 1.0).abs() < 1e-12);
     }
 
     #[test]
@@ -357,8 +414,9 @@ mod tests {
             let from = to - length;
             let sums = ledger.sums(from, to);
             let excluded = Excluded::new(gone.iter().map(|(a, b)| (to + *a, to + *a + *b)));
+            let past = Hours::of((&ledger).into(), from, to);
             let walk = Walk {
-                ledger: (&ledger).into(), from, to, sums, rolls, horizon: length, repeat, bad_ratio,
+                past: &past, from, to, sums, rolls, horizon: length, repeat, bad_ratio,
                 excluded,
             };
             for above in [true, false] {

@@ -1,6 +1,7 @@
 //! The label set of a series, kept as one sorted run of bytes, because there are many of them.
 
 use std::fmt;
+use std::ops::Range;
 
 /// Labels of a series, `__name__` among them; sorted by name, each name once.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -8,6 +9,8 @@ pub struct Labels(Box<[u8]>);
 
 /// A byte that cannot occur in UTF-8 and so parts names from values.
 const PART: u8 = 0xff;
+/// Most labels take fewer bytes.
+const USUAL: usize = 192;
 
 impl Labels {
     /// Labels from pairs in any order; of a repeated name the last one stays, empty values go
@@ -29,6 +32,12 @@ impl Labels {
             bytes.push(PART);
         }
         Self(bytes.into_boxed_slice())
+    }
+
+    /// The same where pairs come one by one and, as servers write them, mostly by name.
+    #[must_use]
+    pub const fn begin() -> Building {
+        Building { bytes: Vec::new(), last: 0..0, is_sorted: true }
     }
 
     /// The labels as bytes, which [`Self::from_bytes`] reads back.
@@ -65,6 +74,38 @@ impl Labels {
     }
 }
 
+/// Labels that come one by one.
+#[derive(Debug)]
+pub struct Building {
+    bytes: Vec<u8>,
+    /// Where the last name is.
+    last: Range<usize>,
+    is_sorted: bool,
+}
+
+impl Building {
+    /// Adds a label.
+    pub fn add(&mut self, name: &str, value: &str) {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(USUAL);
+        }
+        self.is_sorted &= self.bytes[self.last.clone()] < *name.as_bytes() && !value.is_empty();
+        let begin = self.bytes.len();
+        self.last = begin..begin + name.len();
+        for part in [name, value] {
+            self.bytes.extend_from_slice(part.as_bytes());
+            self.bytes.push(PART);
+        }
+    }
+
+    /// All that was added.
+    #[must_use]
+    pub fn done(self) -> Labels {
+        let labels = Labels(self.bytes.into_boxed_slice());
+        if self.is_sorted { labels } else { Labels::new(labels.iter()) }
+    }
+}
+
 /// `name{label="value",...}`, as PromQL writes it.
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,6 +133,24 @@ mod tests {
         let labels = Labels::new([("b", "2"), ("a", "1"), ("b", "3"), ("c", "")]);
         assert_eq!(labels.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "3")]);
         assert_eq!(labels.get("c"), "");
+    }
+
+    #[test]
+    fn labels_that_come_one_by_one_are_the_same_in_any_order() {
+        let of = |pairs: &[(&str, &str)]| {
+            let mut building = Labels::begin();
+            pairs.iter().for_each(|(name, value)| building.add(name, value));
+            building.done()
+        };
+        for pairs in [
+            &[("a", "1"), ("ab", "2"), ("b", "")][..],
+            &[("b", "2"), ("a", "1"), ("b", "3"), ("c", "")],
+            &[("a", "1"), ("a", "2")],
+            &[("a", ""), ("b", "x")],
+            &[],
+        ] {
+            assert_eq!(of(pairs), Labels::new(pairs.iter().copied()), "{pairs:?}");
+        }
     }
 
     #[test]

@@ -259,15 +259,21 @@ impl Ledger {
         sums
     }
 
-    /// Bad and all events of `from..to`; quicker than [`Self::sums`] where that is a whole hour.
+    /// Bad and all events of `from..to`; quicker than [`Self::sums`] where that lies in one hour.
     #[must_use]
     pub fn counts(&self, from: Minute, to: Minute) -> (i64, i64) {
-        if to - from == 60 && place(from) == 0 {
-            let at = self.position(from.hour());
-            return at.map_or((0, 0), |at| (self.bad.get(at), self.total.get(at)));
+        let hour = from.hour();
+        if to <= from || (to - 1).hour() != hour {
+            let sums = self.sums(from, to);
+            return (sums.bad(), sums.total);
         }
-        let sums = self.sums(from, to);
-        (sums.bad(), sums.total)
+        let (a, b) = (place(from), place(to - 1) + 1);
+        if let Some(minutes) = self.minutes.get(hour).filter(|_| (a, b) != (0, 60)) {
+            return minutes.counts(a, b);
+        }
+        let Some(at) = self.position(hour) else { return (0, 0) };
+        let share = |all: i64| all * (to - from) / 60;
+        (share(self.bad.get(at)), share(self.total.get(at)))
     }
 
     /// Bad and all events of whole hours, from `hour` on; both lists are equally long.

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::bucket::{Bucket, Sums};
 use crate::burn::{self, BurnWindow};
 use crate::calendar::{self, Placed};
+use crate::forecast::Hours;
 use crate::ledger::{Counted, Hour, Ledger};
 use crate::slo::{Slo, Window};
 use crate::time::{Minute, Span};
@@ -336,7 +337,8 @@ impl Account {
     /// The view at an instant. Call [`Self::advance`] first.
     #[must_use]
     pub fn view(&self, facts: Facts<'_>) -> BudgetView {
-        let windows = windows::views(self, &facts);
+        let past = self.past();
+        let windows = windows::views(self, &past, &facts);
         let burns: Vec<Option<BurnWindow>> =
             self.burns().iter().map(|span| self.burn_over(*span)).collect();
         let alerts = self.alerts(&burns, &facts);
@@ -356,7 +358,7 @@ impl Account {
             evaluated_at: facts.now,
             data_until: facts.data_until,
             age_seconds: facts.data_until.map(|until| seconds(facts.now - until)),
-            answers: windows::answers(self, &facts, &windows),
+            answers: windows::answers(self, &past, &facts, &windows),
             windows,
             burn: self.burn_views(&burns, &facts),
             alerts,
@@ -377,6 +379,15 @@ impl Account {
             }
             None => self.counted_events(),
         }
+    }
+
+    /// What forecasts of its windows read.
+    pub(super) fn past(&self) -> Hours<'_> {
+        let counted = self.counted();
+        let slides = || (0..self.windows.names.len()).map(|at| counted.slide(at));
+        let from = slides().map(|slide| slide.from).min().unwrap_or(Minute(0));
+        let to = slides().map(|slide| slide.to).max().unwrap_or(Minute(0));
+        Hours::of(counted, from, to)
     }
 
     pub(super) fn slicing(&self) -> Option<&Slicing> {

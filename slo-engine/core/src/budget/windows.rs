@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::bucket::Sums;
 use crate::calendar::{self, Placed};
 use crate::exclusion::Excluded;
-use crate::forecast::{Expected, Repeat, Walk, usual_ratio};
+use crate::forecast::{Expected, Hours, Repeat, Walk, usual_ratio};
 use crate::slo::Window;
 use crate::time::{Minute, Span};
 use crate::view::{Ask, Estimate, WindowView, WithoutExclusions};
@@ -13,26 +13,28 @@ use crate::view::{Ask, Estimate, WindowView, WithoutExclusions};
 use super::account::{Account, Facts};
 use super::{Numbers, bounds, names, occurrences, slices};
 
-pub(super) fn views(account: &Account, facts: &Facts<'_>) -> Vec<WindowView> {
+pub(super) fn views(account: &Account, past: &Hours<'_>, facts: &Facts<'_>) -> Vec<WindowView> {
     let windows = account.slo().windows.iter().enumerate();
-    windows.map(|(at, window)| Reading::new(account, at, *window, facts).view()).collect()
+    windows.map(|(at, window)| Reading::new((account, past), at, *window, facts).view()).collect()
 }
 
 /// What each question's answer is: an instant, or `None` when the forecast sees none.
 pub(super) fn answers(
     account: &Account,
+    past: &Hours<'_>,
     facts: &Facts<'_>,
     views: &[WindowView],
 ) -> Vec<(Ask, Option<DateTime<Utc>>)> {
+    let of = (account, past);
     let answer = |ask: &Ask| match ask {
-        Ask::Remaining { window, at_least } => remaining(account, facts, views, window, *at_least),
-        Ask::Burn { window, at_most } => burn(account, facts, *window, *at_most),
+        Ask::Remaining { window, at_least } => remaining(of, facts, views, window, *at_least),
+        Ask::Burn { window, at_most } => burn(of, facts, *window, *at_most),
     };
     facts.asks.iter().map(|ask| (ask.clone(), answer(ask))).collect()
 }
 
 fn remaining(
-    account: &Account,
+    (account, past): (&Account, &Hours<'_>),
     facts: &Facts<'_>,
     views: &[WindowView],
     window: &Option<String>,
@@ -51,16 +53,21 @@ fn remaining(
         // That was asked for the window itself.
         return views[at].recovers_at;
     }
-    Reading::new(account, at, account.slo().windows[at], facts).recovers(enough)
+    Reading::new((account, past), at, account.slo().windows[at], facts).recovers(enough)
 }
 
-fn burn(account: &Account, facts: &Facts<'_>, span: Span, at_most: f64) -> Option<DateTime<Utc>> {
+fn burn(
+    (account, past): (&Account, &Hours<'_>),
+    facts: &Facts<'_>,
+    span: Span,
+    at_most: f64,
+) -> Option<DateTime<Utc>> {
     let (at, window) = account.burn_window(span)?;
     let objective = account.slo().objective;
     if window.rate(objective)? <= at_most {
         return Some(facts.now);
     }
-    let reading = Reading::new(account, at, Window::Rolling(span), facts);
+    let reading = Reading::new((account, past), at, Window::Rolling(span), facts);
     let calm = |e: Expected| e.total <= 0.0 || e.bad / e.total / objective.budget() <= at_most;
     reading.walk(reading.usual_ratio()).first(calm).map(Minute::start)
 }
@@ -68,6 +75,7 @@ fn burn(account: &Account, facts: &Facts<'_>, span: Span, at_most: f64) -> Optio
 /// One window at one instant.
 struct Reading<'a> {
     account: &'a Account,
+    past: &'a Hours<'a>,
     at: usize,
     window: Window,
     placed: Placed,
@@ -77,12 +85,17 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(account: &'a Account, at: usize, window: Window, facts: &Facts<'_>) -> Self {
+    fn new(
+        (account, past): (&'a Account, &'a Hours<'a>),
+        at: usize,
+        window: Window,
+        facts: &Facts<'_>,
+    ) -> Self {
         let placed = account.placed(at);
         let placed =
             placed.unwrap_or_else(|| calendar::place(window, super::account::end_of(facts.now)));
         let (newest, faulty, now) = (facts.newest, facts.faulty, facts.now);
-        Self { account, at, window, placed, newest, faulty, now }
+        Self { account, past, at, window, placed, newest, faulty, now }
     }
 
     fn view(&self) -> WindowView {
@@ -241,7 +254,7 @@ impl<'a> Reading<'a> {
     }
 
     fn usual_ratio(&self) -> f64 {
-        usual_ratio(self.account.counted(), self.placed.from, self.placed.to)
+        usual_ratio(self.past, self.placed.from, self.placed.to)
     }
 
     /// How many may be bad of the events that a window holds.
@@ -263,7 +276,7 @@ impl<'a> Reading<'a> {
         let horizon = if rolls { self.placed.length() } else { self.placed.end - slide.to };
         let repeat = Repeat::of(ledger, slide.to);
         Walk {
-            ledger,
+            past: self.past,
             from: slide.from,
             to: slide.to,
             sums: slide.sums,
@@ -354,7 +367,8 @@ mod tests {
             let to = Minute(minutes.len() as i64);
             account.advance(to);
             let facts = Facts { now: to.start(), ..Facts::default() };
-            let reading = Reading::new(&account, 0, account.slo().windows[0], &facts);
+            let past = account.past();
+            let reading = Reading::new((&account, &past), 0, account.slo().windows[0], &facts);
             let end = account.counted().slide(0).to;
             let hour = account.counted().sums(end - 60, end);
             let ratio = if hour.total > 0 { hour.bad() as f64 / hour.total as f64 } else { 0.0 };

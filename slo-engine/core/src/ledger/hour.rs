@@ -140,10 +140,16 @@ impl Hour {
         sum
     }
 
+    /// Bad and all events of minutes `from..to` of the hour.
+    #[must_use]
+    pub fn counts(&self, from: usize, to: usize) -> (i64, i64) {
+        (self.bad.sum(from, to), self.total.sum(from, to))
+    }
+
     /// The sums of minutes `from..to` of the hour.
     #[must_use]
     pub fn sums(&self, from: usize, to: usize) -> Sums {
-        let (total, bad) = (self.total.sum(from, to), self.bad.sum(from, to));
+        let (bad, total) = self.counts(from, to);
         let within = minutes_before(to) & !minutes_before(from);
         let [measured, partial, invalid] =
             self.flags().map(|flags| i64::from((flags & within).count_ones()));

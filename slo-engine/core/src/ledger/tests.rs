@@ -101,6 +101,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
+    fn counts_are_those_of_the_sums(
+        minutes in prop::collection::vec((0..40_i64, 0..40_i64), 1..400),
+        recent in 0..400_i64,
+        spans in prop::collection::vec((-70..460_i64, -5..130_i64), 20),
+    ) {
+        let mut ledger = Ledger::new(0);
+        for (minute, (good, bad)) in minutes.iter().enumerate() {
+            ledger.replace(Minute(minute as i64), &bucket(*good, *bad));
+        }
+        ledger.evict(Minute(recent));
+        for (from, length) in spans {
+            let (from, to) = (Minute(from), Minute(from + length));
+            let sums = ledger.sums(from, to);
+            prop_assert_eq!(ledger.counts(from, to), (sums.bad(), sums.total));
+        }
+    }
+
+    #[test]
     fn windows_always_equal_the_sum_of_their_minutes(steps in steps()) {
         let mut ledger = Ledger::new(3);
         let mut all: BTreeMap<i64, Bucket> = BTreeMap::new();

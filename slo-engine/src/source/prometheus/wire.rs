@@ -63,7 +63,7 @@ impl<'de> Visitor<'de> for SeriesVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Series, A::Error> {
         let mut series = Series::default();
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+        while let Some(Text(key)) = map.next_key()? {
             match key.as_ref() {
                 "metric" => series.labels = map.next_value::<Metric>()?.0,
                 "value" => series.samples.push(map.next_value::<Point>()?.0),
@@ -80,6 +80,28 @@ impl<'de> Visitor<'de> for SeriesVisitor {
     }
 }
 
+/// A text as it stands in the reply; one with escapes is a copy. A `Cow` by itself is always one.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Either)
+    }
+}
+
 struct Metric(Labels);
 
 impl<'de> Deserialize<'de> for Metric {
@@ -91,12 +113,12 @@ impl<'de> Deserialize<'de> for Metric {
                 f.write_str("an object of labels")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metric, A::Error> {
-                let mut pairs: Vec<(Cow<'de, str>, Cow<'de, str>)> = Vec::with_capacity(8);
-                while let Some((name, value)) = map.next_entry::<Cow<'de, str>, Cow<'de, str>>()? {
+                let mut labels = Labels::begin();
+                while let Some((Text(name), Text(value))) = map.next_entry()? {
                     let value = if name == "le" { one_spelling(value) } else { value };
-                    pairs.push((name, value));
+                    labels.add(&name, &value);
                 }
-                Ok(Metric(Labels::new(pairs)))
+                Ok(Metric(labels.done()))
             }
         }
         deserializer.deserialize_map(Pairs)

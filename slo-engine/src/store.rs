@@ -185,6 +185,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(5))
+            // What a statement would need to be undone alone is not worth a file each tick.
+            .pragma("temp_store", "memory")
             .foreign_keys(true);
         let unusable =
             |e: sqlx::Error| StoreError::Unusable { path: path.clone(), reason: said(&e) };

@@ -179,24 +179,23 @@ async fn commits_go_on_when_a_full_disk_has_room_again() {
 #[tokio::test]
 async fn a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&url(&folder)).await.unwrap();
-    store.register(&[key("a")]).await.unwrap();
-    // As version 1 left it.
-    for sql in [
-        "DROP TABLE records",
-        "DROP TABLE heads",
-        "DROP TABLE tokens",
-        "DROP TABLE incidents",
-        "DROP TABLE positions",
-        "DROP TABLE subsets",
-        "DROP TABLE callbacks",
-        "DELETE FROM _sqlx_migrations WHERE version > 1",
-    ] {
-        sqlx::query(sql).execute(&store.pool).await.unwrap();
+    std::fs::create_dir(folder.path().join("deep")).unwrap();
+    let options = SqliteConnectOptions::new().filename(folder.path().join("deep/headroom.db"));
+    let old = SqlitePool::connect_with(options.create_if_missing(true)).await.unwrap();
+    let first = MIGRATIONS.iter().take(1).cloned().collect();
+    sqlx::migrate::Migrator::with_migrations(first).run(&old).await.unwrap();
+    let packed = hour(10).pack();
+    let chunk = chunk::pack(&[], &[(1, &packed)]).unwrap();
+    for row in 0..300 {
+        let insert = sqlx::query("INSERT INTO minutes (hour, shard, chunk) VALUES (?, 0, ?)");
+        insert.bind(row).bind(&chunk).execute(&old).await.unwrap();
     }
-    store.close().await;
+    old.close().await;
     let store = Store::open(&url(&folder)).await.unwrap();
     assert_eq!(store.register(&[key("a")]).await.unwrap()[0].id, 1);
+    let minutes = &store.minutes_from(0).await.unwrap()[&1];
+    assert_eq!(minutes.iter().map(|(hour, _)| *hour).collect::<Vec<_>>(), Vec::from_iter(0..300));
+    assert!(minutes.iter().all(|(_, hour)| hour.get(5).total == 10));
     let records: i64 =
         sqlx::query_scalar("SELECT count(*) FROM records").fetch_one(&store.pool).await.unwrap();
     assert_eq!(records, 0);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
@@ -16,8 +17,11 @@ use super::{Principal, Token, TokenHash};
 use crate::config::RateLimit;
 use crate::store::{Stamp, Store, StoreError};
 
-/// How soon a running server follows a change.
+/// What a token is checked against is at most so old.
 const EVERY: Duration = Duration::from_secs(2);
+
+/// How long a database is waited for that is slow or gone; then what was known goes on.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Unknown ids make the tokens be read no more often than this, and for no longer.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -41,6 +45,17 @@ struct Shared {
     asked: tokio::sync::Mutex<Option<Instant>>,
     /// Of secrets in paths that were none.
     guesses: Mutex<Option<Bucket>>,
+    /// Wakes who looks at the database.
+    wake: mpsc::Sender<()>,
+    looks: watch::Sender<Look>,
+}
+
+/// The last look at the database.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Instant,
+    /// Whether the tokens could not be read or noted.
+    is_failing: bool,
 }
 
 type Known = HashMap<String, Arc<One>>;
@@ -86,16 +101,19 @@ pub enum Refused {
 }
 
 impl Tokens {
-    /// Reads the tokens, and follows what changes until the last clone is dropped.
+    /// Reads the tokens. What changes is followed when they are asked for: a server that nobody asks
+    /// does nothing.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn start(store: Store, limit: RateLimit) -> Result<Self, StoreError> {
         let (known, guesses) = (RwLock::default(), Mutex::default());
-        let shared = Shared { store, limit, known, asked: None.into(), guesses };
+        let (wake, woken) = mpsc::channel(1);
+        let looks = watch::Sender::new(Look { at: Instant::now(), is_failing: false });
+        let shared = Shared { store, limit, known, asked: None.into(), guesses, wake, looks };
         let tokens = Self(Arc::new(shared));
         tokens.0.read().await?;
-        tokio::spawn(follow(Arc::downgrade(&tokens.0)));
+        tokio::spawn(follow(Arc::downgrade(&tokens.0), woken));
         Ok(tokens)
     }
 
@@ -105,6 +123,7 @@ impl Tokens {
     /// Why it is not accepted.
     pub async fn check(&self, bearer: &str, now: DateTime<Utc>) -> Result<Arc<Principal>, Refused> {
         let token = Token::parse(bearer).ok_or(Refused::Unknown)?;
+        self.0.keep_up().await;
         let found = match self.0.find(token.id()) {
             Some(found) => Some(found),
             None => {
@@ -114,6 +133,9 @@ impl Tokens {
         };
         let one = found.filter(|one| one.hash.is_of(&token)).ok_or(Refused::Unknown)?;
         one.admit(self.0.limit, now)?;
+        if one.live.is_fresh(USE_EVERY) && !self.0.looks.borrow().is_failing {
+            self.0.wake();
+        }
         Ok(one.principal.clone())
     }
 
@@ -156,6 +178,14 @@ impl Tokens {
     /// When they cannot be written.
     pub async fn flush(&self) -> Result<(), StoreError> {
         self.0.note_uses(0).await
+    }
+}
+
+impl Live {
+    /// Whether its last use is newer by so many milliseconds than the one that the database knows.
+    fn is_fresh(&self, newer_by: i64) -> bool {
+        let (used, noted) = (self.used.load(Ordering::Relaxed), self.noted.load(Ordering::Relaxed));
+        used > noted && used - noted >= newer_by
     }
 }
 
@@ -215,21 +245,48 @@ impl Shared {
         *asked = Some(Instant::now());
     }
 
+    /// Wakes who looks at the database.
+    fn wake(&self) {
+        // A call that waits already is enough.
+        let _ = self.wake.try_send(());
+    }
+
+    /// Waits until the last look at the database is recent. One that is slow or gone is not waited for
+    /// twice.
+    async fn keep_up(&self) {
+        let last = *self.looks.borrow();
+        if last.at.elapsed() < EVERY {
+            return;
+        }
+        self.wake();
+        if last.is_failing {
+            return;
+        }
+        let mut looks = self.looks.subscribe();
+        let newer = looks.wait_for(|look| look.at > last.at);
+        if tokio::time::timeout(PATIENCE, newer).await.is_err() {
+            self.failed("the database does not answer");
+        }
+    }
+
+    /// Says once that those who are known go on.
+    fn failed(&self, error: &str) {
+        let is_new =
+            self.looks.send_if_modified(|look| !std::mem::replace(&mut look.is_failing, true));
+        if is_new {
+            tracing::error!(error, "the tokens cannot be read or noted, those known go on");
+        }
+    }
+
     /// Notes uses that are newer by so many milliseconds than those that the database knows.
     async fn note_uses(&self, newer_by: i64) -> Result<(), StoreError> {
         let known = self.known();
-        let times =
-            |live: &Live| (live.used.load(Ordering::Relaxed), live.noted.load(Ordering::Relaxed));
-        let mut fresh = Vec::new();
-        for (id, one) in known.iter() {
-            let (used, noted) = times(&one.live);
-            if used > noted
-                && used - noted >= newer_by
-                && let Some(at) = DateTime::from_timestamp_millis(used)
-            {
-                fresh.push((id.clone(), at));
-            }
-        }
+        let fresh = known.iter().filter(|(_, one)| one.live.is_fresh(newer_by));
+        let fresh = fresh.filter_map(|(id, one)| {
+            let used = one.live.used.load(Ordering::Relaxed);
+            Some((id.clone(), DateTime::from_timestamp_millis(used)?))
+        });
+        let fresh: Vec<(String, DateTime<Utc>)> = fresh.collect();
         if fresh.is_empty() {
             return Ok(());
         }
@@ -257,8 +314,8 @@ fn one(token: StoredToken, live: Arc<Live>) -> One {
     One { hash, principal: Arc::new(principal), expires_at, revoked_at, live }
 }
 
-/// Tells when the tokens are to be read: asking the database every two seconds would cost more than a
-/// tick of 400 SLOs.
+/// Tells when the tokens are to be read: asking the database each time would cost more than a tick of
+/// 400 SLOs.
 #[derive(Debug, Default)]
 struct Changes {
     seen: Option<Stamp>,
@@ -279,14 +336,15 @@ impl Changes {
     }
 }
 
-/// Reads the tokens again when the database was written to, and notes their uses, as long as somebody
-/// has them.
-async fn follow(tokens: Weak<Shared>) {
-    let (mut is_failing, mut changes) = (false, Changes::default());
-    loop {
-        tokio::time::sleep(EVERY).await;
-        let Some(tokens) = tokens.upgrade() else { return };
-        let read = match changes.may_be_there(tokens.store.stamp()) {
+/// Reads the tokens again when the database was written to, and notes their uses, when it is woken and
+/// as long as somebody has them.
+async fn follow(tokens: Weak<Shared>, mut woken: mpsc::Receiver<()>) {
+    let mut changes = Changes::default();
+    while let (Some(()), Some(tokens)) = (woken.recv().await, tokens.upgrade()) {
+        let last = *tokens.looks.borrow();
+        let is_due = last.at.elapsed() >= EVERY;
+        let at = if is_due { Instant::now() } else { last.at };
+        let read = match is_due && changes.may_be_there(tokens.store.stamp()) {
             true => tokens.read().await,
             false => Ok(()),
         };
@@ -294,19 +352,13 @@ async fn follow(tokens: Weak<Shared>) {
             Ok(()) => tokens.note_uses(USE_EVERY).await,
             failed => failed,
         };
-        if done.is_err() {
+        if let Err(error) = &done {
             changes.forget();
+            tokens.failed(&error.to_string());
         }
-        match done {
-            Err(error) if !is_failing => {
-                tracing::error!(%error, "the tokens cannot be read or noted, those known go on");
-                is_failing = true;
-            }
-            Ok(()) if is_failing => {
-                tracing::info!("the tokens are read again");
-                is_failing = false;
-            }
-            _ => {}
+        let is_failing = done.is_err();
+        if tokens.looks.send_replace(Look { at, is_failing }).is_failing && !is_failing {
+            tracing::info!("the tokens are read again");
         }
     }
 }

@@ -82,6 +82,39 @@ async fn a_running_server_follows_new_and_revoked_tokens() {
 }
 
 #[tokio::test]
+async fn after_a_silence_the_first_check_knows_what_was_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(folder.path()).await;
+    let text = made(&store, "ci").await;
+    let tokens = Tokens::start(store.clone(), RateLimit::default()).await.unwrap();
+    assert!(tokens.check(&text, now()).await.is_ok());
+    revoke(&store, "ci", now()).await.unwrap();
+    tokio::time::sleep(EVERY).await;
+    assert_eq!(tokens.check(&text, now()).await, Err(Refused::Revoked(now())));
+}
+
+#[tokio::test]
+async fn a_database_that_is_held_is_waited_for_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(folder.path()).await;
+    let text = made(&store, "ci").await;
+    let tokens = Tokens::start(store.clone(), RateLimit::default()).await.unwrap();
+    let mut held = Vec::new();
+    while held.len() < 4 {
+        held.push(store.pool().acquire().await.unwrap());
+    }
+    tokio::time::sleep(EVERY).await;
+    let begun = Instant::now();
+    for _ in 0..20 {
+        assert!(tokens.check(&text, now()).await.is_ok());
+    }
+    assert!(begun.elapsed() < 3 * PATIENCE, "{:?}", begun.elapsed());
+    drop(held);
+    revoke(&store, "ci", now()).await.unwrap();
+    until(&tokens, &text, |checked| *checked == Err(Refused::Revoked(now()))).await;
+}
+
+#[tokio::test]
 async fn the_tokens_that_were_known_go_on_without_a_database() {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(folder.path()).await;

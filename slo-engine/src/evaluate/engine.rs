@@ -2,7 +2,7 @@
 //! consumers read the published [`Snapshot`].
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Utc};
 use slo_core::counter::Outcome;
@@ -66,7 +66,7 @@ pub struct Engine {
     now: Option<Now>,
 }
 
-/// So few SLOs are not worth a thread.
+/// So few SLOs are not worth a thread, nor giving back what a tick of theirs has used.
 const FEW: usize = 500;
 
 /// Recent minutes stay in memory: as long as the longest lump can reach, and the burn windows' edges.
@@ -95,8 +95,10 @@ fn all_hours(wanted: &[&(usize, Vec<i64>)]) -> Vec<i64> {
 
 /// Elements that a core takes at once.
 fn share(all: usize) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    all.div_ceil(cores).max(FEW)
+    // Asking costs a dozen reads of files.
+    static CORES: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+    all.div_ceil(*CORES).max(FEW)
 }
 
 impl Engine {
@@ -143,7 +145,9 @@ impl Engine {
         let writing = self.write().await;
         self.show(now);
         self.written(writing, now).await;
-        memory::give_back();
+        if self.slos.len() > FEW {
+            memory::give_back();
+        }
     }
 
     /// Takes a slice of the past; what is published next shows it.

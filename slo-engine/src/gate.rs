@@ -2,6 +2,7 @@
 //! they count. A verdict is made from memory alone; only its record waits for the database.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub struct Gate {
     recorder: Recorder,
     store: Store,
     state: Arc<RwLock<State>>,
+    /// How often it changed, to be read without waiting for it.
+    changes: Arc<AtomicU64>,
     keys: Keys,
     /// Questions from before are looked up for a while.
     opened: DateTime<Utc>,
@@ -116,6 +119,7 @@ impl Gate {
         Ok(Self {
             recorder,
             store,
+            changes: state.counter(),
             state: Arc::new(RwLock::new(state)),
             keys: Keys::default(),
             opened: now,
@@ -192,10 +196,8 @@ impl Gate {
             let decision = self.look(snapshot, found, request, now);
             return Ok((decision.verdict, serde_json::to_vec(&decision)?));
         };
-        let changes = self.state().changes();
-        let kept = place.get().filter(|kept| kept.0 == changes && kept.1.holds(now));
-        if let Some((_, lasting)) = kept.as_deref() {
-            return Ok((lasting.verdict, lasting.json(now)));
+        if let Some(kept) = place.answer(self.changes.load(Ordering::Acquire), now) {
+            return Ok(kept);
         }
         let policies = &snapshot.declared.policies;
         let asked = (request, None);

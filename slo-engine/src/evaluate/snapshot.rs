@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
+use arc_swap::{ArcSwapOption, Guard};
+use budget_gate::Verdict;
 use budget_gate::lasting::Lasting;
 use chrono::{DateTime, Utc};
 use slo_core::slo::{Service, SloId};
@@ -60,7 +62,7 @@ static NONE: Vec<Arc<BudgetView>> = Vec::new();
 /// The last answer to a plain peek at a service that lasts for a while, with the number of changes
 /// that the gate knew of. It goes with its snapshot.
 #[derive(Debug, Default)]
-pub struct Peeked(RwLock<Option<Arc<(u64, Lasting)>>>);
+pub struct Peeked(RwLock<Option<(u64, Lasting)>>);
 
 /// Nothing has been asked of a copy.
 impl Clone for Peeked {
@@ -70,16 +72,17 @@ impl Clone for Peeked {
 }
 
 impl Peeked {
-    /// What was kept last.
+    /// What an answer is that was kept after so many changes, if it holds at an instant.
     #[must_use]
-    pub fn get(&self) -> Option<Arc<(u64, Lasting)>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn answer(&self, changes: u64, now: DateTime<Utc>) -> Option<(Verdict, Vec<u8>)> {
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let holds = kept.as_ref().filter(|kept| kept.0 == changes && kept.1.holds(now));
+        holds.map(|(_, lasting)| (lasting.verdict, lasting.json(now)))
     }
 
     /// Keeps an answer.
     pub fn keep(&self, changes: u64, lasting: Lasting) {
-        let kept = Some(Arc::new((changes, lasting)));
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = kept;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((changes, lasting));
     }
 }
 
@@ -129,7 +132,9 @@ impl Snapshot {
 /// Where the newest snapshot is found; until there is one, parts of it may be looked up.
 #[derive(Debug, Clone, Default)]
 pub struct Latest {
-    newest: Arc<watch::Sender<Option<Arc<Snapshot>>>>,
+    newest: Arc<ArcSwapOption<Snapshot>>,
+    /// Whether there is one.
+    begun: Arc<watch::Sender<bool>>,
     early: Arc<RwLock<Option<Arc<Early>>>>,
 }
 
@@ -137,13 +142,21 @@ impl Latest {
     /// The newest snapshot; `None` before the first.
     #[must_use]
     pub fn get(&self) -> Option<Arc<Snapshot>> {
-        self.newest.borrow().clone()
+        self.newest.load_full()
+    }
+
+    /// The same for a moment: nothing is written that another core must see.
+    #[must_use]
+    pub fn look(&self) -> Guard<Option<Arc<Snapshot>>> {
+        self.newest.load()
     }
 
     /// Swaps in a snapshot.
     pub fn publish(&self, snapshot: Snapshot) {
         // Readers do not wait until all old views are let go: that is done here, behind the swap.
-        drop(self.newest.send_replace(Some(Arc::new(snapshot))));
+        let before = self.newest.swap(Some(Arc::new(snapshot)));
+        self.begun.send_replace(true);
+        drop(before);
         drop(self.place_of_early().take());
     }
 
@@ -161,8 +174,8 @@ impl Latest {
     /// The newest snapshot; the first one is waited for while it is being made.
     pub async fn whole(&self) -> Option<Arc<Snapshot>> {
         if self.early().is_some() {
-            let mut newest = self.newest.subscribe();
-            drop(newest.wait_for(Option::is_some).await);
+            let mut begun = self.begun.subscribe();
+            drop(begun.wait_for(|begun| *begun).await);
         }
         self.get()
     }

@@ -2,6 +2,8 @@
 //! exclusions and incidents. Built from the records at start, then kept up by what is recorded.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use budget_gate::deployment::Deployment;
 use budget_gate::incident::Incident;
@@ -23,7 +25,7 @@ pub struct State {
     /// Exclusions, of people and of files.
     pub exclusions: Exclusions,
     /// How often any of it changed.
-    changes: u64,
+    changes: Arc<AtomicU64>,
 }
 
 /// A service in an environment.
@@ -60,8 +62,14 @@ const LISTED: Duration = Duration::days(7);
 impl State {
     /// How often anything changed that a decision may go by.
     #[must_use]
-    pub const fn changes(&self) -> u64 {
-        self.changes
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// The same, as it goes on.
+    #[must_use]
+    pub fn counter(&self) -> Arc<AtomicU64> {
+        self.changes.clone()
     }
 
     /// What is known of a service in an environment.
@@ -119,7 +127,7 @@ impl State {
 
     /// Takes what happened.
     pub fn apply(&mut self, event: Event) {
-        self.changes += 1;
+        self.changes.fetch_add(1, Ordering::AcqRel);
         match event {
             Event::Deployed { deployment: one } => {
                 let all = &mut self.place_mut(&one.service, &one.environment).deployments;
@@ -159,7 +167,7 @@ impl State {
     pub fn decided(&mut self, decision: &Decision) {
         let environment = decision.environment.as_deref().unwrap_or_default();
         if decision.allow && decision.claim.as_ref().is_some_and(|claim| claim.counts) {
-            self.changes += 1;
+            self.changes.fetch_add(1, Ordering::AcqRel);
             let claims = &mut self.place_mut(&decision.service, environment).claims;
             claims.retain(|at| decision.at - *at < WEEK);
             claims.push(decision.at);
@@ -169,7 +177,7 @@ impl State {
     /// Takes incidents as they are now, each once. Those that nothing confirms for so long close by
     /// themselves.
     pub fn reported(&mut self, incidents: Vec<Incident>, after: Span, now: DateTime<Utc>) {
-        self.changes += 1;
+        self.changes.fetch_add(1, Ordering::AcqRel);
         let mut by_service: HashMap<String, Vec<Incident>> = HashMap::new();
         for one in incidents {
             self.keys.insert((one.key.clone(), one.service.clone()));

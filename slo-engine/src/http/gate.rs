@@ -51,8 +51,12 @@ pub(super) async fn peek(
     Named(service): Named<String>,
     Asked(asked): Asked<Peek>,
 ) -> Result<Response, Problem> {
-    let snapshot = app.snapshot_of(&service).await?;
-    let found = place::declared(&snapshot, &service, asked.environment.as_deref())?;
+    let (newest, mut early) = (app.shared.latest.look(), None);
+    let snapshot = match newest.as_ref() {
+        Some(newest) => newest,
+        None => early.insert(app.snapshot_of(&service).await?),
+    };
+    let found = place::declared(snapshot, &service, asked.environment.as_deref())?;
     let request = Request {
         environment: asked.environment,
         version: asked.version,
@@ -61,7 +65,7 @@ pub(super) async fn peek(
         kind: asked.kind,
         ..Request::of(&service)
     };
-    let peek = app.shared.gate.peek(&snapshot, found, &request, app.now());
+    let peek = app.shared.gate.peek(snapshot, found, &request, app.now());
     let (verdict, text) = peek.map_err(|error| unwritten(&error))?;
     app.metrics.peeked(verdict);
     Ok(written(text))

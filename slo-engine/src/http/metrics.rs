@@ -63,11 +63,14 @@ struct CallbackLabels {
 /// Seconds that a decision takes, its record included.
 const LATENCIES: [f64; 9] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
 
+const VERDICTS: [Verdict; 4] = [Verdict::Allow, Verdict::Warn, Verdict::Unknown, Verdict::Deny];
+
 /// The counters, and the registry that writes them.
 pub(super) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    peeks: Family<PeekLabels, Counter>,
+    /// By verdict, in the order of [`VERDICTS`].
+    peeks: [Counter; 4],
     decisions: Family<DecisionLabels, Counter>,
     latency: Histogram,
     callbacks: Family<CallbackLabels, Counter>,
@@ -78,11 +81,11 @@ impl Metrics {
         let started = Gauge::<f64, AtomicU64>::default();
         started.set(shared.clock.now().timestamp_millis() as f64 / 1e3);
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        let (requests, peeks) = (Family::default(), Family::<PeekLabels, Counter>::default());
-        for verdict in [Verdict::Allow, Verdict::Warn, Verdict::Unknown, Verdict::Deny] {
-            // So that the first deny is a rise from 0.
-            peeks.get_or_create(&PeekLabels { verdict: verdict.as_str() }).inc_by(0);
-        }
+        let (requests, verdicts) = (Family::default(), Family::<PeekLabels, Counter>::default());
+        // All are there from the beginning, so that the first deny is a rise from 0.
+        let peeks = VERDICTS.map(|verdict| {
+            verdicts.get_or_create(&PeekLabels { verdict: verdict.as_str() }).clone()
+        });
         let mut registry = Registry::default();
         let said = "When the process started, since the Unix epoch";
         registry.register_with_unit("process_start_time", said, Unit::Seconds, started);
@@ -90,7 +93,7 @@ impl Metrics {
         let said = "Requests answered";
         registry.register("headroom_http_requests", said, Family::clone(&requests));
         let said = "Verdicts given without a record";
-        registry.register("headroom_gate_peeks", said, Family::clone(&peeks));
+        registry.register("headroom_gate_peeks", said, verdicts);
         let decisions = Family::<DecisionLabels, Counter>::default();
         let said = "Verdicts given with a record; repeated ones are not counted again";
         registry.register("headroom_gate_decisions", said, Family::clone(&decisions));
@@ -111,7 +114,10 @@ impl Metrics {
     }
 
     pub(super) fn peeked(&self, verdict: Verdict) {
-        self.peeks.get_or_create(&PeekLabels { verdict: verdict.as_str() }).inc();
+        let count = VERDICTS.iter().zip(&self.peeks).find(|(one, _)| **one == verdict);
+        if let Some((_, count)) = count {
+            count.inc();
+        }
     }
 
     /// Counts a decision that was made now.

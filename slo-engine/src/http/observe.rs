@@ -4,7 +4,6 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::hash::BuildHasher;
-use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -97,27 +96,29 @@ where
 
 /// Ids for requests that bring none: a number of the process, and which request it is.
 struct Numbered {
-    process: String,
+    process: [u8; 16],
     last: AtomicU64,
 }
 
 impl Default for Numbered {
     fn default() -> Self {
         let random = std::hash::RandomState::new().hash_one(std::process::id());
-        Self { process: format!("{random:016x}"), last: AtomicU64::default() }
+        Self { process: hex(random), last: AtomicU64::default() }
     }
 }
 
 impl Numbered {
     fn next(&self) -> HeaderValue {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut text = [0; 40];
-        let mut rest = &mut text[..];
-        let written = write!(rest, "{}-{number}", self.process);
-        let left = rest.len();
-        let id = written.ok().and_then(|()| HeaderValue::from_bytes(&text[..40 - left]).ok());
-        id.expect("two numbers are short and can stand in a header")
+        let mut text = [b'-'; 33];
+        text[..16].copy_from_slice(&self.process);
+        text[17..].copy_from_slice(&hex(number));
+        HeaderValue::from_bytes(&text).expect("hexadecimal digits can stand in a header")
     }
+}
+
+fn hex(number: u64) -> [u8; 16] {
+    std::array::from_fn(|at| b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 15])
 }
 
 /// Lets a request be answered, completes problems, counts, and says that nothing here may be kept or

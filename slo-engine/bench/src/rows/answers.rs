@@ -202,20 +202,36 @@ impl Connection {
             let read = self.stream.read(&mut self.buffer[filled..])?;
             filled += read;
             let answer = &self.buffer[..filled];
-            let Some(head) = answer.windows(4).position(|w| w == b"\r\n\r\n") else {
-                anyhow::ensure!(read > 0, "the server closed the connection");
-                continue;
-            };
-            let text = String::from_utf8_lossy(&answer[..head]).to_ascii_lowercase();
-            if !text.starts_with("http/1.1 20") {
-                bail!("{request}: {text}");
-            }
-            let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let length: usize = length.context("no content-length")?.trim().parse()?;
-            if filled >= head + 4 + length {
+            if let Some((head, length)) = head(answer).with_context(|| request.to_owned())?
+                && filled >= head + length
+            {
                 return Ok(length);
             }
             anyhow::ensure!(read > 0, "the server closed the connection");
         }
     }
 }
+
+/// How long an answer's head is, and its body; `None` before the head is whole. Read without a copy: what
+/// a head costs its reader is no cost of the answer.
+fn head(answer: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {
+    let (mut at, mut length) = (0, None);
+    while let Some(end) = answer[at..].iter().position(|byte| *byte == b'\n') {
+        let line = answer[at..at + end].trim_ascii_end();
+        if at == 0 && !line.starts_with(b"HTTP/1.1 20") {
+            bail!("{}", String::from_utf8_lossy(answer));
+        }
+        at += end + 1;
+        if line.is_empty() {
+            return Ok(Some((at, length.context("no content-length")?)));
+        }
+        if let Some((name, value)) = line.split_at_checked(LENGTH.len())
+            && name.eq_ignore_ascii_case(LENGTH)
+        {
+            length = Some(str::from_utf8(value)?.trim().parse()?);
+        }
+    }
+    Ok(None)
+}
+
+const LENGTH: &[u8] = b"content-length:";

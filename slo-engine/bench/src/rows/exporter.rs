@@ -34,10 +34,8 @@ const SERIES: [(&str, &str, &str); 10] = [
 /// Series of one service.
 pub(super) const SERIES_EACH: u32 = SERIES.len() as u32;
 
-/// Targets: services share a page by their number. Their scrapes are spread over the interval.
-const TARGETS: usize = 8;
-
-/// The pages.
+/// The pages, one for each service, as each service has its own in a shop: a Prometheus spreads its
+/// scrapes over the interval by a hash, and few targets are spread as chance has it.
 #[derive(Clone)]
 pub(super) struct Exporter(Arc<Mutex<Page>>);
 
@@ -45,18 +43,18 @@ struct Page {
     begun: Instant,
     /// For each service, from when on all its requests fail.
     fails: Vec<Option<Instant>>,
-    /// When each target's page was read, where that is noted.
-    reads: [Vec<Instant>; TARGETS],
+    /// When each page was read, where that is noted.
+    reads: Vec<Vec<Instant>>,
     /// From when on nothing grows.
     ended: Option<Instant>,
 }
 
-/// What a Prometheus needs to scrape the pages `watched` or `idle`.
-pub(super) fn scraped(page: &str, from: SocketAddr, seconds: u32) -> String {
-    let targets: String = (0..TARGETS)
-        .map(|target| {
+/// What a Prometheus needs to scrape the pages `watched` or `idle` of so many services.
+pub(super) fn scraped(page: &str, from: SocketAddr, services: u32, seconds: u32) -> String {
+    let targets: String = (0..services)
+        .map(|service| {
             format!(
-                "      - {{targets: ['{from}'], labels: {{__metrics_path__: /{page}/{target}}}}}\n"
+                "      - {{targets: ['{from}'], labels: {{__metrics_path__: /{page}/{service}}}}}\n"
             )
         })
         .collect();
@@ -73,21 +71,21 @@ impl Exporter {
         let page = Page {
             begun: Instant::now(),
             fails: vec![None; services as usize],
-            reads: std::array::from_fn(|_| Vec::new()),
+            reads: vec![Vec::new(); services as usize],
             ended: None,
         };
         let exporter = Self(Arc::new(Mutex::new(page)));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr().context("the exporter has no address")?;
-        let watched = |State(exporter): State<Self>, Path(target): Path<usize>| async move {
-            exporter.read(target, true)
+        let watched = |State(exporter): State<Self>, Path(service): Path<usize>| async move {
+            exporter.read(service, true)
         };
-        let idle = |State(exporter): State<Self>, Path(target): Path<usize>| async move {
-            exporter.read(target, false)
+        let idle = |State(exporter): State<Self>, Path(service): Path<usize>| async move {
+            exporter.read(service, false)
         };
         let routes = Router::new()
-            .route("/watched/{target}", get(watched))
-            .route("/idle/{target}", get(idle))
+            .route("/watched/{service}", get(watched))
+            .route("/idle/{service}", get(idle))
             .with_state(exporter.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         Ok((exporter, address))
@@ -98,8 +96,9 @@ impl Exporter {
     }
 
     /// The addresses of the watched pages, as a list.
-    pub(super) fn pages(address: SocketAddr) -> String {
-        let pages = (0..TARGETS).map(|target| format!("\"http://{address}/watched/{target}\""));
+    pub(super) fn pages(&self, address: SocketAddr) -> String {
+        let services = 0..self.page().reads.len();
+        let pages = services.map(|service| format!("\"http://{address}/watched/{service}\""));
         format!("[{}]", pages.collect::<Vec<_>>().join(","))
     }
 
@@ -121,7 +120,7 @@ impl Exporter {
             let (good, bad) = page.counts(service, at);
             ((good * 7 + bad * 3) as f64, (bad * 3) as f64)
         };
-        let first = *page.reads[service % TARGETS].first()?;
+        let first = *page.reads[service].first()?;
         let (first, last) = (counts(first), counts(page.ended?));
         Some((last.0 - first.0, last.1 - first.1))
     }
@@ -130,15 +129,15 @@ impl Exporter {
     pub(super) fn seen(&self, service: usize) -> Option<Instant> {
         let page = self.page();
         let fails = page.fails[service]?;
-        page.reads[service % TARGETS].iter().find(|read| **read > fails).copied()
+        page.reads[service].iter().find(|read| **read > fails).copied()
     }
 
-    fn read(&self, target: usize, is_noted: bool) -> String {
+    fn read(&self, service: usize, is_noted: bool) -> String {
         let mut page = self.page();
         let now = page.ended.unwrap_or_else(Instant::now);
-        let text = page.text(target, now);
-        if let Some(reads) = page.reads.get_mut(target).filter(|_| is_noted) {
-            reads.push(now);
+        let text = page.text(service, now);
+        if is_noted {
+            page.reads[service].push(now);
         }
         text
     }
@@ -154,18 +153,16 @@ impl Page {
         ((good / 7.0) as u64, (bad / 3.0) as u64)
     }
 
-    fn text(&self, target: usize, now: Instant) -> String {
+    fn text(&self, service: usize, now: Instant) -> String {
         let mut text = "# TYPE http_requests_total counter\n".to_owned();
-        for service in (target..self.fails.len()).step_by(TARGETS) {
-            let (good, bad) = self.counts(service, now);
-            let service = name(service as u32);
-            for (method, route, code) in SERIES {
-                let value = if code == "500" { bad } else { good };
-                let labels = format!(
-                    "service=\"{service}\",method=\"{method}\",route=\"{route}\",code=\"{code}\""
-                );
-                let _ = writeln!(text, "http_requests_total{{{labels}}} {value}");
-            }
+        let (good, bad) = self.counts(service, now);
+        let service = name(service as u32);
+        for (method, route, code) in SERIES {
+            let value = if code == "500" { bad } else { good };
+            let labels = format!(
+                "service=\"{service}\",method=\"{method}\",route=\"{route}\",code=\"{code}\""
+            );
+            let _ = writeln!(text, "http_requests_total{{{labels}}} {value}");
         }
         text
     }

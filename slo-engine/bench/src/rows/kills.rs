@@ -26,12 +26,12 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     let (services, kills) = (world.sizes.services(SERVICES), world.sizes.repeat(KILLS));
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let (exporter, address) = runtime.block_on(Exporter::serve(services))?;
-    let config = scraped("idle", address, 1);
+    let config = scraped("idle", address, services, 1);
     let prometheus = Tools::default().start_with(&world.fresh("server")?, &config)?;
     let fast = world.engine.with("HEADROOM__SCHEDULE__TICK", "1s");
     let fast = fast.with("HEADROOM__SOURCES__0__SCRAPEINTERVAL", "1s");
     let scraping = fast.with("HEADROOM__SOURCES__0__KIND", "scrape");
-    let pages = Exporter::pages(address);
+    let pages = exporter.pages(address);
     let mut victims = [
         victim(world, PROMETHEUS, fast.reading(prometheus.url()), services)?,
         victim(world, SCRAPE, scraping.with("HEADROOM__SOURCES__0__TARGETS", &pages), services)?,

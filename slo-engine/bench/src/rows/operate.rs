@@ -1,7 +1,8 @@
 //! A server in operation over a Prometheus that scrapes: what it costs both, against one run of
 //! slo-generator, and how soon a verdict changes.
 //!
-//! A second Prometheus scrapes the same page and is asked nothing: what it uses is no cost of ours.
+//! A second Prometheus with the same past scrapes the same page and is asked nothing: what it uses is no
+//! cost of ours.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -56,13 +57,15 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     let (services, minutes) = (world.sizes.services(SERVICES), world.sizes.repeat(MINUTES));
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let (exporter, address) = runtime.block_on(Exporter::serve(services))?;
+    let pages = (address, services);
     let (watched, idle) = (world.fresh("watched")?, world.fresh("idle")?);
     remember(world, &watched, services)?;
+    copy(&watched, &idle).context("copy the past")?;
     let folder = world.fresh("engine")?;
     prepare(&folder, services)?;
     let mut site = Site {
-        watched: scraping(&watched, "watched", address, STEADY.0)?,
-        idle: scraping(&idle, "idle", address, STEADY.0)?,
+        watched: scraping(&watched, "watched", pages, STEADY.0)?,
+        idle: scraping(&idle, "idle", pages, STEADY.0)?,
         exporter,
         engine: world.engine.clone(),
         folder,
@@ -77,7 +80,7 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
     let ours = site.costs(minutes, &mut outcome)?;
     site.peer(world.fresh("peer")?, ours, &mut outcome)?;
     site.watched.stop();
-    site.watched = scraping(&world.fresh("quick")?, "watched", address, QUICK.0)?;
+    site.watched = scraping(&world.fresh("quick")?, "watched", pages, QUICK.0)?;
     // A short past has a small budget: it is gone with the first failures.
     site.folder = world.fresh("quick-engine")?;
     prepare(&site.folder, services)?;
@@ -98,8 +101,28 @@ fn remember(world: &World, server: &Path, services: u32) -> anyhow::Result<()> {
     fs::remove_dir_all(&samples).with_context(|| format!("remove {}", samples.display()))
 }
 
-fn scraping(dir: &Path, page: &str, from: SocketAddr, every: u32) -> anyhow::Result<Server> {
-    Tools::default().start_with(dir, &scraped(page, from, every))
+/// Copies a folder. A server that holds a past uses more when it collects garbage, so both hold one.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy(&entry.path(), &target)?,
+            false => drop(fs::copy(entry.path(), target)?),
+        }
+    }
+    Ok(())
+}
+
+/// A Prometheus over the pages `watched` or `idle`.
+fn scraping(
+    dir: &Path,
+    page: &str,
+    (from, services): (SocketAddr, u32),
+    every: u32,
+) -> anyhow::Result<Server> {
+    Tools::default().start_with(dir, &scraped(page, from, services, every))
 }
 
 fn prepare(folder: &Path, services: u32) -> anyhow::Result<()> {

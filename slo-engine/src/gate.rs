@@ -20,7 +20,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout_at};
 
 use crate::declared::Declared;
-use crate::evaluate::snapshot::{Found, Snapshot};
+use crate::evaluate::snapshot::{Found, Peeked, Snapshot};
 use crate::record::{Entry, RecordKind, Recorder, Unrecorded};
 use crate::store::{Store, StoreError};
 use event::Event;
@@ -196,7 +196,7 @@ impl Gate {
             let decision = self.look(snapshot, found, request, now);
             return Ok((decision.verdict, serde_json::to_vec(&decision)?));
         };
-        if let Some(kept) = place.answer(self.changes.load(Ordering::Acquire), now) {
+        if let Some(kept) = self.kept_at(place, now) {
             return Ok(kept);
         }
         let policies = &snapshot.declared.policies;
@@ -211,6 +211,16 @@ impl Gate {
         let text = lasting.json(now);
         place.keep(changes, lasting);
         Ok((decision.verdict, text))
+    }
+
+    /// What is kept of peeks at a service, if it still answers them.
+    #[must_use]
+    pub fn kept(&self, found: Found<'_>, now: DateTime<Utc>) -> Option<(Verdict, Vec<u8>)> {
+        self.kept_at(found.peeked?, now)
+    }
+
+    fn kept_at(&self, place: &Peeked, now: DateTime<Utc>) -> Option<(Verdict, Vec<u8>)> {
+        place.answer(self.changes.load(Ordering::Acquire), now)
     }
 
     /// Asks with all that is known, and how often that changed.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use serde::Deserialize;
@@ -32,6 +31,7 @@ mod connections;
 mod deployments;
 mod described;
 mod exclusions;
+mod front;
 mod gate;
 mod health;
 mod history;
@@ -54,6 +54,7 @@ pub(crate) mod world;
 pub use adapters::callbacks::Callbacks;
 pub use adapters::{Adapters, Renamed};
 pub use connections::serve;
+pub use front::Front;
 pub use tls::{Certificate, TlsError, TlsFiles};
 
 /// What the answers are made from.
@@ -140,12 +141,12 @@ fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// The whole server.
-pub fn router(shared: Arc<Shared>) -> Router {
+pub fn router(shared: Arc<Shared>) -> Front {
     start(shared).0
 }
 
 /// The whole server, and what answers by calls of its own.
-pub fn start(shared: Arc<Shared>) -> (Router, Callbacks) {
+pub fn start(shared: Arc<Shared>) -> (Front, Callbacks) {
     let app = Arc::new(App::new(shared));
     let (routes, _) = routes().split_for_parts();
     // Where reads are open there is nothing to guard, and a peek is worth the microsecond.
@@ -153,8 +154,9 @@ pub fn start(shared: Arc<Shared>) -> (Router, Callbacks) {
         true => routes,
         false => routes.layer(from_fn_with_state(Arc::clone(&app), caller::guard)),
     };
-    let router = observe::layered(routes, &app, observe::LIMITS).with_state(Arc::clone(&app));
-    (router, Callbacks(app))
+    let around = observe::Around::new(&app, observe::LIMITS);
+    let router = observe::layered(routes, &around).with_state(Arc::clone(&app));
+    (Front::new(router, around), Callbacks(app))
 }
 
 /// The description of all routes, OpenAPI 3.1.

@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
-use axum::Router;
+use std::convert::Infallible;
+
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -12,7 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use tower::Service;
 
+use super::front::Front;
 use super::tls::Certificate;
 
 /// Who has a connection asks within this. Without a limit, a thousand that say nothing would keep
@@ -25,20 +31,22 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Serves until `stop` is set, and then until the last answer is given.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    front: Front,
     certificate: Option<Certificate>,
     stop: watch::Receiver<bool>,
 ) {
-    serving(listener, router, certificate, stop, ASKS_WITHIN).await;
+    serving(listener, front, certificate, stop, ASKS_WITHIN).await;
 }
 
-pub(super) async fn serving(
+pub(super) async fn serving<S: Answers>(
     listener: TcpListener,
-    router: Router,
+    answers: S,
     certificate: Option<Certificate>,
     mut stop: watch::Receiver<bool>,
     asks_within: Duration,
-) {
+) where
+    S::Future: Send,
+{
     // To tell HTTP/2 from HTTP/1 one would have to wait for the first bytes.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(asks_within);
@@ -48,7 +56,7 @@ pub(super) async fn serving(
             stream = taken(&listener) => stream,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let talk = Talk { builder: builder.clone(), router: router.clone(), ends: all.watcher() };
+        let talk = Talk { builder: builder.clone(), answers: answers.clone(), ends: all.watcher() };
         match &certificate {
             None => drop(tokio::spawn(talk.over(stream))),
             Some(certificate) => {
@@ -60,15 +68,29 @@ pub(super) async fn serving(
     all.shutdown().await;
 }
 
+/// What answers requests.
+pub(super) trait Answers:
+    Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static
+{
+}
+
 /// What a connection needs.
-struct Talk {
+struct Talk<S> {
     builder: Builder<TokioExecutor>,
-    router: Router,
+    answers: S,
     /// Tells it to end.
     ends: Watcher,
 }
 
-impl Talk {
+impl<S: Answers> Talk<S>
+where
+    S::Future: Send,
+{
     /// After a handshake, which may take no longer than a question.
     async fn greeted(self, acceptor: TlsAcceptor, stream: TcpStream, within: Duration) {
         match tokio::time::timeout(within, acceptor.accept(stream)).await {
@@ -79,7 +101,7 @@ impl Talk {
     }
 
     async fn over(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
-        let service = TowerToHyperService::new(self.router);
+        let service = TowerToHyperService::new(self.answers);
         let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
         if let Err(error) = self.ends.watch(connection).await {
             tracing::debug!(error, "a connection broke off");
@@ -103,6 +125,7 @@ async fn taken(listener: &TcpListener) -> TcpStream {
 mod tests {
     use std::time::Instant;
 
+    use axum::Router;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -63,6 +63,9 @@ struct CallbackLabels {
 /// Seconds that a decision takes, its record included.
 const LATENCIES: [f64; 9] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
 
+/// The route of peeks.
+const PEEK: &str = "/v1/gate/{service}";
+
 const VERDICTS: [Verdict; 4] = [Verdict::Allow, Verdict::Warn, Verdict::Unknown, Verdict::Deny];
 
 /// The counters, and the registry that writes them.
@@ -71,6 +74,8 @@ pub(super) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     /// By verdict, in the order of [`VERDICTS`].
     peeks: [Counter; 4],
+    /// Requests that were answered with what is kept of peeks.
+    peeked_again: Counter,
     decisions: Family<DecisionLabels, Counter>,
     latency: Histogram,
     callbacks: Family<CallbackLabels, Counter>,
@@ -81,7 +86,8 @@ impl Metrics {
         let started = Gauge::<f64, AtomicU64>::default();
         started.set(shared.clock.now().timestamp_millis() as f64 / 1e3);
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        let (requests, verdicts) = (Family::default(), Family::<PeekLabels, Counter>::default());
+        let requests = Family::<RequestLabels, Counter>::default();
+        let verdicts = Family::<PeekLabels, Counter>::default();
         // All are there from the beginning, so that the first deny is a rise from 0.
         let peeks = VERDICTS.map(|verdict| {
             verdicts.get_or_create(&PeekLabels { verdict: verdict.as_str() }).clone()
@@ -91,6 +97,8 @@ impl Metrics {
         registry.register_with_unit("process_start_time", said, Unit::Seconds, started);
         registry.register("headroom_build", "The engine's version", version);
         let said = "Requests answered";
+        let peek = RequestLabels { method: "GET", route: PEEK.to_owned(), status: 200 };
+        let peeked_again = requests.get_or_create(&peek).clone();
         registry.register("headroom_http_requests", said, Family::clone(&requests));
         let said = "Verdicts given without a record";
         registry.register("headroom_gate_peeks", said, verdicts);
@@ -104,7 +112,7 @@ impl Metrics {
         let said = "Tries to answer by a call of our own";
         registry.register("headroom_callbacks", said, Family::clone(&callbacks));
         registry.register_collector(Box::new(Watched(shared)));
-        Self { registry, requests, peeks, decisions, latency, callbacks }
+        Self { registry, requests, peeks, peeked_again, decisions, latency, callbacks }
     }
 
     pub(super) fn answered(&self, method: &Method, route: Option<&str>, status: u16) {
@@ -118,6 +126,12 @@ impl Metrics {
         if let Some((_, count)) = count {
             count.inc();
         }
+    }
+
+    /// Counts a peek, and the request that it is.
+    pub(super) fn peeked_again(&self, verdict: Verdict) {
+        self.peeked_again.inc();
+        self.peeked(verdict);
     }
 
     /// Counts a decision that was made now.

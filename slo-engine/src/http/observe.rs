@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -40,19 +40,34 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Routes with everything that is around them. One layer does all of it: each more would cost every
 /// request another copy of the service, and one made of a function two.
-pub(super) fn layered(
-    routes: Router<Arc<App>>,
-    app: &Arc<App>,
-    limits: Limits,
-) -> Router<Arc<App>> {
-    let around = Around { app: Arc::clone(app), limits, ids: Numbered::default() };
-    routes.layer(Layer(Arc::new(around)))
+pub(super) fn layered(routes: Router<Arc<App>>, around: &Arc<Around>) -> Router<Arc<App>> {
+    routes.layer(Layer(Arc::clone(around)))
 }
 
-struct Around {
-    app: Arc<App>,
+pub(super) struct Around {
+    pub(super) app: Arc<App>,
     limits: Limits,
     ids: Numbered,
+}
+
+impl Around {
+    pub(super) fn new(app: &Arc<App>, limits: Limits) -> Arc<Self> {
+        Arc::new(Self { app: Arc::clone(app), limits, ids: Numbered::default() })
+    }
+
+    /// The id that a request brings, or a new one.
+    pub(super) fn id_of(&self, headers: &HeaderMap) -> HeaderValue {
+        headers.get(REQUEST_ID).cloned().unwrap_or_else(|| self.ids.next())
+    }
+
+    /// Says whose answer it is, and that nothing here may be kept or guessed at.
+    pub(super) fn stamp(&self, response: &mut Response, id: HeaderValue) {
+        let headers = response.headers_mut();
+        let value = HeaderValue::from_static;
+        headers.entry(header::CACHE_CONTROL).or_insert(value("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, value("nosniff"));
+        headers.insert(REQUEST_ID, id);
+    }
 }
 
 #[derive(Clone)]
@@ -121,8 +136,7 @@ fn hex(number: u64) -> [u8; 16] {
     std::array::from_fn(|at| b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 15])
 }
 
-/// Lets a request be answered, completes problems, counts, and says that nothing here may be kept or
-/// guessed at.
+/// Lets a request be answered, completes problems, and counts.
 async fn observe<F>(
     around: &Around,
     mut request: Request,
@@ -137,7 +151,7 @@ where
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map(MatchedPath::as_str);
-    let id = request.headers().get(REQUEST_ID).cloned().unwrap_or_else(|| around.ids.next());
+    let id = around.id_of(request.headers());
     // The route, not the path: paths may hold what is nobody's business.
     let shown = id.to_str().unwrap_or_default();
     let span = tracing::debug_span!("request", %method, route, id = shown);
@@ -162,11 +176,7 @@ where
     let status = response.status().as_u16();
     span.in_scope(|| tracing::debug!(status, "answered"));
     around.app.metrics.answered(&method, route, status);
-    let headers = response.headers_mut();
-    let value = HeaderValue::from_static;
-    headers.entry(header::CACHE_CONTROL).or_insert(value("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, value("nosniff"));
-    headers.insert(REQUEST_ID, id);
+    around.stamp(&mut response, id);
     response
 }
 

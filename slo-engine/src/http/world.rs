@@ -14,6 +14,7 @@ use slo_core::spec::yaml;
 use slo_core::time::{Minute, Span};
 use slo_core::view::{BudgetView, SourceView};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{Adapters, Shared, start};
@@ -241,10 +242,12 @@ impl World {
             tick: Span::seconds(15),
         });
         snapshot.into_iter().for_each(|snapshot| shared.latest.publish(snapshot));
-        let (router, callbacks) = start(shared.clone());
+        let (front, callbacks) = start(shared.clone());
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(callbacks.run(stopped));
-        let address = serve(router).await;
+        tokio::spawn(callbacks.run(stopped.clone()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(super::serve(listener, front, None, stopped));
         Self { shared, clock, client, address, folder, stop }
     }
 
@@ -403,7 +406,7 @@ impl Answer {
 
 /// Serves routes on a free port.
 pub(crate) async fn serve(routes: axum::Router) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await });
     format!("http://{address}")

@@ -58,7 +58,8 @@ impl Server {
         let trivial = any(async move || {
             ([("content-type", "application/json")], "x".repeat(body.load(Ordering::Relaxed)))
         });
-        let app = router(Arc::new(shared)).route("/trivial", trivial);
+        let mut app = router(Arc::new(shared));
+        app.router = app.router.route("/trivial", trivial);
         let (stop, mut stopped) = watch::channel(false);
         tokio::spawn(http::serve(listener, app, None, stopped.clone()));
         tokio::spawn(async move {

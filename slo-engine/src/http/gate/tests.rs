@@ -7,7 +7,9 @@ use budget_gate::policy::rule::Severity;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::http::world::{World, now, snapshot};
+use crate::http::Adapters;
+use crate::http::world::{World, answer, now, snapshot};
+use crate::oidc::Oidc;
 use crate::token::Scope;
 
 #[tokio::test]
@@ -220,4 +222,43 @@ async fn a_service_that_cannot_be_looked_up_alone_waits_for_the_whole() {
     };
     let (peek, ()) = tokio::join!(world.get("/v1/gate/catalog"), loaded);
     assert_eq!((peek.status, &peek.json()["verdict"]), (200, &json!("allow")));
+}
+
+#[tokio::test]
+async fn what_is_kept_is_answered_like_what_is_decided() {
+    let world = World::new().await;
+    let ask = |id: &'static str| {
+        let request = world.request(Method::GET, "/v1/gate/catalog");
+        answer(request.header("x-request-id", id))
+    };
+    let (first, second) = (ask("one").await, ask("two").await);
+    assert_eq!((first.header("x-request-id"), second.header("x-request-id")), ("one", "two"));
+    assert_eq!((first.status, &first.body), (second.status, &second.body));
+    for name in ["content-type", "content-length", "cache-control", "x-content-type-options"] {
+        assert!(!first.header(name).is_empty(), "{name}");
+        assert_eq!(first.header(name), second.header(name), "{name}");
+    }
+    let metrics = String::from_utf8(world.get("/metrics").await.body).unwrap();
+    for line in [
+        r#"headroom_http_requests_total{method="GET",route="/v1/gate/{service}",status="200"} 2"#,
+        r#"headroom_gate_peeks_total{verdict="allow"} 2"#,
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    for (asked, status) in [("catalog?environment=nowhere", 200), ("catalog?x=1", 400)] {
+        assert_eq!(world.get(&format!("/v1/gate/{asked}")).await.status, status, "{asked}");
+    }
+    let head = world.ask(Method::HEAD, "/v1/gate/catalog").await;
+    assert!(head.body.is_empty() && head.status == 200);
+}
+
+#[tokio::test]
+async fn what_is_kept_is_given_to_those_alone_who_may_read() {
+    let world = World::closed(Adapters::default(), Oidc::default()).await;
+    let token = world.token("ci", &[Scope::Decide]).await;
+    for _ in 0..2 {
+        let request = world.request(Method::GET, "/v1/gate/catalog").bearer_auth(&token);
+        assert_eq!(answer(request).await.status, 200);
+        assert_eq!(world.get("/v1/gate/catalog").await.status, 401);
+    }
 }

@@ -76,7 +76,7 @@ async fn broken(world: &World) -> String {
         .route("/slow", get(slow))
         .route("/reads", axum::routing::post(|body: String| async { body }));
     let limits = Limits { time: Duration::from_millis(100), body: 1_000 };
-    serve(layered(routes, &app, limits).with_state(app)).await
+    serve(layered(routes, &Around::new(&app, limits)).with_state(app)).await
 }
 
 #[tokio::test]

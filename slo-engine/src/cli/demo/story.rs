@@ -22,8 +22,10 @@ struct Counts {
     bad: i64,
 }
 
-/// How long the fault lasts.
+/// How long the fault lasts, and one of how many requests fails. Before it there are up to 75 s of healthy
+/// traffic, as the minute has it: all of their budget must be gone within the fault.
 const FAULT: u64 = 20;
+const ONE_IN: u32 = 3;
 
 pub(super) fn say(line: &str) -> anyhow::Result<()> {
     output::text(&format!("{line}\n"))
@@ -50,7 +52,7 @@ pub(super) async fn tell(stage: &mut Stage) -> anyhow::Result<bool> {
     pipeline::deploy(stage, &people).await?;
     healthy_minute(stage, &view).await?;
 
-    title(&format!("2. Version 1.1 is broken: for {FAULT} s, one request in five fails"))?;
+    title(&format!("2. Version 1.1 is broken: for {FAULT} s, one request in {ONE_IN} fails"))?;
     inject(stage).await?;
     let over = tokio::time::Instant::now() + Duration::from_secs(FAULT + 2);
     burn_down(stage).await?;
@@ -111,7 +113,8 @@ fn line(view: &BudgetView) -> anyhow::Result<()> {
 }
 
 async fn inject(stage: &Stage) -> anyhow::Result<()> {
-    let fault = serde_json::json!({"kind": "errors", "share": 0.2, "seconds": FAULT, "seed": 7});
+    let share = 1.0 / f64::from(ONE_IN);
+    let fault = serde_json::json!({"kind": "errors", "share": share, "seconds": FAULT, "seed": 7});
     let url = format!("{}/faults", stage.catalog);
     let answer =
         stage.client.post(url).json(&fault).send().await.context("the catalog did not answer")?;

@@ -29,6 +29,15 @@ async fn made(store: &Store, name: &str) -> String {
     create(store, &asked(name), now()).await.unwrap().token.reveal()
 }
 
+/// All connections to a database: reading waits for long while they are held.
+async fn held(store: &Store) -> Vec<sqlx::pool::PoolConnection<sqlx::Sqlite>> {
+    let mut held = Vec::new();
+    while held.len() < 4 {
+        held.push(store.pool().acquire().await.unwrap());
+    }
+    held
+}
+
 /// Waits until a check comes out so.
 async fn until(
     tokens: &Tokens,
@@ -99,10 +108,7 @@ async fn a_database_that_is_held_is_waited_for_once() {
     let store = opened(folder.path()).await;
     let text = made(&store, "ci").await;
     let tokens = Tokens::start(store.clone(), RateLimit::default()).await.unwrap();
-    let mut held = Vec::new();
-    while held.len() < 4 {
-        held.push(store.pool().acquire().await.unwrap());
-    }
+    let held = held(&store).await;
     tokio::time::sleep(EVERY).await;
     let begun = Instant::now();
     for _ in 0..20 {
@@ -135,14 +141,7 @@ async fn an_unknown_token_is_answered_while_the_database_is_held() {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(folder.path()).await;
     let tokens = Tokens::start(store.clone(), RateLimit::default()).await.unwrap();
-    // All connections are taken: reading would wait for long.
-    let mut held = Vec::new();
-    while let Some(connection) = store.pool().try_acquire() {
-        held.push(connection);
-    }
-    while held.len() < 4 {
-        held.push(store.pool().acquire().await.unwrap());
-    }
+    let _held = held(&store).await;
     let begun = Instant::now();
     let unknown = Token::random().unwrap().reveal();
     assert_eq!(tokens.check(&unknown, now()).await, Err(Refused::Unknown));

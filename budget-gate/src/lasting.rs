@@ -51,9 +51,10 @@ pub struct Lasting {
     pub verdict: Verdict,
     from: DateTime<Utc>,
     until: DateTime<Utc>,
-    text: Box<str>,
+    /// Its JSON.
+    text: Box<[u8]>,
     /// Where something is left open, in the order of the text.
-    open: Vec<(usize, Open)>,
+    open: Box<[(usize, Open)]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -77,11 +78,11 @@ impl Lasting {
     ) -> Option<Self> {
         let (reasons, rules) = (take(&mut decision.reasons), take(&mut decision.rules));
         let age = decision.snapshot_age_seconds.take();
-        let json = serde_json::to_string(&*decision);
+        let json = json(&*decision);
         (decision.reasons, decision.rules) = (reasons, rules);
         decision.snapshot_age_seconds = age;
-        let json = json.ok()?;
-        let text = String::with_capacity(USUAL);
+        let json = json?;
+        let text = Vec::with_capacity(USUAL);
         let (mut writing, mut rest) = (Writing { text, open: Vec::new() }, json.as_str());
         let at = serde_json::to_string(&decision.at).ok()?;
         writing.leave(&mut rest, (r#""at":"#, &at), Open::At)?;
@@ -103,8 +104,8 @@ impl Lasting {
             writing.leave(&mut rest, (key, "null"), Open::Whole(oldest))?;
         }
         let Writing { mut text, open } = writing;
-        text.push_str(rest);
-        let text = text.into_boxed_str();
+        text.extend_from_slice(rest.as_bytes());
+        let (text, open) = (text.into(), open.into());
         Some(Self { verdict: decision.verdict, from: decision.at, until, text, open })
     }
 
@@ -126,7 +127,7 @@ impl Lasting {
         let mut out = Vec::with_capacity(self.text.len() + 32 * self.open.len());
         let mut from = 0;
         for (to, open) in &self.open {
-            out.extend_from_slice(&self.text.as_bytes()[from..*to]);
+            out.extend_from_slice(&self.text[from..*to]);
             from = *to;
             match open {
                 Open::At => {
@@ -143,7 +144,7 @@ impl Lasting {
                 }
             }
         }
-        out.extend_from_slice(&self.text.as_bytes()[from..]);
+        out.extend_from_slice(&self.text[from..]);
         out
     }
 }
@@ -154,7 +155,7 @@ fn write(out: &mut Vec<u8>, value: &impl Serialize) {
 
 /// JSON that is taken over piece by piece. A key is found by its quotes: within a text they are escaped.
 struct Writing {
-    text: String,
+    text: Vec<u8>,
     open: Vec<(usize, Open)>,
 }
 
@@ -162,7 +163,7 @@ impl Writing {
     /// Takes over what comes up to the end of a key.
     fn pass(&mut self, rest: &mut &str, key: &str) -> Option<()> {
         let (before, after) = rest.split_at_checked(rest.find(key)? + key.len())?;
-        self.text.push_str(before);
+        self.say(before);
         *rest = after;
         Some(())
     }
@@ -177,36 +178,45 @@ impl Writing {
 
     fn between(&mut self, place: usize) {
         if place > 0 {
-            self.text.push(',');
+            self.text.push(b',');
         }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.text.extend_from_slice(text.as_bytes());
+    }
+
+    fn json(&mut self, value: &impl Serialize) -> Option<()> {
+        serde_json::to_writer(&mut self.text, value).ok()
     }
 
     /// A text with its quotes.
     fn sentence(&mut self, text: &str, aged: Option<&Aged>) -> Option<()> {
-        let Some(Aged { age, words }) = aged else {
-            self.text.push_str(&serde_json::to_string(text).ok()?);
-            return Some(());
-        };
+        let Some(Aged { age, words }) = aged else { return self.json(&text) };
         let before = serde_json::to_string(text.get(..words.start)?).ok()?;
         let after = serde_json::to_string(text.get(words.end..)?).ok()?;
-        self.text.push_str(before.strip_suffix('"')?);
+        self.say(before.strip_suffix('"')?);
         self.open.push((self.text.len(), Open::Words(*age)));
-        self.text.push_str(after.strip_prefix('"')?);
+        self.say(after.strip_prefix('"')?);
         Some(())
     }
 
     fn rule(&mut self, rule: &RuleResult, aged: Option<&Aged>) -> Option<()> {
-        let Some(aged) = aged else {
-            self.text.push_str(&serde_json::to_string(rule).ok()?);
-            return Some(());
-        };
+        let Some(aged) = aged else { return self.json(rule) };
         let shell = RuleResult { observed: None, reason: String::new(), ..rule.clone() };
-        let json = serde_json::to_string(&shell).ok()?;
+        let json = json(&shell)?;
         let mut rest = json.as_str();
         self.leave(&mut rest, (r#""observed":"#, "null"), Open::Seconds(aged.age))?;
         self.pass(&mut rest, r#""reason":"#)?;
         self.sentence(&rule.reason, Some(aged))?;
-        self.text.push_str(rest.strip_prefix(r#""""#)?);
+        self.say(rest.strip_prefix(r#""""#)?);
         Some(())
     }
+}
+
+/// In room that most answers without their rules need.
+fn json(value: &impl Serialize) -> Option<String> {
+    let mut text = Vec::with_capacity(USUAL / 8);
+    serde_json::to_writer(&mut text, value).ok()?;
+    String::from_utf8(text).ok()
 }

@@ -7,6 +7,7 @@ mod live;
 mod mix;
 pub mod oneshot;
 pub mod past;
+pub mod peeks;
 pub mod reading;
 pub mod recount;
 pub mod snapshot;

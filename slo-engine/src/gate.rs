@@ -2,7 +2,7 @@
 //! they count. A verdict is made from memory alone; only its record waits for the database.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use budget_gate::overriding::used;
 use budget_gate::policy::Policy;
 use budget_gate::repeat::still_holds;
 use budget_gate::select::{Selection, Subject, select};
-use budget_gate::{Decision, Facts, Known, Request, Verdict, decide, prepare};
+use budget_gate::{Decision, Facts, Known, Request, decide};
 use chrono::{DateTime, TimeDelta, Utc};
 use slo_core::time::Span;
 use slo_core::view::BudgetView;
@@ -20,7 +20,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout_at};
 
 use crate::declared::Declared;
-use crate::evaluate::snapshot::{Found, Peeked, Snapshot};
+use crate::evaluate::snapshot::{Found, Snapshot};
 use crate::record::{Entry, RecordKind, Recorder, Unrecorded};
 use crate::store::{Store, StoreError};
 use event::Event;
@@ -32,6 +32,7 @@ pub mod exclusion;
 pub mod id;
 mod keys;
 mod load;
+mod peek;
 pub mod state;
 
 pub(crate) use load::{decision, event, may_count};
@@ -177,50 +178,6 @@ impl Gate {
         let policies = &snapshot.declared.policies;
         let asked = (request, asked_before);
         self.told(snapshot, found, asked, |facts, _| decide(request, facts, policies, now))
-    }
-
-    /// The same as JSON, with its verdict. A plain question is decided once, and answered by that until
-    /// something but an age changes.
-    ///
-    /// # Errors
-    /// When a number in it has no JSON.
-    pub fn peek(
-        &self,
-        snapshot: &Snapshot,
-        found: Option<Found<'_>>,
-        request: &Request,
-        now: DateTime<Utc>,
-    ) -> serde_json::Result<(Verdict, Vec<u8>)> {
-        let place = found.and_then(|found| found.peeked).filter(|_| request.is_plain());
-        let Some(place) = place else {
-            let decision = self.look(snapshot, found, request, now);
-            return Ok((decision.verdict, serde_json::to_vec(&decision)?));
-        };
-        if let Some(kept) = self.kept_at(place, now) {
-            return Ok(kept);
-        }
-        let policies = &snapshot.declared.policies;
-        let asked = (request, None);
-        let (decision, lasting, changes) = self.told(snapshot, found, asked, |facts, changes| {
-            let (decision, lasting) = prepare(request, facts, policies, now);
-            (decision, lasting, changes)
-        });
-        let Some(lasting) = lasting else {
-            return Ok((decision.verdict, serde_json::to_vec(&decision)?));
-        };
-        let text = lasting.json(now);
-        place.keep(changes, lasting);
-        Ok((decision.verdict, text))
-    }
-
-    /// What is kept of peeks at a service, if it still answers them.
-    #[must_use]
-    pub fn kept(&self, found: Found<'_>, now: DateTime<Utc>) -> Option<(Verdict, Vec<u8>)> {
-        self.kept_at(found.peeked?, now)
-    }
-
-    fn kept_at(&self, place: &Peeked, now: DateTime<Utc>) -> Option<(Verdict, Vec<u8>)> {
-        place.answer(self.changes.load(Ordering::Acquire), now)
     }
 
     /// Asks with all that is known, and how often that changed.

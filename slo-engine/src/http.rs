@@ -147,6 +147,8 @@ pub fn router(shared: Arc<Shared>) -> Front {
 
 /// The whole server, and what answers by calls of its own.
 pub fn start(shared: Arc<Shared>) -> (Front, Callbacks) {
+    let gate = Arc::clone(&shared.gate);
+    shared.latest.prepares(move |before, next| gate.prepare(before, next));
     let app = Arc::new(App::new(shared));
     let (routes, _) = routes().split_for_parts();
     // Where reads are open there is nothing to guard, and a peek is worth the microsecond.

@@ -1,11 +1,10 @@
 //! What every consumer reads: all views at one instant, swapped in whole.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::fmt;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
 
 use arc_swap::{ArcSwapOption, Guard};
-use budget_gate::Verdict;
-use budget_gate::lasting::Lasting;
 use chrono::{DateTime, Utc};
 use slo_core::slo::{Service, SloId};
 use slo_core::view::BudgetView;
@@ -13,6 +12,7 @@ use tokio::sync::watch;
 
 use super::engine::early::Early;
 use super::exclusion::InForce;
+use super::peeks::Peeks;
 use super::recount::Recount;
 use crate::declared::Declared;
 
@@ -27,8 +27,8 @@ pub struct Snapshot {
     pub views: Vec<Vec<Arc<BudgetView>>>,
     /// The same of the groups of grouped SLOs.
     pub groups: Vec<Vec<Arc<BudgetView>>>,
-    /// What was answered from it to peeks, by the place of the service.
-    pub peeked: Vec<Peeked>,
+    /// What was answered from it to peeks.
+    pub peeks: Peeks,
     /// Ledger numbers of SLOs, for histories.
     pub ledgers: Arc<BTreeMap<SloId, u32>>,
     /// The exclusions that the views go by.
@@ -48,43 +48,14 @@ pub struct Snapshot {
 pub struct Found<'a> {
     /// The service.
     pub service: &'a Arc<Service>,
-    /// Its views; not read where something kept answers.
+    /// Its views.
     pub views: &'a Vec<Arc<BudgetView>>,
     /// Those of the groups of its grouped SLOs.
     pub groups: &'a Vec<Arc<BudgetView>>,
-    /// What was answered to peeks; `None` before it has views.
-    pub peeked: Option<&'a Peeked>,
 }
 
 /// Of what has no views.
 static NONE: Vec<Arc<BudgetView>> = Vec::new();
-
-/// The last answer to a plain peek at a service that lasts for a while, with the number of changes
-/// that the gate knew of. It goes with its snapshot.
-#[derive(Debug, Default)]
-pub struct Peeked(RwLock<Option<(u64, Lasting)>>);
-
-/// Nothing has been asked of a copy.
-impl Clone for Peeked {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl Peeked {
-    /// What an answer is that was kept after so many changes, if it holds at an instant.
-    #[must_use]
-    pub fn answer(&self, changes: u64, now: DateTime<Utc>) -> Option<(Verdict, Vec<u8>)> {
-        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let holds = kept.as_ref().filter(|kept| kept.0 == changes && kept.1.holds(now));
-        holds.map(|(_, lasting)| (lasting.verdict, lasting.json(now)))
-    }
-
-    /// Keeps an answer.
-    pub fn keep(&self, changes: u64, lasting: Lasting) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((changes, lasting));
-    }
-}
 
 impl Snapshot {
     /// Adds a view of a declared service; the place of the service.
@@ -93,7 +64,6 @@ impl Snapshot {
         for views in [&mut self.views, &mut self.groups] {
             views.resize_with(services.len(), Vec::new);
         }
-        self.peeked.resize_with(services.len(), Peeked::default);
         let mut named = self.declared.named(&view.service).iter().copied();
         let at = named.find(|at| *services[*at].environment.as_str() == *view.environment)?;
         if view.group.is_some() {
@@ -120,7 +90,7 @@ impl Snapshot {
     fn found(&self, at: usize) -> Found<'_> {
         let views = self.views.get(at).unwrap_or(&NONE);
         let groups = self.groups.get(at).unwrap_or(&NONE);
-        Found { service: &self.declared.services[at], views, groups, peeked: self.peeked.get(at) }
+        Found { service: &self.declared.services[at], views, groups }
     }
 
     /// All views.
@@ -136,6 +106,18 @@ pub struct Latest {
     /// Whether there is one.
     begun: Arc<watch::Sender<bool>>,
     early: Arc<RwLock<Option<Arc<Early>>>>,
+    next: Arc<OnceLock<Prepare>>,
+}
+
+/// What is done with a snapshot, given the one before, until it is shown.
+struct Prepare(Box<Preparing>);
+
+type Preparing = dyn Fn(&Snapshot, &Snapshot) + Send + Sync;
+
+impl fmt::Debug for Prepare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prepare")
+    }
 }
 
 impl Latest {
@@ -153,11 +135,20 @@ impl Latest {
 
     /// Swaps in a snapshot.
     pub fn publish(&self, snapshot: Snapshot) {
+        if let (Some(Prepare(prepare)), Some(before)) = (self.next.get(), self.get()) {
+            prepare(&before, &snapshot);
+        }
         // Readers do not wait until all old views are let go: that is done here, behind the swap.
         let before = self.newest.swap(Some(Arc::new(snapshot)));
         self.begun.send_replace(true);
         drop(before);
         drop(self.place_of_early().take());
+    }
+
+    /// Says what is done with each snapshot, given the one before, until it is shown. The first to say so
+    /// is heard.
+    pub fn prepares(&self, prepare: impl Fn(&Snapshot, &Snapshot) + Send + Sync + 'static) {
+        drop(self.next.set(Prepare(Box::new(prepare))));
     }
 
     /// Says who looks up parts until the first snapshot is published.

@@ -43,9 +43,8 @@ impl Front {
         // A name that the path spells in another way is not found here.
         let service = request.uri().path().strip_prefix(PEEK)?;
         let newest = app.shared.latest.look();
-        let mut named = newest.as_ref()?.named(service);
-        let found = named.next().filter(|_| named.next().is_none())?;
-        let (verdict, text) = app.shared.gate.kept(found, app.now())?;
+        let question = (service, None);
+        let (verdict, text) = app.shared.gate.kept(newest.as_ref()?, question, app.now())?;
         app.metrics.peeked_again(verdict);
         let id = self.around.id_of(request.headers());
         tracing::debug!(id = id.to_str().unwrap_or_default(), "answered with what is kept");

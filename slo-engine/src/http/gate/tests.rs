@@ -104,8 +104,7 @@ async fn without_a_policy_that_applies_everything_is_denied() {
 /// Whether an answer to a service's peeks is kept that still holds.
 fn is_kept(world: &World, service: &str) -> bool {
     let snapshot = world.shared.latest.get().unwrap();
-    let peeked = snapshot.named(service).next().unwrap().peeked.unwrap();
-    peeked.answer(world.shared.gate.state().changes(), world.clock.now()).is_some()
+    world.shared.gate.kept(&snapshot, (service, None), world.clock.now()).is_some()
 }
 
 /// The peek's body, which must be the verdict that is made without anything kept.
@@ -162,6 +161,30 @@ async fn what_was_answered_to_a_peek_does_not_outlive_a_change_or_a_snapshot() {
                     rules: [{budget: {}}]\nonUnknown: deny\nnoSlo: deny\n",
     );
     assert_eq!(peeked(&world, "catalog").await["verdict"], "allow");
+}
+
+#[tokio::test]
+async fn what_was_asked_of_a_snapshot_is_answered_for_the_next_before_that_is_shown() {
+    let world = World::new().await;
+    let asked = || {
+        let mut asked = world.shared.latest.get().unwrap().peeks.asked();
+        asked.sort();
+        asked
+    };
+    world.get("/v1/gate/orders?environment=staging").await;
+    peeked(&world, "catalog").await;
+    world.shared.latest.publish(snapshot());
+    assert!(asked().is_empty(), "nobody has asked the new one");
+    assert!(is_kept(&world, "catalog") && !is_kept(&world, "orders"));
+    let (catalog, orders) = (("catalog".into(), None), ("orders".into(), Some("staging".into())));
+    assert_eq!(asked(), std::slice::from_ref(&catalog));
+    world.get("/v1/gate/orders?environment=staging").await;
+    assert_eq!(asked(), [catalog, orders]);
+    assert_eq!(peeked(&world, "catalog").await["verdict"], "allow");
+    for _ in 0..2 {
+        world.shared.latest.publish(snapshot());
+    }
+    assert!(!is_kept(&world, "catalog"), "nobody asked the one before");
 }
 
 #[tokio::test]

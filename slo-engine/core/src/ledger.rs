@@ -332,8 +332,16 @@ impl Ledger {
         }
     }
 
-    /// Forgets hours before `hour`.
+    /// An hour, or the first one that a window begins in before it.
+    #[must_use]
+    pub fn needed_from(&self, hour: i64) -> i64 {
+        let windows = self.slides().filter(|slide| slide.from < slide.to);
+        windows.map(|slide| slide.from.hour()).fold(hour, i64::min)
+    }
+
+    /// Forgets hours before `hour`, but for those that lie in windows.
     pub fn forget_before(&mut self, hour: i64) {
+        let hour = self.needed_from(hour);
         let gone = (hour - self.base).clamp(0, self.length());
         let count = usize::try_from(gone).unwrap_or(0);
         for column in [&mut self.total, &mut self.bad, &mut self.measured, &mut self.partial] {

@@ -194,6 +194,22 @@ impl Account {
         }
     }
 
+    /// Forgets the sums of hours before `hour`, but for those that windows go by.
+    pub fn forget_before(&mut self, hour: i64) {
+        let mut hour = self.events.needed_from(hour);
+        if let Some((slicing, slices)) = self.slices.as_deref() {
+            // A slice in which it begins is judged by all of its minutes.
+            hour = slicing.start(Minute(slices.needed_from(hour) * 60)).hour();
+        }
+        self.events.forget_before(hour);
+        if let Some((_, slices)) = self.slices.as_deref_mut() {
+            slices.forget_before(hour);
+        }
+        if let Some(left) = &mut self.left_out {
+            left.events.forget_before(hour);
+        }
+    }
+
     /// The hours whose minutes must be in memory before minutes of `hours` change: a slice of time
     /// that lies in several hours is judged by all of its minutes.
     #[must_use]

@@ -84,7 +84,7 @@ enum Step {
     Put(i64, i64, i64, i64),
     Slide(i64, i64),
     Evict(i64),
-    Forget,
+    Forget(i64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -92,7 +92,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0..900_i64, 0..70_000_i64, 0..300_i64, 0..9_i64).prop_map(|(m, g, b, s)| Step::Put(m, g, b, s)),
         3 => (0..900_i64, 1..400_i64).prop_map(|(to, w)| Step::Slide(to, w)),
         1 => (0..900_i64).prop_map(Step::Evict),
-        1 => Just(Step::Forget),
+        1 => (0..15_i64).prop_map(Step::Forget),
     ];
     prop::collection::vec(step, 1..120)
 }
@@ -147,7 +147,10 @@ proptest! {
                     ledger.slide(at, from, to);
                 },
                 Step::Evict(recent) => ledger.evict(Minute(recent)),
-                Step::Forget => ledger.forget_before(0),
+                Step::Forget(hour) => {
+                    ledger.forget_before(hour);
+                    all.retain(|minute, _| Minute(*minute).hour() >= ledger.hours().start);
+                }
             }
             for slide in ledger.slides() {
                 prop_assert_eq!(slide.sums, naive(&all, slide.from.0, slide.to.0));

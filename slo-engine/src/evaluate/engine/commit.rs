@@ -10,8 +10,8 @@ use slo_core::ledger::Ledger;
 use slo_core::time::Minute;
 use tokio::task::JoinHandle;
 
-use super::{Engine, RECENT};
-use crate::evaluate::live::Place;
+use super::{Engine, RECENT, on_all_cores, share};
+use crate::evaluate::live::{Live, Place};
 use crate::store::{Commit, StoreError, Tail, Watermark};
 
 /// A ledger with what changed in it since the last commit.
@@ -165,12 +165,20 @@ impl Engine {
         }
     }
 
-    /// Once a day: minutes beyond the longest window and a day (at least 35 days), sums beyond 800 days.
+    /// Once a day: minutes beyond the longest window and a day (at least 35 days), sums beyond 800 days; in
+    /// memory what a start would not load.
     async fn forget(&mut self, now: DateTime<Utc>) {
         if self.forgotten.is_some_and(|at| now - at < TimeDelta::days(1)) {
             return;
         }
         self.retire_subsets();
+        let oldest = self.oldest_hour(now);
+        let forget = |part: &mut [Live]| {
+            part.iter_mut().for_each(|live| live.account.forget_before(oldest));
+        };
+        let share = share(self.slos.len());
+        on_all_cores(self.slos.chunks_mut(share), forget);
+        self.subsets.iter_mut().for_each(|live| live.account.forget_before(oldest));
         let slos = self.declared.services.iter().flat_map(|s| &s.slos);
         let longest =
             slos.flat_map(|s| &s.windows).map(|w| calendar::longest(*w)).max().unwrap_or(0);
@@ -180,5 +188,49 @@ impl Engine {
             Ok(()) => self.forgotten = Some(now),
             Err(error) => tracing::warn!(%error, "cannot forget old minutes"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use slo_core::bucket::Bucket;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::declared;
+    use crate::evaluate::snapshot::Latest;
+    use crate::store::Store;
+
+    const SLO: &str = "apiVersion: headroom/v1\nkind: Service\nservice: shop\ntier: 2\n\
+        environment: p\nslos:\n  - name: one\n    objective: 99%\n    window: 1d\n    \
+        indicator: {ratio: {total: t_total, bad: '{code=\"500\"}'}}\n";
+
+    #[tokio::test]
+    async fn a_server_that_runs_for_long_keeps_in_memory_what_a_start_would_load() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("slos.yaml"), SLO).unwrap();
+        let url = format!("sqlite://{}/h.db", folder.path().display());
+        let store = Store::open(&url).await.unwrap();
+        let declared = Arc::new(declared::read(&[folder.path().to_owned()], None).unwrap());
+        let now: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
+        let (config, latest) = (Config::default(), Latest::default());
+        let mut engine =
+            Engine::start(&config, declared, store, latest, Arc::default(), now).await.unwrap();
+        let bucket = Bucket { good: 9, total: 10, measured: true, ..Bucket::default() };
+        let last = Minute::of(now);
+        for day in 0..90 {
+            engine.slos[0].replace(last - day * 1_440 - 1, &bucket);
+        }
+        let hours = |engine: &Engine| engine.slos[0].account.events().hours();
+        engine.commit(now).await;
+        let kept = hours(&engine);
+        assert_eq!(kept, engine.oldest_hour(now)..last.hour());
+        engine.commit(now + TimeDelta::hours(23)).await;
+        assert_eq!(hours(&engine), kept, "once a day");
+        engine.commit(now + TimeDelta::days(1)).await;
+        assert_eq!(hours(&engine).start, kept.start + 24);
     }
 }

@@ -59,7 +59,7 @@ impl Engine {
     }
 
     /// The first hour whose sums views can go by: of all that is declared, whatever is loaded of it.
-    fn oldest_hour(&self, now: DateTime<Utc>) -> i64 {
+    pub(super) fn oldest_hour(&self, now: DateTime<Utc>) -> i64 {
         let longest = self.declared.services.iter().flat_map(|s| &s.slos).flat_map(|s| &s.windows);
         let longest = longest.map(|w| calendar::longest(*w)).max().unwrap_or(0).max(8 * 1_440);
         Minute::of(now).hour() - 2 * longest / 60 - 48

@@ -29,11 +29,12 @@ const START: i64 = 29_701_440;
 const LENGTH: i64 = 2_400;
 const RECENT: i64 = 400;
 
-fn slo(kind: usize) -> Arc<Slo> {
+fn slo(kind: usize, has_week: bool) -> Arc<Slo> {
+    let week = if has_week { ", {calendar: week, zone: UTC}" } else { "" };
     let text = format!(
         "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier: 1\nenvironment: p\nslos:\n  \
          - {{name: x, objective: 90%, alerts: none, \
-         window: [12h, 3h, {{calendar: week, zone: UTC}}], {}}}\n",
+         window: [12h, 3h{week}], {}}}\n",
         KINDS[kind]
     );
     let set = spec::load(&[("a.yaml".to_owned(), text.into())]).unwrap();
@@ -48,6 +49,7 @@ enum Step {
     Exclude(Vec<(i64, i64)>),
     Advance(i64),
     Evict,
+    Forget(i64),
     Restart,
 }
 
@@ -63,6 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         3 => (0..90_i64).prop_map(Step::Advance),
         1 => Just(Step::Evict),
+        1 => (0..LENGTH).prop_map(Step::Forget),
         1 => Just(Step::Restart),
     ]
 }
@@ -81,8 +84,8 @@ struct Kept {
 const BURNS: [i64; 2] = [30, 300];
 
 impl Kept {
-    fn new(kind: usize) -> Self {
-        let slo = slo(kind);
+    fn new(kind: usize, has_week: bool) -> Self {
+        let slo = slo(kind, has_week);
         let account = Account::new(slo.clone(), &BURNS.map(Span::minutes));
         let (disk, all) = (BTreeMap::new(), BTreeMap::new());
         let mut kept =
@@ -343,9 +346,9 @@ proptest! {
 
     #[test]
     fn every_number_is_that_of_a_recount_whatever_is_excluded_late_filled_in_or_restarted(
-        kind in 0..KINDS.len(), steps in prop::collection::vec(step(), 1..25),
+        kind in 0..KINDS.len(), has_week in any::<bool>(), steps in prop::collection::vec(step(), 1..25),
     ) {
-        let mut kept = Kept::new(kind);
+        let mut kept = Kept::new(kind, has_week);
         for step in steps {
             match step {
                 Step::Put(minute, counts, measured, lump) => kept.put(minute, counts, measured, lump),
@@ -355,6 +358,7 @@ proptest! {
                 }
                 Step::Advance(by) => kept.advance(by),
                 Step::Evict => kept.account.evict(Minute(START + kept.end - RECENT)),
+                Step::Forget(to) => kept.account.forget_before(Minute(START + to).hour()),
                 Step::Restart => kept.restart(),
             }
             // What changed is judged at the next step.

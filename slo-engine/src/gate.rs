@@ -194,7 +194,7 @@ impl Gate {
         let place = state.place(&request.service, environment.unwrap_or_default());
         let others = |name: &str| others(snapshot, name, environment);
         let service = found.map(|found| found.service.as_ref());
-        let (views, groups) = found.map_or((&[][..], &[][..]), |f| (&f.views[..], &f.groups[..]));
+        let (views, groups) = found.map_or((&[][..], &[][..]), |f| (f.views, f.groups));
         let facts = Facts {
             dependencies: &others,
             calendars: &snapshot.declared.calendars,
@@ -428,7 +428,7 @@ fn others<'a>(
     environment: Option<&str>,
 ) -> Option<&'a [Arc<BudgetView>]> {
     let same = |found: &Found<'_>| Some(found.service.environment.as_str()) == environment;
-    snapshot.named(name).find(same).map(|found| &found.views[..])
+    snapshot.named(name).find(same).map(|found| found.views)
 }
 
 /// Decisions that are younger may be repeated.

@@ -49,13 +49,10 @@ pub struct Found<'a> {
     /// The service.
     pub service: &'a Arc<Service>,
     /// Its views.
-    pub views: &'a Vec<Arc<BudgetView>>,
+    pub views: &'a [Arc<BudgetView>],
     /// Those of the groups of its grouped SLOs.
-    pub groups: &'a Vec<Arc<BudgetView>>,
+    pub groups: &'a [Arc<BudgetView>],
 }
-
-/// Of what has no views.
-static NONE: Vec<Arc<BudgetView>> = Vec::new();
 
 impl Snapshot {
     /// Adds a view of a declared service; the place of the service.
@@ -88,8 +85,8 @@ impl Snapshot {
     }
 
     fn found(&self, at: usize) -> Found<'_> {
-        let views = self.views.get(at).unwrap_or(&NONE);
-        let groups = self.groups.get(at).unwrap_or(&NONE);
+        let views = self.views.get(at).map_or(&[][..], Vec::as_slice);
+        let groups = self.groups.get(at).map_or(&[][..], Vec::as_slice);
         Found { service: &self.declared.services[at], views, groups }
     }
 

@@ -80,7 +80,7 @@ fn strictest(declared: &Declared, new: &Exclusion) -> Result<u32, Problem> {
         }
         for service in services {
             let (name, environment) = (service.name.as_str(), service.environment.as_str());
-            let found = Found { service, views: &Vec::new(), groups: &Vec::new() };
+            let found = Found { service, views: &[], groups: &[] };
             let policy = Gate::policy(declared, Some(found), name, environment);
             most = most.max(asked_by(policy.ok_or_else(|| undecided(name, environment))?)?);
         }

@@ -286,14 +286,14 @@ fn seen<'a>(snapshot: &'a Snapshot, service: &str) -> Views<'a> {
     });
     let all: Vec<_> = found.iter().copied().chain(depends).collect();
     let name = |service: &Service| format!("{}@{}", service.name, service.environment);
-    all.into_iter().map(|one| (name(one.service), &one.views[..], &one.groups[..])).collect()
+    all.into_iter().map(|one| (name(one.service), one.views, one.groups)).collect()
 }
 
 /// The verdict on a release.
 fn verdict(snapshot: &Snapshot, service: &str) -> String {
     let found = snapshot.named(service).next();
-    let others = |name: &str| snapshot.named(name).next().map(|found| &found.views[..]);
-    let (views, groups) = found.map_or((&[][..], &[][..]), |f| (&f.views[..], &f.groups[..]));
+    let others = |name: &str| snapshot.named(name).next().map(|found| found.views);
+    let (views, groups) = found.map_or((&[][..], &[][..]), |f| (f.views, f.groups));
     let service_of = found.map(|found| &**found.service);
     let facts = Facts { dependencies: &others, groups, ..Facts::of(service_of, views) };
     let policies = &snapshot.declared.policies;

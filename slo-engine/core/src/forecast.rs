@@ -50,6 +50,31 @@ impl Repeat {
             }
         }
     }
+
+    /// The same for each minute.
+    fn each_minute(
+        &self,
+        ledger: Counted<'_>,
+        now: Minute,
+        from: Minute,
+        until: Minute,
+    ) -> Vec<f64> {
+        let mut events = Vec::with_capacity(usize::try_from(until - from).unwrap_or(0));
+        match self {
+            Self::Mean(rate) => events.resize(events.capacity(), *rate),
+            Self::Last(length) => {
+                let mut at = from;
+                while at < until {
+                    let round = (at - now).div_euclid(*length) + 1;
+                    let end = until.min(now + round * length);
+                    let back = round * length;
+                    events.extend(ledger.each_minute(at - back, end - back).1);
+                    at = end;
+                }
+            }
+        }
+        events
+    }
 }
 
 /// A history and its whole hours: forecasts of several windows read the same hours again and again. They
@@ -142,12 +167,16 @@ impl Walk<'_> {
         let mut now = self.now();
         let last = self.to + self.horizon;
         while at < last {
-            for (coming, leaving) in self.whole_hours(at, last) {
-                let then = self.after(now, coming, (at + 60, leaving));
-                if holds(then) {
-                    return Some(self.minute_of(now, at, at + 60, holds));
+            let found = match self.whole_hours(at, last) {
+                Steps { comes: Some(comes), leaves: Some((bad, total)), .. } => {
+                    let leaving = bad.iter().zip(total);
+                    let leaving = leaving.map(|(bad, total)| Leaving { bad: *bad, total: *total });
+                    self.find(&mut now, &mut at, comes.iter().copied().zip(leaving), &holds)
                 }
-                (now, at) = (then, at + 60);
+                steps => self.find(&mut now, &mut at, steps.each(), &holds),
+            };
+            if found {
+                return Some(self.minute_of(now, at, at + 60, holds));
             }
             if at >= last {
                 break;
@@ -162,6 +191,24 @@ impl Walk<'_> {
         None
     }
 
+    /// Walks hours, up to the one that ends so that `holds` is true.
+    fn find(
+        &self,
+        now: &mut Expected,
+        at: &mut Minute,
+        steps: impl Iterator<Item = (f64, Leaving)>,
+        holds: &impl Fn(Expected) -> bool,
+    ) -> bool {
+        for (coming, leaving) in steps {
+            let then = self.after(*now, coming, (*at + 60, leaving));
+            if holds(then) {
+                return true;
+            }
+            (*now, *at) = (then, *at + 60);
+        }
+        false
+    }
+
     /// The hour is found; now the minute in it.
     fn minute_of(
         &self,
@@ -170,8 +217,16 @@ impl Walk<'_> {
         last: Minute,
         holds: impl Fn(Expected) -> bool,
     ) -> Minute {
-        while at < last {
-            now = self.step(now, at, at + 1);
+        let offset = self.from - self.to;
+        let count = usize::try_from(last - at).unwrap_or(0);
+        let (bad, total) = match self.rolls {
+            true => self.past.ledger.each_minute(at + offset, last + offset),
+            false => (vec![0.0; count], vec![0.0; count]),
+        };
+        let comes = self.repeat.each_minute(self.past.ledger, self.to, at, last);
+        for ((coming, bad), total) in comes.into_iter().zip(bad).zip(total) {
+            let coming = if self.excluded.has(at) { 0.0 } else { coming };
+            now = self.after(now, coming, (at + 1, Leaving { bad, total }));
             at = at + 1;
             if holds(now) {
                 break;
@@ -205,14 +260,15 @@ impl Walk<'_> {
     fn after(&self, now: Expected, coming: f64, (to, leaving): (Minute, Leaving)) -> Expected {
         Expected {
             to,
-            bad: now.bad + coming * self.bad_ratio - leaving.bad,
-            total: now.total + coming - leaving.total,
+            // One sum waits for the one before, not two: a walk has hundreds of steps.
+            bad: now.bad + (coming * self.bad_ratio - leaving.bad),
+            total: now.total + (coming - leaving.total),
         }
     }
 
     /// What comes and what leaves in the whole hours from `at` on, as far as they are whole hours of the
     /// past, too, and count whole.
-    fn whole_hours(&self, at: Minute, last: Minute) -> impl Iterator<Item = (f64, Leaving)> {
+    fn whole_hours(&self, at: Minute, last: Minute) -> Steps<'_> {
         let mut hours = (last - at) / 60;
         let offset = self.from - self.to;
         if at.0 % 60 != 0 || (self.rolls && offset % 60 != 0) {
@@ -239,12 +295,35 @@ impl Walk<'_> {
             hours = hours.min(total.len() as i64);
             leaves = Some((bad, total));
         }
-        let leaving = move |hour: usize| {
-            let (bad, total) = leaves.map_or((0.0, 0.0), |(bad, total)| (bad[hour], total[hour]));
-            Leaving { bad, total }
-        };
-        let hours = usize::try_from(hours).unwrap_or(0);
-        (0..hours).map(move |hour| (comes.map_or(rate, |comes| comes[hour]), leaving(hour)))
+        let count = usize::try_from(hours).unwrap_or(0);
+        Steps {
+            count,
+            rate,
+            comes: comes.map(|comes| &comes[..count]),
+            leaves: leaves.map(|(bad, total)| (&bad[..count], &total[..count])),
+        }
+    }
+}
+
+/// So many hours of a walk.
+#[derive(Debug, Clone, Copy)]
+struct Steps<'a> {
+    count: usize,
+    /// Events that come in each, where the past does not tell.
+    rate: f64,
+    comes: Option<&'a [f64]>,
+    /// Bad and all events that leave in each.
+    leaves: Option<(&'a [f64], &'a [f64])>,
+}
+
+impl Steps<'_> {
+    /// What comes and what leaves in each hour.
+    fn each(&self) -> impl Iterator<Item = (f64, Leaving)> {
+        (0..self.count).map(|hour| {
+            let (bad, total) =
+                self.leaves.map_or((0.0, 0.0), |(bad, total)| (bad[hour], total[hour]));
+            (self.comes.map_or(self.rate, |comes| comes[hour]), Leaving { bad, total })
+        })
     }
 }
 
@@ -254,24 +333,36 @@ impl Walk<'_> {
 #[must_use]
 pub fn usual_ratio(past: &Hours<'_>, from: Minute, to: Minute) -> f64 {
     if to - from < DAY {
-        let minutes = (from.0..to.0).filter_map(|minute| past.ledger.bucket(Minute(minute)));
-        return median(minutes.map(|b| ((b.total - b.good) as f64, b.total as f64)));
+        let (bad, total) = past.ledger.minutely(from, to);
+        return median(&bad, &total);
     }
     let hours = usize::try_from((to - 1).hour() + 1 - from.hour()).unwrap_or(0);
     let (bad, total) = past.from(from.hour());
-    median(bad.iter().copied().zip(total.iter().copied()).take(hours))
+    let hours = hours.min(total.len());
+    median(&bad[..hours], &total[..hours])
 }
 
-/// Of bad and all events.
-fn median(counts: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let mut ratios = Vec::with_capacity(counts.size_hint().1.unwrap_or(0));
-    let busy = counts.filter(|(_, total)| *total > 0.0);
-    ratios.extend(busy.map(|(bad, total)| bad / total));
-    if ratios.is_empty() {
+/// Of bad and all events, which are equally many.
+fn median(bad: &[f64], total: &[f64]) -> f64 {
+    // As whole numbers, which are sorted much faster; where there was no event there is no share, and
+    // none is as large as this.
+    const NONE: i64 = i64::MAX;
+    let share = |(bad, total): (&f64, &f64)| match *total > 0.0 {
+        true => in_order((bad / total).to_bits().cast_signed()),
+        false => NONE,
+    };
+    let mut shares: Vec<i64> = bad.iter().zip(total).map(share).collect();
+    let busy = shares.iter().filter(|share| **share != NONE).count();
+    if busy == 0 {
         return 0.0;
     }
-    let middle = (ratios.len() - 1) / 2;
-    *ratios.select_nth_unstable_by(middle, f64::total_cmp).1
+    let (_, middle, _) = shares.select_nth_unstable((busy - 1) / 2);
+    f64::from_bits(in_order(*middle).cast_unsigned())
+}
+
+/// The bits of a number, so that they are ordered as numbers are; of these the bits of the number.
+const fn in_order(bits: i64) -> i64 {
+    bits ^ (bits >> 63).cast_unsigned().wrapping_shr(1).cast_signed()
 }
 
 #[cfg(test)]
@@ -385,14 +476,71 @@ mod tests {
             let next = Minute((at.hour() + 1) * 60).min(walk.to + walk.horizon);
             let then = walk.step(now, at, next);
             if holds(then) {
-                return Some(walk.minute_of(now, at, next, holds));
+                let minutes = (at.0..next.0).map(Minute).scan(now, |now, at| {
+                    *now = walk.step(*now, at, at + 1);
+                    Some(*now)
+                });
+                let found = minutes.map(|now| (now.to, holds(now))).find(|(_, holds)| *holds);
+                return Some(found.map_or(next, |(at, _)| at));
             }
             (now, at) = (then, next);
         }
         None
     }
 
+    /// The lower one in the middle, plainly.
+    fn middle(shares: impl Iterator<Item = f64>) -> f64 {
+        let mut all: Vec<f64> = shares.collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
+    }
+
     proptest! {
+        /// Also where more events are good than there are.
+        #[test]
+        fn the_usual_share_is_the_one_in_the_middle(
+            hours in prop::collection::vec((-9..50_i64, 0..4_i64), 24..200),
+        ) {
+            let mut ledger = Ledger::new(0);
+            for (hour, (bad, total)) in hours.iter().enumerate() {
+                let sums = Sums { good: total - bad, total: *total, ..Sums::default() };
+                ledger.load_fold(hour as i64, &sums);
+            }
+            let to = Minute(hours.len() as i64 * 60);
+            let past = Hours::of((&ledger).into(), Minute(0), to);
+            let busy = hours.iter().filter(|(_, total)| *total > 0);
+            let plain = middle(busy.map(|(bad, total)| *bad as f64 / *total as f64));
+            prop_assert_eq!(usual_ratio(&past, Minute(0), to).to_bits(), plain.to_bits());
+        }
+
+        #[test]
+        fn the_usual_share_of_a_short_window_is_that_of_the_minutes_in_memory(
+            minutes in prop::collection::vec((0..3_i64, 0..4_i64, any::<bool>()), 300),
+            (from, to, evicted, gone) in (0..300_i64, 0..300_i64, 0..300_i64, 0..300_i64),
+        ) {
+            let (mut all, mut left_out) = (Ledger::new(0), Ledger::new(0));
+            for (at, (bad, good, is_out)) in minutes.iter().enumerate() {
+                let total = bad + good;
+                let bucket = Bucket { good: *good, total, measured: true, ..Bucket::default() };
+                all.replace(Minute(at as i64), &bucket);
+                if *is_out {
+                    left_out.replace(Minute(at as i64), &bucket);
+                }
+            }
+            all.evict(Minute(evicted));
+            left_out.evict(Minute(gone));
+            let (from, to) = (Minute(from.min(to)), Minute(from.max(to)));
+            let nothing = Excluded::default();
+            for left_out in [None, Some((&left_out, &nothing))] {
+                let counted = Counted::new(&all, left_out);
+                let buckets = (from.0..to.0).filter_map(|at| counted.bucket(Minute(at)));
+                let busy = buckets.filter(|bucket| bucket.total > 0);
+                let plain = middle(busy.map(|b| (b.total - b.good) as f64 / b.total as f64));
+                let usual = usual_ratio(&Hours::of(counted, from, to), from, to);
+                prop_assert_eq!(usual.to_bits(), plain.to_bits());
+            }
+        }
+
         #[test]
         fn hours_at_a_time_give_what_single_steps_give(
             hours in prop::collection::vec((0..50_i64, 0..1_000_i64), 1..400),
@@ -403,12 +551,22 @@ mod tests {
             rolls in any::<bool>(),
             share in 0.0..0.2_f64,
             gone in prop::collection::vec((0..8_000_i64, 1..300_i64), 0..3),
+            in_memory in prop::collection::vec((0..400_i64, prop::collection::vec(0..50_i64, 60)), 0..20),
         ) {
             let mut ledger = Ledger::new(0);
             for (hour, (bad, good)) in hours.iter().enumerate() {
                 let total = bad + good;
                 let sums = Sums { good: *good, total, measured: 60, ..Sums::default() };
                 ledger.load_fold(hour as i64, &sums);
+            }
+            // Their sums need not be those of the hours to be told apart.
+            for (hour, minutes) in in_memory {
+                let mut known = crate::ledger::Hour::default();
+                for (at, bad) in minutes.iter().enumerate() {
+                    let bucket = Bucket { good: 50 - bad, total: 50, ..Bucket::default() };
+                    known.set(at, &bucket);
+                }
+                ledger.load_minutes(hour, known);
             }
             let to = Minute((hours.len() as i64 - 1) * 60 + minute);
             let from = to - length;

@@ -6,6 +6,7 @@
 //! names the hours that must be loaded before a step.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::bucket::{Bucket, Lump, Sums};
 use crate::time::Minute;
@@ -86,7 +87,7 @@ impl Ledger {
 
     /// The hours that are kept, as `from..to`.
     #[must_use]
-    pub fn hours(&self) -> std::ops::Range<i64> {
+    pub fn hours(&self) -> Range<i64> {
         self.base..self.base + self.length()
     }
 
@@ -228,19 +229,27 @@ impl Ledger {
         old.chain(new).filter(|hour| self.lacks(*hour))
     }
 
-    /// Moves window `at` to `from..to`. Where minutes are missing that [`Self::wants`] named, the
-    /// sums are taken anew with even shares of their hours, and again at the next step.
-    pub fn slide(&mut self, at: usize, from: Minute, to: Minute) {
-        let slide = self.slide_at(at);
-        let inexact = self.wants(at, from, to).next().is_some();
-        let mut sums = slide.sums;
-        if slides_on(&slide, from, to) && !inexact {
-            sums.combine(&self.sums(slide.to, to), 1);
-            sums.combine(&self.sums(slide.from, from), -1);
-        } else {
-            sums = self.sums(from, to);
+    /// Moves the windows, from the first one on, to these places. Where minutes are missing that
+    /// [`Self::wants`] named, sums are taken anew with even shares of their hours, and again at the next
+    /// step.
+    pub fn slide(&mut self, places: impl IntoIterator<Item = (Minute, Minute)>) {
+        // Most windows end where the one before does, so what enters is the same.
+        let (mut entered, mut sums_entered) = ((Minute(0), Minute(0)), Sums::default());
+        for (at, (from, to)) in places.into_iter().enumerate() {
+            let slide = self.slide_at(at);
+            let inexact = self.wants(at, from, to).next().is_some();
+            let mut sums = slide.sums;
+            if slides_on(&slide, from, to) && !inexact {
+                if entered != (slide.to, to) {
+                    (entered, sums_entered) = ((slide.to, to), self.sums(slide.to, to));
+                }
+                sums.combine(&sums_entered, 1);
+                sums.combine(&self.sums(slide.from, from), -1);
+            } else {
+                sums = self.sums(from, to);
+            }
+            self.slides[at].put(Slide { from, to, sums, inexact });
         }
-        self.slides[at] = Slide { from, to, sums, inexact }.into();
     }
 
     /// The sums of `from..to`. Minutes that are not in memory count as their hour's even share.
@@ -280,6 +289,28 @@ impl Ledger {
     pub fn hourly(&self, hour: i64, bad: &mut [f64], total: &mut [f64]) {
         self.bad.copy_to(hour - self.base, bad);
         self.total.copy_to(hour - self.base, total);
+    }
+
+    /// Bad and all events of each minute from `from` on, where minutes are in memory; both lists are
+    /// equally long.
+    pub fn minutely(&self, from: Minute, bad: &mut [f64], total: &mut [f64]) {
+        let to = from + i64::try_from(bad.len()).unwrap_or(i64::MAX);
+        for (hour, minutes) in self.minutes.range(from.hour(), (to - 1).hour()) {
+            let (first, within) = part_of(*hour, from, to);
+            minutes.each(first, &mut bad[within.clone()], &mut total[within]);
+        }
+    }
+
+    /// For each minute from `from` on its even share of the bad and of all events of its hour; both
+    /// lists are equally long.
+    pub fn shares(&self, from: Minute, bad: &mut [f64], total: &mut [f64]) {
+        let to = from + i64::try_from(bad.len()).unwrap_or(i64::MAX);
+        for hour in from.hour()..=(to - 1).hour() {
+            let Some(at) = self.position(hour) else { continue };
+            let (_, within) = part_of(hour, from, to);
+            bad[within.clone()].fill((self.bad.get(at) / 60) as f64);
+            total[within].fill((self.total.get(at) / 60) as f64);
+        }
     }
 
     /// Whether nothing bad is known of any hour that `from..to` touches, nor of its minutes.
@@ -328,7 +359,7 @@ impl Ledger {
         for at in 0..self.slides.len() {
             let slide = self.slide_at(at);
             let sums = self.sums(slide.from, slide.to);
-            self.slides[at] = Slide { sums, ..slide }.into();
+            self.slides[at].put(Slide { sums, ..slide });
         }
     }
 
@@ -430,6 +461,14 @@ fn slides_on(slide: &Slide, from: Minute, to: Minute) -> bool {
         && (0..=90).contains(&entered)
         && slide.from < slide.to
         && from <= slide.to
+}
+
+/// Which of the minutes `from..to` lie in an hour, and at which of its own places they begin there.
+fn part_of(hour: i64, from: Minute, to: Minute) -> (usize, Range<usize>) {
+    let begin = Minute(hour * 60);
+    let (first, last) = (begin.max(from), (begin + 60).min(to));
+    let at = |minute: Minute| usize::try_from(minute - from).unwrap_or(0);
+    (place(first), at(first)..at(last))
 }
 
 fn place(minute: Minute) -> usize {

@@ -12,7 +12,7 @@ use slo_core::time::Minute;
 
 use super::backfill::{Filled, Job, Member};
 use super::exclusion::InForce;
-use super::live::{Live, LiveSource, Place};
+use super::live::{Live, LiveSource, Place, config_of};
 use super::reading;
 use super::recount::Recount;
 use super::snapshot::{Latest, Snapshot};
@@ -201,9 +201,8 @@ impl Engine {
 
     /// The first minute that is needed of each account, for itself and for what follows it.
     fn needed_from(&self, now: DateTime<Utc>) -> Vec<Minute> {
-        let fallback = crate::source::config::SourceConfig::default();
         let from = |live: &Live| {
-            let config = live.source.map_or(&fallback, |s| &self.sources[s].config);
+            let config = config_of(&self.sources, live.source);
             // Where the data ended, the windows end and so begin earlier.
             let end = reading::end(live.account.slo(), &live.reading, config, now);
             let end = end.min(Minute::of(now));
@@ -310,12 +309,11 @@ impl Engine {
 
     /// Loads the hours under the windows' edges that the next step needs.
     async fn load_edges(&mut self, now: DateTime<Utc>) {
-        let fallback = crate::source::config::SourceConfig::default();
         let mut wanted = Vec::new();
         for (at, live) in
             self.slos.iter().enumerate().filter(|(_, live)| live.place != Place::Share)
         {
-            let config = live.source.map_or(&fallback, |s| &self.sources[s].config);
+            let config = config_of(&self.sources, live.source);
             let to = reading::end(live.account.slo(), &live.reading, config, now);
             let wants = live.account.wants(to);
             if !wants.is_empty() {

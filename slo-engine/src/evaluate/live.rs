@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -158,8 +158,7 @@ impl LiveSource {
 impl Live {
     /// Moves the account to its newest minute and makes its view.
     pub(super) fn look(&mut self, sources: &[LiveSource], asks: &[Ask], now: DateTime<Utc>) {
-        let fallback = SourceConfig::default();
-        let config = self.source.map_or(&fallback, |at| &sources[at].config);
+        let config = config_of(sources, self.source);
         let (backfill, before) = (self.progress(), self.view.take());
         let before = before.as_deref();
         let asked = reading::Asked { now, asks, backfill, before };
@@ -271,6 +270,12 @@ impl Live {
             share: 1.0 - left as f64 / whole as f64,
         })
     }
+}
+
+/// The configuration of a source, or that of none.
+pub(super) fn config_of(sources: &[LiveSource], at: Option<usize>) -> &SourceConfig {
+    static NONE: LazyLock<SourceConfig> = LazyLock::new(SourceConfig::default);
+    at.map_or(&NONE, |at| &sources[at].config)
 }
 
 /// What identifies the events of an SLO: another query is another ledger.

@@ -13,9 +13,8 @@ use slo_core::subset::Subset;
 use slo_core::time::Minute;
 use slo_core::view::{Ask, BudgetView, Group};
 
-use super::live::{Live, LiveSource, Place};
+use super::live::{Live, LiveSource, Place, config_of};
 use super::reading::{self, Reading};
-use crate::source::config::SourceConfig;
 
 /// One subset.
 #[derive(Debug)]
@@ -57,8 +56,7 @@ impl<'a> Whole<'a> {
         if live.place != Place::Shown || live.apart.is_none() {
             return None;
         }
-        let fallback = SourceConfig::default();
-        let config = live.source.map_or(&fallback, |at| &sources[at].config);
+        let config = config_of(sources, live.source);
         let (slo, reading) = (live.account.slo(), &live.reading);
         // Questions about the future are the gate's.
         let asks = if slo.gate == Gate::Groups { asks } else { &[] };

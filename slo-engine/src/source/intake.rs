@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use slo_core::bucket::Bucket;
-use slo_core::counter::{Counter, NewTarget, Note, Outcome, Rules, Sample, SeriesBatch, Weights};
+use slo_core::counter::{Counter, NewTarget, Note, Outcome, Rules, Sample, Weights};
 use slo_core::labels::Labels;
 use slo_core::plan::{Feeds, Query, Router, queries};
 use slo_core::sli;
@@ -14,15 +14,19 @@ use slo_core::time::Minute;
 
 use super::agreement::Now;
 
+mod batch;
 mod layouts;
 pub mod logs;
 mod native;
 mod subsets;
+mod texts;
 mod width;
 
+use batch::{Part, Place, Samples, in_order, series};
 use layouts::Layouts;
 use native::Native;
 use subsets::Subsets;
+use texts::Texts;
 use width::Width;
 
 /// The counting of a set of SLOs that are read together.
@@ -35,8 +39,9 @@ pub struct Intake {
     known: HashMap<Labels, Known>,
     natives: HashMap<Labels, Native>,
     from: Minute,
+    texts: Texts,
     batch: Vec<Part>,
-    arena: Vec<Vec<Sample>>,
+    samples: Samples,
     /// What the time is, where the source's clock must agree.
     pub now: Option<Now>,
 }
@@ -112,16 +117,6 @@ struct Known {
     fed: Vec<(usize, usize, u32)>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Part {
-    slo: usize,
-    series: u32,
-    samples: usize,
-    created: Option<i64>,
-    tail: Option<i64>,
-    counts: bool,
-}
-
 /// A series that feeds an SLO.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feeding {
@@ -172,8 +167,9 @@ impl Intake {
             known: HashMap::new(),
             natives: HashMap::new(),
             from,
+            texts: Texts::default(),
             batch: Vec::new(),
-            arena: Vec::new(),
+            samples: Samples::default(),
             now: None,
         }
     }
@@ -188,32 +184,48 @@ impl Intake {
         &mut self,
         query: usize,
         labels: &Labels,
-        samples: Vec<Sample>,
+        samples: &[Sample],
         created: Option<i64>,
     ) {
-        let known = match self.known.get(labels) {
-            Some(known) if known.seen_by.contains(&query) => known,
-            _ => {
-                self.meet(query, labels);
-                let Some(known) = self.known.get(labels) else { return };
-                known
+        let fed = self.fed(query, labels);
+        self.samples.take(&mut self.batch, &fed, samples, created);
+        self.widths.get_mut(query).into_iter().for_each(|width| width.saw(!fed.is_empty()));
+    }
+
+    /// The same by the text that its labels are written as; `labels` reads them when it is new.
+    ///
+    /// # Errors
+    /// What `labels` gives; nothing is taken then.
+    pub fn take_written<E>(
+        &mut self,
+        query: usize,
+        text: &str,
+        samples: &[Sample],
+        labels: impl FnOnce() -> Result<Labels, E>,
+    ) -> Result<(), E> {
+        let key = self.texts.key(query, text);
+        if self.texts.find(key).is_none() {
+            let fed = self.fed(query, &labels()?);
+            // Of a server that writes the same labels in ever new ways texts are not kept.
+            if self.texts.len() > 2 * self.known.len() * self.queries.len() {
+                self.texts.clear();
             }
-        };
-        let at = self.arena.len();
-        let fed = known.fed.iter().filter(|(by, ..)| *by == query);
-        let parts = fed.map(|(_, slo, series)| Part {
-            slo: *slo,
-            series: *series,
-            samples: at,
-            created,
-            tail: None,
-            counts: true,
-        });
-        let before = self.batch.len();
-        self.batch.extend(parts);
-        self.arena.push(samples);
-        let is_wanted = self.batch.len() > before;
-        self.widths.get_mut(query).into_iter().for_each(|width| width.saw(is_wanted));
+            self.texts.add(key, &fed);
+        }
+        let fed = self.texts.find(key).unwrap_or_default();
+        self.samples.take(&mut self.batch, fed, samples, None);
+        self.widths.get_mut(query).into_iter().for_each(|width| width.saw(!fed.is_empty()));
+        Ok(())
+    }
+
+    /// The SLOs that a series feeds by a query.
+    fn fed(&mut self, query: usize, labels: &Labels) -> Vec<Place> {
+        if !self.known.get(labels).is_some_and(|known| known.seen_by.contains(&query)) {
+            self.meet(query, labels);
+        }
+        let fed = self.known.get(labels).into_iter().flat_map(|known| &known.fed);
+        let fed = fed.filter(|(by, ..)| *by == query);
+        fed.map(|(_, slo, series)| Place { slo: *slo, series: *series }).collect()
     }
 
     /// Sets the tail of a series that feeds an SLO, as stored by a source that has no past.
@@ -301,10 +313,10 @@ impl Intake {
     /// The targets whose process start decides how the batch is counted.
     #[must_use]
     pub fn new_targets(&mut self) -> Vec<NewTarget> {
-        in_order(&mut self.batch, &self.arena);
+        in_order(&mut self.batch, &self.samples);
         let mut found = Vec::new();
         for parts in self.batch.chunk_by(|a, b| a.slo == b.slo) {
-            let batch = series(parts, &self.arena);
+            let batch = series(parts, &self.samples);
             found.extend(self.slos[parts[0].slo].counter.new_targets(&batch));
         }
         found
@@ -317,17 +329,17 @@ impl Intake {
         read_to: i64,
     ) -> Vec<(usize, Outcome)> {
         let mut batch = self.chosen();
-        in_order(&mut batch, &self.arena);
+        in_order(&mut batch, &self.samples);
         let mut parts = batch.as_slice();
         let mut outcomes = Vec::new();
         for (slo, unit) in self.slos.iter_mut().enumerate() {
             let mine = parts.partition_point(|part| part.slo == slo);
             let (of_slo, rest) = parts.split_at(mine);
             parts = rest;
-            let outcome = unit.counter.fold(&series(of_slo, &self.arena), starts, read_to);
+            let outcome = unit.counter.fold(&series(of_slo, &self.samples), starts, read_to);
             outcomes.push((slo, outcome));
         }
-        self.arena.clear();
+        self.samples = Samples::default();
         self.natives.values_mut().for_each(|native| native.settle(true));
         outcomes
     }
@@ -335,7 +347,7 @@ impl Intake {
     /// Forgets what was taken since the last call of [`Self::settle`].
     pub fn forget_batch(&mut self) {
         self.batch.clear();
-        self.arena.clear();
+        self.samples = Samples::default();
         self.natives.values_mut().for_each(|native| native.settle(false));
     }
 
@@ -416,6 +428,7 @@ impl Intake {
             !known.fed.is_empty()
         });
         self.known.shrink_to_fit();
+        self.texts.clear();
         self.natives.retain(|_, native| native.moved(&moves));
         for (unit, moves) in self.slos.iter_mut().zip(&moves) {
             if let Some(layouts) = &mut unit.layouts {
@@ -476,24 +489,6 @@ impl Intake {
         let refines = matches!(&*unit.feeds, Feeds::Ratio { parts, .. } if !parts.is_empty());
         (refines && !unit.part_seen).then_some(Oddity::NeverMatched)
     }
-}
-
-/// By SLO and series; runs of one series by time. A boundary that is spelled anew comes as a series of
-/// its own and goes on as the old one, and servers give series in any order.
-fn in_order(batch: &mut [Part], arena: &[Vec<Sample>]) {
-    let begin = |part: &Part| arena[part.samples].first().map(|sample| sample.at);
-    batch.sort_by_key(|part| (part.slo, part.series, begin(part)));
-}
-
-fn series<'a>(parts: &[Part], arena: &'a [Vec<Sample>]) -> Vec<SeriesBatch<'a>> {
-    let part = |p: &Part| SeriesBatch {
-        series: p.series,
-        samples: &arena[p.samples],
-        created: p.created,
-        tail: p.tail,
-        counts: p.counts,
-    };
-    parts.iter().map(part).collect()
 }
 
 #[cfg(test)]

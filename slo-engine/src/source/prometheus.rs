@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use slo_core::counter::{NewTarget, Rules, TargetKey};
+use slo_core::histogram::Histogram;
+use slo_core::labels::Labels;
 use slo_core::plan::{Edges, Feeds};
 use slo_core::selector::Selector;
 use slo_core::time::Minute;
@@ -21,7 +23,7 @@ pub mod history;
 mod wire;
 
 pub use api::{Answer, Api};
-pub use wire::Series;
+pub use wire::{Row, Series};
 
 /// One Prometheus.
 #[derive(Debug, Clone)]
@@ -114,17 +116,16 @@ impl Prometheus {
     ) -> Result<Read, SourceError> {
         let selectors = intake.selectors();
         let (mut samples, mut shows_late) = (0, false);
-        let mut answers = Vec::with_capacity(selectors.len());
-        for selector in &selectors {
-            let answer = self.api.query(&format!("{selector}[{}ms]", to - from), to).await?;
-            samples += answer.data.iter().map(size).sum::<usize>();
+        let mut natives = Vec::new();
+        for (query, selector) in selectors.iter().enumerate() {
+            let answer = self.api.ask(&format!("{selector}[{}ms]", to - from), to).await?;
             if let Some(now) = &intake.now {
                 now.agrees(answer.date, self.api.url())?;
             }
             shows_late |= answer.shows_late;
-            answers.push(answer.data);
+            samples += self.take(intake, query, &answer.data, &mut natives)?;
         }
-        take_all(intake, answers);
+        take_natives(intake, natives);
         let mixed = intake.mixed();
         if !mixed.is_empty() {
             return Err(SourceError::Mixed { slos: mixed });
@@ -142,6 +143,26 @@ impl Prometheus {
             outcomes.push((raw.slo, intake.take_ratio(&raw, values)));
         }
         Ok(Read { outcomes, samples, shows_late, ..Read::default() })
+    }
+
+    /// Hands the series of an answer to the intake; how much they hold. Native histograms come later.
+    fn take(
+        &self,
+        intake: &mut Intake,
+        query: usize,
+        body: &[u8],
+        natives: &mut Vec<Native>,
+    ) -> Result<usize, SourceError> {
+        let mut samples = 0;
+        self.api.each(body, |row| {
+            samples += size(&row);
+            intake.take_written(query, row.metric.0, row.samples, || row.metric.labels())?;
+            if !row.histograms.is_empty() {
+                natives.push((query, row.metric.labels()?, row.histograms));
+            }
+            Ok(())
+        })?;
+        Ok(samples)
     }
 
     /// Asks for raw ratios at the ends of the slices that ended in `(from, to]`.
@@ -181,12 +202,13 @@ impl Prometheus {
         let count = slos.len();
         let mut intake = Intake::new(slos, Minute::of_millis(to), self.config.max_query_bytes);
         let selectors: Vec<String> = intake.queries().map(|q| q.selector.to_string()).collect();
-        let mut answers = Vec::with_capacity(selectors.len());
-        for selector in &selectors {
+        let mut natives = Vec::new();
+        for (query, selector) in selectors.iter().enumerate() {
             let newest = format!("last_over_time({selector}[{}ms])", to - from);
-            answers.push(self.api.query(&newest, to).await?.data);
+            let answer = self.api.ask(&newest, to).await?;
+            self.take(&mut intake, query, &answer.data, &mut natives)?;
         }
-        take_all(&mut intake, answers);
+        take_natives(&mut intake, natives);
         intake.settle(&|_, _| None, to);
         Ok((0..count).map(|slo| intake.newest(slo).is_some()).collect())
     }
@@ -216,17 +238,11 @@ impl Prometheus {
     }
 }
 
-/// Hands series to the intake, by query; native histograms after all classic ones.
-fn take_all(intake: &mut Intake, answers: Vec<Vec<Series>>) {
-    let mut natives = Vec::new();
-    for (query, answer) in answers.into_iter().enumerate() {
-        for series in answer {
-            intake.take(query, &series.labels, series.samples, None);
-            if !series.histograms.is_empty() {
-                natives.push((query, series.labels, series.histograms));
-            }
-        }
-    }
+/// A series of native histograms that a query showed.
+type Native = (usize, Labels, Vec<(i64, Histogram)>);
+
+/// Hands them to the intake, after all classic ones.
+fn take_natives(intake: &mut Intake, natives: Vec<Native>) {
     for (query, labels, histograms) in natives {
         intake.note_native(query, &labels);
         intake.take_histograms(query, &labels, histograms);
@@ -234,8 +250,8 @@ fn take_all(intake: &mut Intake, answers: Vec<Vec<Series>>) {
 }
 
 /// How much a series holds, in samples; a bucket of a native histogram weighs as much as one.
-fn size(series: &Series) -> usize {
-    series.samples.len() + series.histograms.iter().map(|(_, h)| 1 + h.buckets.len()).sum::<usize>()
+fn size(row: &Row<'_>) -> usize {
+    row.samples.len() + row.histograms.iter().map(|(_, h)| 1 + h.buckets.len()).sum::<usize>()
 }
 
 /// A plain selector would show its last sample for five minutes more; only a sample of the slice itself

@@ -52,7 +52,7 @@ impl MetricSource for Synthetic {
                         [("__name__", "t_total"), ("service", name.as_str()), ("code", code)];
                     let all: Vec<Sample> = minutes.map(sample).collect();
                     samples += all.len();
-                    intake.take(0, &Labels::new(labels), all, None);
+                    intake.take(0, &Labels::new(labels), &all, None);
                 }
             }
             Ok(Read { outcomes: intake.settle(&|_, _| None, to), samples, ..Read::default() })

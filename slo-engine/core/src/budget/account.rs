@@ -312,11 +312,10 @@ impl Account {
     pub(super) fn advance_by(&mut self, to: Minute, whole: Option<&Ledger>) {
         let count = self.windows.names.len();
         let all: Vec<Placed> = (0..count).map_while(|at| self.placed(at)).collect();
-        for (at, placed) in all.iter().enumerate() {
-            self.events.slide(at, placed.from, placed.to);
-            if let Some(left) = &mut self.left_out {
-                left.events.slide(at, placed.from, placed.to);
-            }
+        let places = all.iter().map(|placed| (placed.from, placed.to));
+        self.events.slide(places.clone());
+        if let Some(left) = &mut self.left_out {
+            left.events.slide(places);
         }
         let events = Judged { events: &self.events, whole };
         let Some((slicing, slices)) = self.slices.as_deref_mut() else { return };
@@ -331,15 +330,16 @@ impl Account {
         }
         self.judged_to = Some(slicing.start(to));
         self.dirty = None;
-        for (at, placed) in all.iter().enumerate() {
+        let slo = &self.slo;
+        let places = all.iter().enumerate().map(|(at, placed)| {
             let end = slicing.start(placed.to);
             let from = placed.from - (placed.to - end);
-            let calendar = matches!(self.slo.windows.get(at), Some(Window::Calendar { .. }));
-            let from = if calendar { placed.from } else { from };
-            slices.slide(at, from, end);
-            if let Some(left) = &mut self.left_out {
-                left.slices.slide(at, from, end);
-            }
+            let calendar = matches!(slo.windows.get(at), Some(Window::Calendar { .. }));
+            (if calendar { placed.from } else { from }, end)
+        });
+        slices.slide(places.clone());
+        if let Some(left) = &mut self.left_out {
+            left.slices.slide(places);
         }
     }
 

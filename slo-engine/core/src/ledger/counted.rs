@@ -108,6 +108,20 @@ impl<'a> Counted<'a> {
         (sums.bad(), sums.total)
     }
 
+    /// Bad and all events of each minute of `from..to`, as [`Self::counts`] gives them.
+    #[must_use]
+    pub fn each_minute(&self, from: Minute, to: Minute) -> (Vec<f64>, Vec<f64>) {
+        if self.left_out.is_some() {
+            let counts = (from.0..to.0).map(|at| self.counts(Minute(at), Minute(at + 1)));
+            return counts.map(|(bad, total)| (bad as f64, total as f64)).unzip();
+        }
+        let length = usize::try_from(to - from).unwrap_or(0);
+        let (mut bad, mut total) = (vec![0.0; length], vec![0.0; length]);
+        self.all.shares(from, &mut bad, &mut total);
+        self.all.minutely(from, &mut bad, &mut total);
+        (bad, total)
+    }
+
     /// Bad and all events of whole hours, from `hour` on; both lists are equally long.
     pub fn hourly(&self, hour: i64, bad: &mut [f64], total: &mut [f64]) {
         self.all.hourly(hour, bad, total);
@@ -116,6 +130,25 @@ impl<'a> Counted<'a> {
         left_out.hourly(hour, &mut less_bad, &mut less);
         bad.iter_mut().zip(less_bad).for_each(|(bad, less)| *bad -= less);
         total.iter_mut().zip(less).for_each(|(total, less)| *total -= less);
+    }
+
+    /// Bad and all events of each minute of `from..to`; 0 where minutes are not in memory.
+    #[must_use]
+    pub fn minutely(&self, from: Minute, to: Minute) -> (Vec<f64>, Vec<f64>) {
+        let length = usize::try_from(to - from).unwrap_or(0);
+        let (mut bad, mut total) = (vec![0.0; length], vec![0.0; length]);
+        self.all.minutely(from, &mut bad, &mut total);
+        let Some((left_out, _)) = self.left_out else { return (bad, total) };
+        let (mut less_bad, mut less) = (vec![0.0; length], vec![0.0; length]);
+        left_out.minutely(from, &mut less_bad, &mut less);
+        for (at, minute) in (from.0..to.0).map(Minute).enumerate() {
+            if left_out.lacks(minute.hour()) {
+                (bad[at], total[at]) = (0.0, 0.0);
+            } else {
+                (bad[at], total[at]) = (bad[at] - less_bad[at], total[at] - less[at]);
+            }
+        }
+        (bad, total)
     }
 
     /// Whether nothing bad is known of any hour that `from..to` touches, be it left out or not.

@@ -146,6 +146,13 @@ impl Hour {
         (self.bad.sum(from, to), self.total.sum(from, to))
     }
 
+    /// Bad and all events of each minute of the hour from `from` on.
+    pub(super) fn each(&self, from: usize, bad: &mut [f64], total: &mut [f64]) {
+        let from = i64::try_from(from).unwrap_or(i64::MAX);
+        self.bad.copy_to(from, bad);
+        self.total.copy_to(from, total);
+    }
+
     /// The sums of minutes `from..to` of the hour.
     #[must_use]
     pub fn sums(&self, from: usize, to: usize) -> Sums {

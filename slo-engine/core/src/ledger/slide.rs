@@ -37,12 +37,18 @@ impl Default for Standing {
 }
 
 impl From<Slide> for Standing {
-    fn from(Slide { from, to, sums, inexact }: Slide) -> Self {
-        let Sums { good, total, measured, .. } = sums;
-        let few = i32::try_from(measured).ok();
-        let rest = Sums { good: 0, total: 0, measured: few.map_or(measured, |_| 0), ..sums };
-        let rest = (rest != Sums::default()).then(|| Box::new(rest));
-        Self { from, to, good, total, measured: few.unwrap_or(0), inexact, rest }
+    fn from(slide: Slide) -> Self {
+        let mut standing = Self {
+            from: slide.from,
+            to: slide.to,
+            good: 0,
+            total: 0,
+            measured: 0,
+            inexact: false,
+            rest: None,
+        };
+        standing.put(slide);
+        standing
     }
 }
 
@@ -65,10 +71,23 @@ impl Standing {
         self.from <= minute && minute < self.to
     }
 
+    /// Keeps a window in the place of the one that is here.
+    pub(super) fn put(&mut self, Slide { from, to, sums, inexact }: Slide) {
+        let few = i32::try_from(sums.measured).ok();
+        let rest = Sums { good: 0, total: 0, measured: few.map_or(sums.measured, |_| 0), ..sums };
+        (self.from, self.to, self.inexact) = (from, to, inexact);
+        (self.good, self.total, self.measured) = (sums.good, sums.total, few.unwrap_or(0));
+        match &mut self.rest {
+            _ if rest == Sums::default() => self.rest = None,
+            Some(known) => **known = rest,
+            None => self.rest = Some(Box::new(rest)),
+        }
+    }
+
     pub(super) fn add(&mut self, change: &Sums) {
         let mut slide = Slide::from(&*self);
         slide.sums.combine(change, 1);
-        *self = slide.into();
+        self.put(slide);
     }
 }
 

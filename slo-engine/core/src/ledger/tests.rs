@@ -22,8 +22,7 @@ fn a_late_minute_changes_its_hour_and_every_window_it_lies_in() {
     for minute in 0..300 {
         ledger.replace(Minute(minute), &bucket(10, 1));
     }
-    ledger.slide(0, Minute(0), Minute(300));
-    ledger.slide(1, Minute(240), Minute(300));
+    ledger.slide([0, 240].map(|from| (Minute(from), Minute(300))));
     ledger.replace(Minute(100), &bucket(5, 5));
     assert_eq!(ledger.slide_at(0).sums.bad(), 304);
     assert_eq!(ledger.slide_at(1).sums.bad(), 60);
@@ -40,13 +39,13 @@ fn an_hour_that_left_memory_is_wanted_before_an_edge_moves_over_it() {
     for hour in 0..10 {
         disk.insert(hour, ledger.minutes(hour).unwrap().pack());
     }
-    ledger.slide(0, Minute(30), Minute(600));
+    ledger.slide([(Minute(30), Minute(600))]);
     ledger.evict(Minute(420));
     assert!(ledger.bucket(Minute(45)).is_some(), "the hour under the edge stays");
     assert!(ledger.bucket(Minute(75)).is_none());
     assert_eq!(ledger.wants(0, Minute(61), Minute(601)).collect::<Vec<_>>(), [1]);
     ledger.load_minutes(1, Hour::unpack(&disk[&1]).unwrap());
-    ledger.slide(0, Minute(70), Minute(600));
+    ledger.slide([(Minute(70), Minute(600))]);
     assert_eq!(ledger.slide_at(0).sums.good, (70..600).sum::<i64>());
 }
 
@@ -60,12 +59,12 @@ fn a_window_that_moved_without_its_minutes_is_summed_anew_when_they_come() {
             first.set(usize::try_from(minute).unwrap(), &bucket(minute, 1));
         }
     }
-    ledger.slide(0, Minute(0), Minute(600));
+    ledger.slide([(Minute(0), Minute(600))]);
     ledger.minutes.retain(|hour| hour != 0);
-    ledger.slide(0, Minute(30), Minute(600));
+    ledger.slide([(Minute(30), Minute(600))]);
     assert!(ledger.slide_at(0).inexact);
     ledger.load_minutes(0, first);
-    ledger.slide(0, Minute(31), Minute(600));
+    ledger.slide([(Minute(31), Minute(600))]);
     assert_eq!(ledger.slide_at(0).sums.good, (31..600).sum::<i64>());
     assert!(!ledger.slide_at(0).inexact);
 }
@@ -140,12 +139,14 @@ proptest! {
                     all.insert(minute, bucket);
                     disk.insert(hour, ledger.minutes(hour).unwrap().pack());
                 }
-                Step::Slide(to, width) => for at in 0..3 {
-                    let (from, to) = (Minute(to - width * (i64::try_from(at).unwrap() + 1)), Minute(to));
-                    let wants = ledger.wants(at, from, to).collect();
-                    load(&mut ledger, wants, &disk);
-                    ledger.slide(at, from, to);
-                },
+                Step::Slide(to, width) => {
+                    let places = [1, 2, 3].map(|times| (Minute(to - width * times), Minute(to)));
+                    for (at, (from, to)) in places.into_iter().enumerate() {
+                        let wants = ledger.wants(at, from, to).collect();
+                        load(&mut ledger, wants, &disk);
+                    }
+                    ledger.slide(places);
+                }
                 Step::Evict(recent) => ledger.evict(Minute(recent)),
                 Step::Forget(hour) => {
                     ledger.forget_before(hour);

@@ -20,10 +20,9 @@ use super::Engine;
 use super::commit::Changed;
 use super::load::Stored;
 use crate::evaluate::exclusion::Acting;
-use crate::evaluate::live::{Apart, Live, Place};
+use crate::evaluate::live::{Apart, Live, Place, config_of};
 use crate::evaluate::reading;
 use crate::evaluate::subset::{LiveSubset, Whole};
-use crate::source::config::SourceConfig;
 use crate::source::intake;
 use crate::store::{Commit, Kept, PartOf, StoreError};
 
@@ -346,10 +345,9 @@ impl Engine {
 
     /// The hours under the edges of groups' windows that the next step needs.
     pub(super) async fn load_edges_of_groups(&mut self, now: DateTime<Utc>) {
-        let fallback = SourceConfig::default();
         let placed = |live: &Live| {
             live.apart.as_ref()?;
-            let config = live.source.map_or(&fallback, |s| &self.sources[s].config);
+            let config = config_of(&self.sources, live.source);
             let to = reading::end(live.account.slo(), &live.reading, config, now);
             Some((to, live.account.place(to)))
         };

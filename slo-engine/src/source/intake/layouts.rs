@@ -7,7 +7,8 @@ use slo_core::counter::Sample;
 use slo_core::labels::Labels;
 use slo_core::plan::{Edges, Feeds, canonical_le};
 
-use super::{Intake, Part};
+use super::Intake;
+use super::batch::{Part, Samples};
 
 /// The buckets of one SLO.
 #[derive(Debug, Default)]
@@ -73,8 +74,8 @@ impl Layouts {
 
     /// Lets of every bucket the samples count that tell most of the threshold. The others move its tail:
     /// when they are the nearest once, what was before is known.
-    pub(super) fn choose(&self, parts: &mut Vec<Part>, arena: &mut Vec<Vec<Sample>>, under: f64) {
-        let nearest = self.nearest(parts, arena, under);
+    pub(super) fn choose(&self, parts: &mut Vec<Part>, samples: &mut Samples, under: f64) {
+        let nearest = self.nearest(parts, samples, under);
         let mut chosen = Vec::with_capacity(parts.len());
         for part in parts.drain(..) {
             let Some(bucket) = self.buckets.get(&part.series) else {
@@ -92,11 +93,10 @@ impl Layouts {
             if bucket.bound.is_infinite() {
                 chosen.push(part);
             }
-            let samples = arena[part.samples].clone();
-            let runs = samples.chunk_by(|a, b| is_chosen(a) == is_chosen(b));
+            let own = samples.get(part.samples).to_vec();
+            let runs = own.chunk_by(|a, b| is_chosen(a) == is_chosen(b));
             for (series, run) in runs.flat_map(|run| series.map(|series| (series, run))) {
-                let (samples, counts) = (arena.len(), is_chosen(&run[0]));
-                arena.push(run.to_vec());
+                let (samples, counts) = (samples.push(run), is_chosen(&run[0]));
                 chosen.push(Part { series, samples, counts, ..part });
             }
         }
@@ -106,7 +106,7 @@ impl Layouts {
     fn nearest(
         &self,
         parts: &[Part],
-        arena: &[Vec<Sample>],
+        samples: &Samples,
         under: f64,
     ) -> HashMap<(u32, i64), Nearest> {
         let mut nearest: HashMap<(u32, i64), Nearest> = HashMap::new();
@@ -115,7 +115,7 @@ impl Layouts {
             else {
                 continue;
             };
-            for sample in &arena[part.samples] {
+            for sample in samples.get(part.samples) {
                 let (low, high) = nearest.entry((histogram, sample.at)).or_default();
                 if bound <= under {
                     *low = Some(low.map_or(bound, |low| low.max(bound)));
@@ -142,7 +142,7 @@ impl Intake {
             };
             let is_upper = weights.total == 0 && weights.good == 0 && weights.slack > 0;
             let counts = [weights.total != 0, weights.good != 0, is_upper];
-            let count = self.arena[part.samples].len();
+            let count = self.samples.get(part.samples).len();
             for (sum, is) in samples.entry(part.slo).or_default().iter_mut().zip(counts) {
                 *sum += count * usize::from(is);
             }
@@ -165,7 +165,7 @@ impl Intake {
                 continue;
             };
             let mut parts: Vec<Part> = batch.extract_if(.., |part| part.slo == slo).collect();
-            layouts.choose(&mut parts, &mut self.arena, *under);
+            layouts.choose(&mut parts, &mut self.samples, *under);
             batch.append(&mut parts);
         }
         batch

@@ -7,7 +7,8 @@ use slo_core::counter::{Counter, Kind, Sample, TargetKey, Weights};
 use slo_core::histogram::{Change, Counts, Histogram};
 use slo_core::labels::Labels;
 
-use super::{Feeding, Intake, Part, Unit};
+use super::batch::Part;
+use super::{Feeding, Intake, Unit};
 
 /// What is known of one series of native histograms.
 #[derive(Debug, Default)]
@@ -68,9 +69,8 @@ impl Intake {
                 for (place, samples) in samples.into_iter().enumerate() {
                     let (slo, series) = (fed.slo, fed.series[place]);
                     let tail = tails.map(|tails| tails[place] as i64);
-                    let at = self.arena.len();
-                    self.batch.push(Part { slo, series, samples: at, created: None, tail, counts });
-                    self.arena.push(samples);
+                    let samples = self.samples.push(&samples);
+                    self.batch.push(Part { slo, series, samples, created: None, tail, counts });
                 }
             }
         }
@@ -110,7 +110,7 @@ impl Intake {
                 && !self.natives.values().any(|n| n.holds(slo, part.series))
         };
         let parts = self.batch.iter().filter(of_total);
-        parts.flat_map(|part| self.arena[part.samples].iter().map(|s| s.at)).collect()
+        parts.flat_map(|part| self.samples.get(part.samples).iter().map(|s| s.at)).collect()
     }
 
     /// The boundaries of the bucket that an SLO's threshold lies in, in its newest native histogram.

@@ -27,7 +27,7 @@ fn labels(pod: &str, code: &str) -> Labels {
 fn count(intake: &mut Intake, labels: &Labels, second: i64, value: f64) -> Vec<i64> {
     let at = second * 1_000;
     for query in 0..intake.queries().count() {
-        intake.take(query, labels, vec![Sample { at, value }], None);
+        intake.take(query, labels, &[Sample { at, value }], None);
     }
     let outcomes = intake.settle(&|_, _| None, at);
     let total = |(_, outcome): &(usize, Outcome)| {
@@ -53,4 +53,51 @@ fn series_of_pods_that_are_gone_are_forgotten_and_the_rest_counts_on() {
     // One that comes back is met as if for the first time: its first value is nobody's difference.
     assert_eq!(count(&mut intake, &labels("old-0", "200"), 9_180, 5.0), [0, 0]);
     assert_eq!(count(&mut intake, &labels("old-0", "200"), 9_240, 8.0), [3, 3]);
+}
+
+/// Takes one sample of a series by its text in query 0, and counts it: the first SLO's total, and
+/// whether the labels were read.
+fn written(intake: &mut Intake, text: &str, second: i64, value: f64) -> (i64, bool) {
+    let (at, mut is_read) = (second * 1_000, false);
+    let read = || {
+        is_read = true;
+        Ok::<_, ()>(labels(text.trim(), "200"))
+    };
+    intake.take_written(0, text, &[Sample { at, value }], read).unwrap();
+    let outcomes = intake.settle(&|_, _| None, at);
+    intake.close(Minute::of_millis(at) + 1);
+    (outcomes[0].1.buckets.iter().map(|(_, bucket)| bucket.total).sum(), is_read)
+}
+
+#[test]
+fn labels_are_read_once_and_again_when_series_were_forgotten() {
+    let mut intake = intake();
+    assert_eq!(written(&mut intake, "old", 60, 1.0), (0, true));
+    assert_eq!(written(&mut intake, "old", 120, 3.0), (2, false));
+    assert_eq!(written(&mut intake, "pod", 9_000, 1.0), (0, true));
+    // Another text of the same labels is the same series.
+    assert_eq!(written(&mut intake, " pod", 9_060, 4.0), (3, true));
+    assert_eq!(written(&mut intake, "pod", 9_120, 9.0), (5, false));
+    // The series that is left has another number.
+    intake.prune(7_200_000);
+    assert_eq!(written(&mut intake, "pod", 9_180, 16.0), (7, true));
+    assert_eq!(written(&mut intake, "pod", 9_240, 18.0), (2, false));
+}
+
+#[test]
+fn nothing_is_taken_of_a_series_whose_labels_cannot_be_read() {
+    let mut intake = intake();
+    let sample = Sample { at: 60_000, value: 1.0 };
+    assert_eq!(intake.take_written(0, "?", &[sample], || Err("no labels")), Err("no labels"));
+    assert!(intake.batch.is_empty() && intake.known.is_empty() && intake.texts.len() == 0);
+}
+
+#[test]
+fn a_server_that_writes_labels_in_ever_new_ways_does_not_fill_the_memory() {
+    let mut intake = intake();
+    for round in 1..100 {
+        let text = format!("{}pod", " ".repeat(round));
+        assert!(written(&mut intake, &text, round as i64 * 60, round as f64).1);
+        assert!(intake.texts.len() <= 1 + 2 * intake.queries.len(), "{}", intake.texts.len());
+    }
 }

@@ -135,7 +135,7 @@ mod tests {
             let name = name(service);
             let labels = [("__name__", "t_total"), ("app", &name), ("env", "p"), ("code", "200")];
             for (at, value) in [(60_000, 1.0), (120_000, 3.0)] {
-                intake.take(0, &Labels::new(labels), vec![Sample { at, value }], None);
+                intake.take(0, &Labels::new(labels), &[Sample { at, value }], None);
             }
         }
         let outcomes = intake.settle(&|_, _| None, 120_000);

@@ -1,13 +1,16 @@
 //! One Prometheus API: sends queries, limits answers, and says what went wrong.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
+use serde::de::DeserializeSeed;
+use tokio::task::JoinSet;
 
-use super::wire::{QueryData, Reply, Series};
+use super::wire::{Reply, Row, Rows, Series};
 use crate::source::config::SourceConfig;
 use crate::source::error::{SourceError, chain, start_of};
 
@@ -92,15 +95,48 @@ impl Api {
         expression: &str,
         at: i64,
     ) -> Result<Answer<Vec<Series>>, SourceError> {
+        let received = self.ask(expression, at).await?;
+        let data = self.series(&received.data)?;
+        Ok(received.with(data))
+    }
+
+    /// The same, not yet read ([`Self::each`]).
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn ask(&self, expression: &str, at: i64) -> Result<Answer<Vec<u8>>, SourceError> {
         let time = format!("{}.{:03}", at.div_euclid(1_000), at.rem_euclid(1_000));
         let request = self.client.query(expression).query("time", time).post_raw();
-        let sent = request.await.map_err(|e| self.failed(&e))?;
-        let received = self.body(sent).await?;
-        let data: QueryData = self.read(&received.data)?;
-        match data.result_type.as_str() {
-            "matrix" | "vector" => Ok(received.with(data.result)),
-            other => Err(self.garbage(&received.data, format!("a result of type `{other}`"))),
+        let api = self.clone();
+        // Beside its connection: here, each piece of the body would wake up another thread.
+        let mut asking = JoinSet::new();
+        asking.spawn(async move {
+            let sent = request.await.map_err(|e| api.failed(&e))?;
+            api.body(sent).await
+        });
+        let answer = asking.join_next().await.expect("one task was spawned");
+        answer.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+    }
+
+    /// Takes each series of an answer.
+    ///
+    /// # Errors
+    /// Why it is no whole answer; of what was taken until then nothing may be used.
+    pub fn each(
+        &self,
+        body: &[u8],
+        mut take: impl FnMut(Row<'_>) -> serde_json::Result<()>,
+    ) -> Result<(), SourceError> {
+        match self.data(body, Rows(&mut take))?.as_str() {
+            "matrix" | "vector" => Ok(()),
+            other => Err(self.garbage(body, format!("a result of type `{other}`"))),
         }
+    }
+
+    fn series(&self, body: &[u8]) -> Result<Vec<Series>, SourceError> {
+        let mut all = Vec::new();
+        self.each(body, |row| Series::of(row).map(|series| all.push(series)))?;
+        Ok(all)
     }
 
     /// A range query; instants and step in Unix milliseconds.
@@ -118,8 +154,8 @@ impl Api {
         let request = self.client.query_range(expression, start / 1_000, end / 1_000, step);
         let sent = request.post_raw().await.map_err(|e| self.failed(&e))?;
         let received = self.body(sent).await?;
-        let data: QueryData = self.read(&received.data)?;
-        Ok(received.with(data.result))
+        let data = self.series(&received.data)?;
+        Ok(received.with(data))
     }
 
     /// The values that a label has in the series of a selector between two instants (Unix milliseconds).
@@ -189,8 +225,15 @@ impl Api {
     }
 
     fn read<'a, T: Deserialize<'a>>(&self, body: &'a [u8]) -> Result<T, SourceError> {
-        let reply: Reply<'a, T> =
-            serde_json::from_slice(body).map_err(|e| self.garbage(body, e.to_string()))?;
+        self.data(body, PhantomData)
+    }
+
+    fn data<'a, S: DeserializeSeed<'a>>(
+        &self,
+        body: &'a [u8],
+        seed: S,
+    ) -> Result<S::Value, SourceError> {
+        let reply = Reply::read(body, seed).map_err(|e| self.garbage(body, e.to_string()))?;
         if reply.status != "success" {
             let text =
                 |t: Option<std::borrow::Cow<'_, str>>| start_of(t.unwrap_or_default().as_bytes());

@@ -92,7 +92,7 @@ impl Scrape {
             let created = row.created.filter(|created| *created <= sample.at);
             for (query, selector) in selectors.iter().enumerate() {
                 if selector.matches(&row.labels) {
-                    intake.take(query, &row.labels, vec![sample], created);
+                    intake.take(query, &row.labels, &[sample], created);
                 }
             }
         }

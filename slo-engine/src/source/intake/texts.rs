@@ -60,3 +60,18 @@ impl Texts {
         (self.known, self.fed) = (HashTable::new(), Vec::new());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_queries_are_told_apart_by_two_hashes_of_their_own() {
+        let texts = Texts::default();
+        let keys = [(0, "a"), (1, "a"), (0, "b"), (0, "")].map(|(at, text)| texts.key(at, text));
+        let mut halves: Vec<u64> = keys.iter().flat_map(|key| key.0).collect();
+        halves.sort_unstable();
+        halves.dedup();
+        assert_eq!(halves.len(), 8);
+    }
+}

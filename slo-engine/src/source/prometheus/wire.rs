@@ -405,6 +405,41 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_that_is_cut_goes_on_or_tells_no_labels_is_none() {
+        let reply = |result: &str, end: &str| {
+            format!(
+                r#"{{"status":"success","data":{{"resultType":"matrix","result":[{result}]}}{end}"#
+            )
+        };
+        let read = |text: &str| {
+            let mut taken = 0;
+            let mut take = |row: Row<'_>| Series::of(row).map(|_| taken += 1);
+            let reply = Reply::read(text.as_bytes(), Rows(&mut take));
+            let error = reply.err().map(|error| error.to_string()).unwrap_or_default();
+            (taken, error)
+        };
+        let series = r#"{"metric":{"a":"b"},"values":[[1,"2"]]}"#;
+        assert_eq!(read(&reply(series, "}")), (1, String::new()));
+        for (text, taken, why) in [
+            (reply(series, ""), 1, "EOF while parsing"),
+            (reply(series, "}}"), 1, "trailing characters"),
+            (reply(&format!("{series},{series}"), r#","data":null}"#), 2, "duplicate field"),
+            (
+                reply(r#"{"metric":["a"],"values":[[1,"2"]]}"#, "}"),
+                0,
+                "expected an object of labels",
+            ),
+            (reply(r#"{"metric":{"a":1},"values":[[1,"2"]]}"#, "}"), 0, "expected a text"),
+            (reply(r#"{"metric":{},"values":[[1,"x"]]}"#, "}"), 0, "`x` is no number"),
+            (r#"{"data":{"resultType":"matrix","result":[]}}"#.to_owned(), 0, "status"),
+            (r#"{"status":"success","data":{"result":[]}}"#.to_owned(), 0, "resultType"),
+        ] {
+            let (count, error) = read(&text);
+            assert!(count == taken && error.contains(why), "{text}: {count}, {error}");
+        }
+    }
+
+    #[test]
     fn errors_keep_their_type_whatever_it_is() {
         let reply = r#"{"status":"error","errorType":"too_new","error":"no\tway","data":null}"#;
         let read = Reply::read(reply.as_bytes(), Rows(&mut |_: Row<'_>| Ok(()))).unwrap();

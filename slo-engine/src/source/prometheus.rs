@@ -124,6 +124,7 @@ impl Prometheus {
             }
             shows_late |= answer.shows_late;
             samples += self.take(intake, query, &answer.data, &mut natives)?;
+            self.api.take_back(answer.data);
         }
         take_natives(intake, natives);
         let mixed = intake.mixed();

@@ -1,6 +1,7 @@
 //! One Prometheus API: sends queries, limits answers, and says what went wrong.
 
 use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -22,7 +23,12 @@ pub struct Api {
     timeout: Duration,
     /// The largest body that is read.
     limit: usize,
+    /// Where the next body is read into: a server's answers are equally long, tick after tick.
+    spare: Arc<Mutex<Vec<u8>>>,
 }
+
+/// A body is kept for the next one where it takes no more bytes.
+const SPARE: usize = 4 << 20;
 
 impl std::fmt::Debug for Api {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -77,7 +83,7 @@ impl Api {
             .map_err(|e| setup(format!("`{url}` is not an address: {e}")))?;
         // A sample takes about 25 bytes; leave room for labels.
         let limit = config.max_samples.saturating_mul(64).saturating_add(4 << 20);
-        Ok(Self { client, url, timeout, limit })
+        Ok(Self { client, url, timeout, limit, spare: Arc::default() })
     }
 
     /// The address, without secrets.
@@ -192,18 +198,27 @@ impl Api {
         Ok(start_of(self.read::<Build>(&received.data)?.version.as_bytes()))
     }
 
+    /// Takes back a body that has been read.
+    pub fn take_back(&self, body: Vec<u8>) {
+        if body.capacity() <= SPARE {
+            *self.spare() = body;
+        }
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn body(&self, response: reqwest::Response) -> Result<Received, SourceError> {
         let status = response.status();
         // VictoriaMetrics alone names its host so, in every answer.
         let shows_late = response.headers().contains_key("x-server-hostname");
         let date = date(response.headers());
         let retry_after = retry_after(response.headers());
-        let mut body = Vec::with_capacity(
-            response
-                .content_length()
-                .map_or(0, |n| usize::try_from(n).unwrap_or(0))
-                .min(self.limit),
-        );
+        let length = response.content_length().map_or(0, |n| usize::try_from(n).unwrap_or(0));
+        let mut body = std::mem::take(&mut *self.spare());
+        body.clear();
+        body.reserve(length.min(self.limit));
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             body.extend_from_slice(&chunk.map_err(|e| self.broken(&e))?);

@@ -46,6 +46,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite")
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: SqlitePool,
+    /// The one that ticks are written by. Where they take turns with others, each of them finds its pages
+    /// and statements out of date.
+    writer: SqlitePool,
     path: PathBuf,
     file: Identity,
 }
@@ -190,9 +193,12 @@ impl Store {
             .foreign_keys(true);
         let unusable =
             |e: sqlx::Error| StoreError::Unusable { path: path.clone(), reason: said(&e) };
+        let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+        let writer = writer.idle_timeout(None).max_lifetime(None);
+        let writer = writer.connect_lazy_with(options.clone());
         let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
         let pool = pool.map_err(unusable)?;
-        let store = Self { pool, path: path.clone(), file: Identity::of(&path)? };
+        let store = Self { pool, writer, path: path.clone(), file: Identity::of(&path)? };
         store.refuse_newer().await?;
         let migrated = MIGRATIONS.run(&store.pool).await;
         migrated.map_err(|e| StoreError::Unusable { path: path.clone(), reason: e.to_string() })?;
@@ -248,6 +254,7 @@ impl Store {
 
     /// Closes the database; what was committed stays.
     pub async fn close(&self) {
+        self.writer.close().await;
         self.pool.close().await;
     }
 

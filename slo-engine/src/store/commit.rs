@@ -69,7 +69,7 @@ impl Store {
         if !self.path.exists() {
             return Err(StoreError::Missing(self.path.clone()));
         }
-        let mut connection = self.pool.acquire().await.map_err(failed("connect"))?;
+        let mut connection = self.writer.acquire().await.map_err(failed("connect"))?;
         let written = write(&mut connection, commit).await;
         if written.is_err() {
             give_up(connection).await;

@@ -54,7 +54,8 @@ impl Store {
             |e: sqlx::Error| StoreError::Unusable { path: path.to_owned(), reason: said(&e) };
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
         let file = Identity::of(path)?;
-        let store = Self { pool: pool.map_err(unusable)?, path: path.to_owned(), file };
+        let pool = pool.map_err(unusable)?;
+        let store = Self { writer: pool.clone(), pool, path: path.to_owned(), file };
         store.refuse_strangers().await?;
         store.refuse_newer().await?;
         Ok(store)

@@ -112,6 +112,7 @@ pub(crate) fn window(name: &str, bad: f64, total: f64) -> WindowView {
         estimate: None,
         exhausts_at: None,
         recovers_at: None,
+        usual_ratio: None,
     }
 }
 

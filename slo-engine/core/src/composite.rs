@@ -211,6 +211,7 @@ fn window(
         estimate: None,
         exhausts_at: None,
         recovers_at: None,
+        usual_ratio: None,
         ..like.clone()
     })
 }

@@ -1,13 +1,15 @@
 //! When a budget will be gone, and when it will be back: walks a window into the future, traffic
 //! repeating the past, old minutes leaving.
 
-use std::cell::OnceCell;
-use std::ops::Range;
-
 use crate::bucket::Sums;
 use crate::exclusion::Excluded;
 use crate::ledger::Counted;
 use crate::time::Minute;
+
+mod hours;
+
+pub use hours::Hours;
+use hours::{HOURS, Leaving, Past};
 
 const DAY: i64 = 1_440;
 
@@ -77,45 +79,15 @@ impl Repeat {
     }
 }
 
-/// A history and its whole hours: forecasts of several windows read the same hours again and again. They
-/// are unpacked when the first one does.
-#[derive(Debug, Clone)]
-pub struct Hours<'a> {
-    ledger: Counted<'a>,
-    hours: Range<i64>,
-    unpacked: OnceCell<Unpacked>,
-}
-
-/// By hour.
-#[derive(Debug, Clone)]
-struct Unpacked {
-    bad: Box<[f64]>,
-    total: Box<[f64]>,
-}
-
-impl<'a> Hours<'a> {
-    /// The hours that `from..to` touches and those of the week before `to`, which traffic repeats.
-    #[must_use]
-    pub fn of(ledger: Counted<'a>, from: Minute, to: Minute) -> Self {
-        let hours = from.min(to - 7 * DAY).hour()..to.hour() + 1;
-        Self { ledger, hours, unpacked: OnceCell::new() }
-    }
-
-    fn unpacked(&self) -> &Unpacked {
-        self.unpacked.get_or_init(|| {
-            let length = usize::try_from(self.hours.end - self.hours.start).unwrap_or(0);
-            let (mut bad, mut total) = (vec![0.0; length], vec![0.0; length]);
-            self.ledger.hourly(self.hours.start, &mut bad, &mut total);
-            Unpacked { bad: bad.into(), total: total.into() }
-        })
-    }
-
-    /// Bad and all events of the hours from one on, as far as they are here.
-    fn from(&self, hour: i64) -> (&[f64], &[f64]) {
-        let Unpacked { bad, total } = self.unpacked();
-        let at = usize::try_from(hour - self.hours.start).unwrap_or(usize::MAX);
-        (bad.get(at..).unwrap_or_default(), total.get(at..).unwrap_or_default())
-    }
+/// How what a walk looks for depends on the events of a window that has some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seeks {
+    /// It stays true where more are bad or fewer in all.
+    Worse,
+    /// It stays true where fewer are bad or more in all.
+    Better,
+    /// It may depend on where the window ends, too.
+    Any,
 }
 
 /// A window that is walked into the future.
@@ -139,6 +111,8 @@ pub struct Walk<'a> {
     pub bad_ratio: f64,
     /// Minutes to come that will not count.
     pub excluded: Excluded,
+    /// What is looked for.
+    pub seeks: Seeks,
 }
 
 /// Events in a window, of which some are expected ones.
@@ -152,13 +126,6 @@ pub struct Expected {
     pub total: f64,
 }
 
-/// Events that leave a window.
-#[derive(Debug, Clone, Copy)]
-struct Leaving {
-    bad: f64,
-    total: f64,
-}
-
 impl Walk<'_> {
     /// The first end of the window at which `holds` is true, minute by minute; `None` beyond the horizon.
     #[must_use]
@@ -167,15 +134,8 @@ impl Walk<'_> {
         let mut now = self.now();
         let last = self.to + self.horizon;
         while at < last {
-            let found = match self.whole_hours(at, last) {
-                Steps { comes: Some(comes), leaves: Some((bad, total)), .. } => {
-                    let leaving = bad.iter().zip(total);
-                    let leaving = leaving.map(|(bad, total)| Leaving { bad: *bad, total: *total });
-                    self.find(&mut now, &mut at, comes.iter().copied().zip(leaving), &holds)
-                }
-                steps => self.find(&mut now, &mut at, steps.each(), &holds),
-            };
-            if found {
+            let hours = self.whole_hours(at, last);
+            if self.find(&mut now, &mut at, hours, &holds) {
                 return Some(self.minute_of(now, at, at + 60, holds));
             }
             if at >= last {
@@ -191,8 +151,44 @@ impl Walk<'_> {
         None
     }
 
-    /// Walks hours, up to the one that ends so that `holds` is true.
+    /// Walks hours, up to the one that ends so that `holds` is true; days in which it cannot be are passed
+    /// at once.
     fn find(
+        &self,
+        now: &mut Expected,
+        at: &mut Minute,
+        steps: Steps<'_>,
+        holds: &impl Fn(Expected) -> bool,
+    ) -> bool {
+        let mut done = 0;
+        while done < steps.count {
+            if let Some((coming, leaving)) = steps.day(done)
+                && self.passes(*now, coming, leaving, holds)
+            {
+                (*now, *at) = (self.after(*now, coming, (*at + DAY, leaving)), *at + DAY);
+                done += HOURS;
+                continue;
+            }
+            let hours = done..steps.end_of_day(done);
+            done = hours.end;
+            let found = match (steps.comes, steps.leaves) {
+                (Some(comes), Some(leaves)) => {
+                    let leaving =
+                        leaves.bad[hours.clone()].iter().zip(&leaves.total[hours.clone()]);
+                    let leaving = leaving.map(|(bad, total)| Leaving { bad: *bad, total: *total });
+                    let coming = comes.total[hours].iter().copied();
+                    self.find_hour(now, at, coming.zip(leaving), holds)
+                }
+                _ => self.find_hour(now, at, hours.map(|hour| steps.hour(hour)), holds),
+            };
+            if found {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn find_hour(
         &self,
         now: &mut Expected,
         at: &mut Minute,
@@ -209,6 +205,28 @@ impl Walk<'_> {
         false
     }
 
+    /// Whether there is no minute in a day at which `holds` is true: there would be none if all that speaks
+    /// for it came at once, and nothing that speaks against it.
+    fn passes(
+        &self,
+        now: Expected,
+        coming: f64,
+        leaving: Leaving,
+        holds: &impl Fn(Expected) -> bool,
+    ) -> bool {
+        // More than all roundings on the way.
+        const SLACK: f64 = 1e-9;
+        let (least, most) = (now.total - leaving.total, now.total + coming);
+        let bad = coming * self.bad_ratio;
+        let slack = SLACK * (now.bad.abs() + bad.abs() + leaving.bad);
+        let (bad, total) = match self.seeks {
+            Seeks::Any => return false,
+            Seeks::Worse => (now.bad + bad.max(0.0) + slack, least * (1.0 - SLACK)),
+            Seeks::Better => (now.bad - leaving.bad + bad.min(0.0) - slack, most * (1.0 + SLACK)),
+        };
+        least > 0.0 && !holds(Expected { to: now.to, bad, total })
+    }
+
     /// The hour is found; now the minute in it.
     fn minute_of(
         &self,
@@ -220,10 +238,10 @@ impl Walk<'_> {
         let offset = self.from - self.to;
         let count = usize::try_from(last - at).unwrap_or(0);
         let (bad, total) = match self.rolls {
-            true => self.past.ledger.each_minute(at + offset, last + offset),
+            true => self.past.ledger().each_minute(at + offset, last + offset),
             false => (vec![0.0; count], vec![0.0; count]),
         };
-        let comes = self.repeat.each_minute(self.past.ledger, self.to, at, last);
+        let comes = self.repeat.each_minute(self.past.ledger(), self.to, at, last);
         for ((coming, bad), total) in comes.into_iter().zip(bad).zip(total) {
             let coming = if self.excluded.has(at) { 0.0 } else { coming };
             now = self.after(now, coming, (at + 1, Leaving { bad, total }));
@@ -243,7 +261,7 @@ impl Walk<'_> {
         let coming = self.coming(from, until);
         let offset = self.from - self.to;
         let (bad, total) = match self.rolls {
-            true => self.past.ledger.counts(from + offset, until + offset),
+            true => self.past.ledger().counts(from + offset, until + offset),
             false => (0, 0),
         };
         self.after(now, coming, (until, Leaving { bad: bad as f64, total: total as f64 }))
@@ -251,9 +269,8 @@ impl Walk<'_> {
 
     /// Events expected in `from..until` that will count.
     fn coming(&self, from: Minute, until: Minute) -> f64 {
-        let all = |from, until| self.repeat.coming(self.past.ledger, self.to, from, until);
-        let excluded = self.excluded.within(from, until).map(|(from, until)| all(from, until));
-        all(from, until) - excluded.sum::<f64>()
+        let all = |stretch| self.past.coming(self.repeat, self.to, stretch);
+        all((from, until)) - self.excluded.within(from, until).map(all).sum::<f64>()
     }
 
     /// What the window holds when it ends at `to`.
@@ -283,25 +300,16 @@ impl Walk<'_> {
             Repeat::Last(length) => {
                 let back = ((at - self.to).div_euclid(length) + 1) * length;
                 hours = if back % 60 == 0 { hours.min((self.to + back - at) / 60) } else { 0 };
-                if hours > 0 {
-                    let (_, total) = self.past.from((at - back).hour());
-                    hours = hours.min(total.len() as i64);
-                    comes = Some(total);
-                }
+                comes = (hours > 0).then(|| self.past.from((at - back).hour()));
             }
         }
         if self.rolls && hours > 0 {
-            let (bad, total) = self.past.from((at + offset).hour());
-            hours = hours.min(total.len() as i64);
-            leaves = Some((bad, total));
+            leaves = Some(self.past.from((at + offset).hour()));
         }
-        let count = usize::try_from(hours).unwrap_or(0);
-        Steps {
-            count,
-            rate,
-            comes: comes.map(|comes| &comes[..count]),
-            leaves: leaves.map(|(bad, total)| (&bad[..count], &total[..count])),
+        for past in [comes, leaves].into_iter().flatten() {
+            hours = hours.min(past.total.len() as i64);
         }
+        Steps { count: usize::try_from(hours).unwrap_or(0), rate, comes, leaves }
     }
 }
 
@@ -311,42 +319,67 @@ struct Steps<'a> {
     count: usize,
     /// Events that come in each, where the past does not tell.
     rate: f64,
-    comes: Option<&'a [f64]>,
-    /// Bad and all events that leave in each.
-    leaves: Option<(&'a [f64], &'a [f64])>,
+    /// The hours whose events come again.
+    comes: Option<Past<'a>>,
+    /// Those that leave.
+    leaves: Option<Past<'a>>,
 }
 
 impl Steps<'_> {
-    /// What comes and what leaves in each hour.
-    fn each(&self) -> impl Iterator<Item = (f64, Leaving)> {
-        (0..self.count).map(|hour| {
-            let (bad, total) =
-                self.leaves.map_or((0.0, 0.0), |(bad, total)| (bad[hour], total[hour]));
-            (self.comes.map_or(self.rate, |comes| comes[hour]), Leaving { bad, total })
-        })
+    /// What comes and what leaves in an hour.
+    fn hour(&self, at: usize) -> (f64, Leaving) {
+        let leaving = self.leaves.map_or(Leaving::default(), |leaves| Leaving {
+            bad: leaves.bad[at],
+            total: leaves.total[at],
+        });
+        (self.comes.map_or(self.rate, |comes| comes.total[at]), leaving)
+    }
+
+    /// The same of the day that begins with an hour; `None` where none does that is added up.
+    fn day(&self, at: usize) -> Option<(f64, Leaving)> {
+        let of = |past: Past<'_>| {
+            let hours = at.checked_sub(past.to_day).filter(|hours| hours.is_multiple_of(HOURS))?;
+            *past.days.get(hours / HOURS)?
+        };
+        let coming = match self.comes {
+            Some(comes) => of(comes)?.total,
+            None => self.rate * HOURS as f64,
+        };
+        let leaving = self.leaves.map_or(Some(Leaving::default()), of)?;
+        (at + HOURS <= self.count).then_some((coming, leaving))
+    }
+
+    /// The end of the day that an hour lies in.
+    fn end_of_day(&self, at: usize) -> usize {
+        let first = self.comes.or(self.leaves).map_or(0, |past| past.to_day);
+        let to_next = HOURS - (at + HOURS - first) % HOURS;
+        (at + to_next).min(self.count)
     }
 }
 
 /// The median of the hourly shares of bad events in `from..to`, over hours with events. A window of
 /// less than a day has too few hours for a median; its minutes are taken. Of an even number it is the
-/// lower of the two in the middle.
+/// lower of the two in the middle. What it was a moment ago is found with less work, should it be that still.
 #[must_use]
-pub fn usual_ratio(past: &Hours<'_>, from: Minute, to: Minute) -> f64 {
+pub fn usual_ratio(past: &Hours<'_>, from: Minute, to: Minute, before: Option<f64>) -> f64 {
     if to - from < DAY {
-        let (bad, total) = past.ledger.minutely(from, to);
-        return median(&bad, &total);
+        let (bad, total) = past.ledger().minutely(from, to);
+        return median(&bad, &total, before);
     }
     let hours = usize::try_from((to - 1).hour() + 1 - from.hour()).unwrap_or(0);
-    let (bad, total) = past.from(from.hour());
+    let Past { bad, total, .. } = past.from(from.hour());
     let hours = hours.min(total.len());
-    median(&bad[..hours], &total[..hours])
+    median(&bad[..hours], &total[..hours], before)
 }
 
 /// Of bad and all events, which are equally many.
-fn median(bad: &[f64], total: &[f64]) -> f64 {
+fn median(bad: &[f64], total: &[f64], before: Option<f64>) -> f64 {
     // As whole numbers, which are sorted much faster; where there was no event there is no share, and
     // none is as large as this.
     const NONE: i64 = i64::MAX;
+    if let Some(before) = before.filter(|share| is_median(bad, total, *share)) {
+        return before;
+    }
     let share = |(bad, total): (&f64, &f64)| match *total > 0.0 {
         true => in_order((bad / total).to_bits().cast_signed()),
         false => NONE,
@@ -358,6 +391,18 @@ fn median(bad: &[f64], total: &[f64]) -> f64 {
     }
     let (_, middle, _) = shares.select_nth_unstable((busy - 1) / 2);
     f64::from_bits(in_order(*middle).cast_unsigned())
+}
+
+/// Whether a share is the median: it is one of them, and as many are less as must be.
+fn is_median(bad: &[f64], total: &[f64], share: f64) -> bool {
+    let (mut busy, mut less, mut up_to) = (0_u64, 0, 0);
+    for (bad, total) in bad.iter().zip(total) {
+        let (is_busy, ratio) = (*total > 0.0, bad / total);
+        busy += u64::from(is_busy);
+        less += u64::from(is_busy & (ratio < share));
+        up_to += u64::from(is_busy & (ratio <= share));
+    }
+    busy > 0 && (less..up_to).contains(&((busy - 1) / 2))
 }
 
 /// The bits of a number, so that they are ordered as numbers are; of these the bits of the number.
@@ -398,12 +443,13 @@ mod tests {
             past,
             from: Minute(0),
             to,
-            sums: past.ledger.sums(Minute(0), to),
+            sums: past.ledger().sums(Minute(0), to),
             rolls: true,
             horizon: 30 * DAY,
-            repeat: Repeat::of(past.ledger, to),
+            repeat: Repeat::of(past.ledger(), to),
             bad_ratio,
             excluded: Excluded::default(),
+            seeks: if bad_ratio > 0.0 { Seeks::Worse } else { Seeks::Better },
         }
     }
 
@@ -443,7 +489,7 @@ mod tests {
     #[test]
     fn the_median_hour_is_not_moved_by_an_outage() {
         let ledger = ledger(600, 0);
-        assert!(usual_ratio(&month(&ledger), Minute(0), Minute(30 * DAY)) < 1e-12);
+        assert!(usual_ratio(&month(&ledger), Minute(0), Minute(30 * DAY), None) < 1e-12);
     }
 
     #[test]
@@ -451,8 +497,8 @@ mod tests {
         let ledger = ledger(4, 0);
         let end = Minute(30 * DAY);
         let past = month(&ledger);
-        assert!(usual_ratio(&past, end - 10, end) < 1e-12);
-        assert!((usual_ratio(&past, end - 4, end) - 1.0).abs() < 1e-12);
+        assert!(usual_ratio(&past, end - 10, end, None) < 1e-12);
+        assert!((usual_ratio(&past, end - 4, end, None) - 1.0).abs() < 1e-12);
     }
 
     #[test]
@@ -488,6 +534,11 @@ mod tests {
         None
     }
 
+    /// What remains of a budget.
+    fn left(events: Expected, allowed: f64) -> f64 {
+        if allowed > 0.0 { 1.0 - events.bad / allowed } else { 1.0 }
+    }
+
     /// The lower one in the middle, plainly.
     fn middle(shares: impl Iterator<Item = f64>) -> f64 {
         let mut all: Vec<f64> = shares.collect();
@@ -509,8 +560,13 @@ mod tests {
             let to = Minute(hours.len() as i64 * 60);
             let past = Hours::of((&ledger).into(), Minute(0), to);
             let busy = hours.iter().filter(|(_, total)| *total > 0);
-            let plain = middle(busy.map(|(bad, total)| *bad as f64 / *total as f64));
-            prop_assert_eq!(usual_ratio(&past, Minute(0), to).to_bits(), plain.to_bits());
+            let shares: Vec<f64> = busy.map(|(bad, total)| *bad as f64 / *total as f64).collect();
+            let plain = middle(shares.iter().copied());
+            let guesses = shares.iter().copied().map(Some).chain([None, Some(0.5), Some(plain)]);
+            for guess in guesses {
+                let usual = usual_ratio(&past, Minute(0), to, guess);
+                prop_assert_eq!(usual.to_bits(), plain.to_bits(), "{:?}", guess);
+            }
         }
 
         #[test]
@@ -536,9 +592,44 @@ mod tests {
                 let buckets = (from.0..to.0).filter_map(|at| counted.bucket(Minute(at)));
                 let busy = buckets.filter(|bucket| bucket.total > 0);
                 let plain = middle(busy.map(|b| (b.total - b.good) as f64 / b.total as f64));
-                let usual = usual_ratio(&Hours::of(counted, from, to), from, to);
+                let usual = usual_ratio(&Hours::of(counted, from, to), from, to, None);
                 prop_assert_eq!(usual.to_bits(), plain.to_bits());
             }
+        }
+
+        /// Windows of whole days close to what is looked for, also with hours without events, and with more
+        /// good ones than there are.
+        #[test]
+        fn days_at_a_time_give_what_single_steps_give(
+            phases in prop::collection::vec(
+                (1..60_usize, 0..4_i64, prop_oneof![3 => Just(0), 3 => 1..4_i64, 1 => -3..0_i64]), 2..20),
+            (minute, days) in (0..60_i64, 1..20_i64),
+            repeat in prop_oneof![Just(Repeat::Last(1_440)), Just(Repeat::Last(10_080)), Just(Repeat::Mean(3.5))],
+            bad_ratio in prop_oneof![Just(0.0), Just(0.5), 0.0..1.0_f64],
+            near in 0.7..1.4_f64,
+        ) {
+            let mut ledger = Ledger::new(0);
+            let hours = phases.iter().flat_map(|(hours, good, bad)| vec![(*good, *bad); *hours]);
+            let hours: Vec<(i64, i64)> = hours.collect();
+            for (hour, (good, bad)) in hours.iter().enumerate() {
+                let sums = Sums { good: *good, total: good + bad, ..Sums::default() };
+                ledger.load_fold(hour as i64, &sums);
+            }
+            let to = Minute((hours.len() as i64 - 1) * 60 + minute);
+            let from = to - days * DAY;
+            let sums = ledger.sums(from, to);
+            let share = near * sums.bad() as f64 / sums.total.max(1) as f64;
+            let past = Hours::of((&ledger).into(), from, to);
+            let walk = Walk {
+                past: &past, from, to, sums, rolls: true, horizon: days * DAY, repeat, bad_ratio,
+                excluded: Excluded::default(), seeks: Seeks::Any,
+            };
+            let gone = |e: Expected| share * e.total > 0.0 && e.bad >= share * e.total;
+            let worse = Walk { seeks: Seeks::Worse, ..walk.clone() };
+            prop_assert_eq!(worse.first(gone), plainly(&walk, gone));
+            let back = |e: Expected| left(e, share * e.total) > 0.0;
+            let better = Walk { seeks: Seeks::Better, ..walk.clone() };
+            prop_assert_eq!(better.first(back), plainly(&walk, back));
         }
 
         #[test]
@@ -575,11 +666,14 @@ mod tests {
             let past = Hours::of((&ledger).into(), from, to);
             let walk = Walk {
                 past: &past, from, to, sums, rolls, horizon: length, repeat, bad_ratio,
-                excluded,
+                excluded, seeks: Seeks::Any,
             };
             for above in [true, false] {
                 let holds = |e: Expected| (e.bad > share * e.total) == above;
-                prop_assert_eq!(walk.first(holds), plainly(&walk, holds));
+                let plain = plainly(&walk, holds);
+                prop_assert_eq!(walk.first(holds), plain);
+                let seeks = if above { Seeks::Worse } else { Seeks::Better };
+                prop_assert_eq!(Walk { seeks, ..walk.clone() }.first(holds), plain);
             }
         }
     }

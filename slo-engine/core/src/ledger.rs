@@ -234,22 +234,42 @@ impl Ledger {
     /// step.
     pub fn slide(&mut self, places: impl IntoIterator<Item = (Minute, Minute)>) {
         // Most windows end where the one before does, so what enters is the same.
-        let (mut entered, mut sums_entered) = ((Minute(0), Minute(0)), Sums::default());
+        let mut entered: Option<((Minute, Minute), Option<Sums>)> = None;
         for (at, (from, to)) in places.into_iter().enumerate() {
             let slide = self.slide_at(at);
-            let inexact = self.wants(at, from, to).next().is_some();
-            let mut sums = slide.sums;
-            if slides_on(&slide, from, to) && !inexact {
-                if entered != (slide.to, to) {
-                    (entered, sums_entered) = ((slide.to, to), self.sums(slide.to, to));
-                }
-                sums.combine(&sums_entered, 1);
-                sums.combine(&self.sums(slide.from, from), -1);
+            let moved = slides_on(&slide, from, to).then(|| {
+                let enters = (slide.to, to);
+                let known = entered.filter(|(known, _)| *known == enters);
+                let known = known.unwrap_or_else(|| (enters, self.exactly(slide.to, to)));
+                entered = Some(known);
+                Some((known.1?, self.exactly(slide.from, from)?))
+            });
+            let (mut sums, mut inexact) = (slide.sums, false);
+            if let Some((entered, left)) = moved.flatten() {
+                sums.combine(&entered, 1);
+                sums.combine(&left, -1);
             } else {
                 sums = self.sums(from, to);
+                inexact = self.wants(at, from, to).next().is_some();
             }
             self.slides[at].put(Slide { from, to, sums, inexact });
         }
+    }
+
+    /// The sums of a short run; `None` where minutes of it are not in memory.
+    fn exactly(&self, from: Minute, to: Minute) -> Option<Sums> {
+        let mut all = Sums::default();
+        let mut at = from;
+        while at < to {
+            let end = to.min(Minute(at.hour() * 60 + 60));
+            match self.minutes.get(at.hour()) {
+                Some(minutes) => all.combine(&minutes.sums(place(at), place(end - 1) + 1), 1),
+                None if self.fold(at.hour()) == Sums::default() => {}
+                None => return None,
+            }
+            at = end;
+        }
+        Some(all)
     }
 
     /// The sums of `from..to`. Minutes that are not in memory count as their hour's even share.
@@ -296,7 +316,7 @@ impl Ledger {
     pub fn minutely(&self, from: Minute, bad: &mut [f64], total: &mut [f64]) {
         let to = from + i64::try_from(bad.len()).unwrap_or(i64::MAX);
         for (hour, minutes) in self.minutes.range(from.hour(), (to - 1).hour()) {
-            let (first, within) = part_of(*hour, from, to);
+            let (first, within) = part_of(hour, from, to);
             minutes.each(first, &mut bad[within.clone()], &mut total[within]);
         }
     }

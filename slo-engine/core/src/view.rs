@@ -206,6 +206,9 @@ pub struct WindowView {
     pub exhausts_at: Option<DateTime<Utc>>,
     /// When an exhausted budget will be above zero again.
     pub recovers_at: Option<DateTime<Utc>>,
+    /// The share of coming events that will be bad until then, where that was looked at.
+    #[serde(skip)]
+    pub usual_ratio: Option<f64>,
 }
 
 impl WindowView {

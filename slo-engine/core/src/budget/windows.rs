@@ -1,11 +1,13 @@
 //! The views of an account's windows, with their forecasts, and the answers to policies' questions.
 
+use std::cell::OnceCell;
+
 use chrono::{DateTime, Utc};
 
 use crate::bucket::Sums;
 use crate::calendar::{self, Placed};
 use crate::exclusion::Excluded;
-use crate::forecast::{Expected, Hours, Repeat, Walk, usual_ratio};
+use crate::forecast::{Expected, Hours, Repeat, Seeks, Walk, usual_ratio};
 use crate::slo::Window;
 use crate::time::{Minute, Span};
 use crate::view::{Ask, Estimate, WindowView, WithoutExclusions};
@@ -69,7 +71,8 @@ fn burn(
     }
     let reading = Reading::new((account, past), at, Window::Rolling(span), facts);
     let calm = |e: Expected| e.total <= 0.0 || e.bad / e.total / objective.budget() <= at_most;
-    reading.walk(reading.usual_ratio()).first(calm).map(Minute::start)
+    let walk = reading.walk(reading.usual_ratio(), Seeks::Better);
+    walk.first(calm).map(Minute::start)
 }
 
 /// One window at one instant.
@@ -82,6 +85,8 @@ struct Reading<'a> {
     newest: Option<Minute>,
     faulty: bool,
     now: DateTime<Utc>,
+    /// The usual share of bad events: that of the view before, and the one of this view once it is known.
+    usual: (Option<f64>, OnceCell<f64>),
 }
 
 impl<'a> Reading<'a> {
@@ -95,7 +100,9 @@ impl<'a> Reading<'a> {
         let placed =
             placed.unwrap_or_else(|| calendar::place(window, super::account::end_of(facts.now)));
         let (newest, faulty, now) = (facts.newest, facts.faulty, facts.now);
-        Self { account, past, at, window, placed, newest, faulty, now }
+        let before = facts.before.and_then(|before| before.windows.get(at)?.usual_ratio);
+        let usual = (before, OnceCell::new());
+        Self { account, past, at, window, placed, newest, faulty, now, usual }
     }
 
     fn view(&self) -> WindowView {
@@ -129,6 +136,7 @@ impl<'a> Reading<'a> {
             without_exclusions: self.without_exclusions(),
             exhausts_at: n.filter(|_| !exhausted).and_then(|_| self.exhausts(estimate.as_ref())),
             recovers_at: n.filter(|_| exhausted).and_then(|_| self.recovers(|left| left > 0.0)),
+            usual_ratio: self.usual.1.get().copied(),
             estimate,
         }
     }
@@ -240,7 +248,8 @@ impl<'a> Reading<'a> {
             let allowed = allowed(e);
             allowed > 0.0 && e.bad >= allowed
         };
-        self.walk(ratio).first(gone).map(Minute::start).map(|at| at.max(self.now))
+        let walk = self.walk(ratio, self.seeks(Seeks::Worse));
+        walk.first(gone).map(Minute::start).map(|at| at.max(self.now))
     }
 
     /// At the median hourly ratio of the window; a calendar window begins anew at its end.
@@ -249,12 +258,15 @@ impl<'a> Reading<'a> {
             return enough(1.0).then(|| self.placed.end.start());
         }
         let allowed = self.allowed(None);
-        let back = self.walk(self.usual_ratio()).first(|e| enough(left(e, allowed(e))));
+        let walk = self.walk(self.usual_ratio(), self.seeks(Seeks::Better));
+        let back = walk.first(|e| enough(left(e, allowed(e))));
         back.map(Minute::start).map(|at| at.max(self.now))
     }
 
     fn usual_ratio(&self) -> f64 {
-        usual_ratio(self.past, self.placed.from, self.placed.to)
+        let (before, usual) = &self.usual;
+        let Placed { from, to, .. } = self.placed;
+        *usual.get_or_init(|| usual_ratio(self.past, from, to, *before))
     }
 
     /// How many may be bad of the events that a window holds.
@@ -269,7 +281,14 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn walk(&self, bad_ratio: f64) -> Walk<'a> {
+    /// What is looked for; how many slices are allowed also depends on where the window ends.
+    fn seeks(&self, seeks: Seeks) -> Seeks {
+        let counts_slices =
+            self.account.slicing().is_some_and(|slicing| slicing.good_when.is_some());
+        if counts_slices { Seeks::Any } else { seeks }
+    }
+
+    fn walk(&self, bad_ratio: f64, seeks: Seeks) -> Walk<'a> {
         let ledger = self.account.counted();
         let slide = ledger.slide(self.at);
         let rolls = matches!(self.window, Window::Rolling(_));
@@ -285,6 +304,7 @@ impl<'a> Reading<'a> {
             repeat,
             bad_ratio,
             excluded: self.coming_exclusions(slide.to, horizon),
+            seeks,
         }
     }
 
@@ -373,7 +393,8 @@ mod tests {
             let hour = account.counted().sums(end - 60, end);
             let ratio = if hour.total > 0 { hour.bad() as f64 / hour.total as f64 } else { 0.0 };
             let allowed = reading.allowed(None);
-            let gone = reading.walk(ratio).first(|e| left(e, allowed(e)) <= 0.0).map(Minute::start);
+            let walk = reading.walk(ratio, Seeks::Any);
+            let gone = walk.first(|e| left(e, allowed(e)) <= 0.0).map(Minute::start);
             prop_assert_eq!(reading.exhausts(None), gone.map(|at| at.max(facts.now)));
         }
     }

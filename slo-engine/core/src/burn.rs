@@ -4,24 +4,23 @@
 //! that fires has spent the share p of the budget over its long window, so its factor is
 //! p * W / long. For 30 days and p = 2, 5, 10, 10 % that gives 14.4, 6, 3 and 1.
 
-use crate::bucket::{Lump, Sums};
 use crate::slo::{AlertPair, BILLION, Objective};
-use crate::time::{Minute, Span};
+use crate::time::Span;
 
 /// What an alert pair demands for one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Factor {
     /// p * W / long as a reduced fraction.
-    numerator: i128,
-    denominator: i128,
+    numerator: i64,
+    denominator: i64,
 }
 
 impl Factor {
     /// The factor of a pair for a window of so many minutes.
     #[must_use]
     pub fn of(pair: &AlertPair, window_minutes: i64) -> Self {
-        let numerator = i128::from(pair.budget_ppb) * i128::from(window_minutes);
-        let denominator = i128::from(BILLION) * i128::from(pair.long.as_minutes().max(1));
+        let numerator = pair.budget_ppb.saturating_mul(window_minutes);
+        let denominator = BILLION.saturating_mul(pair.long.as_minutes().max(1));
         let common = common_divisor(numerator, denominator);
         Self { numerator: numerator / common, denominator: denominator / common }
     }
@@ -42,33 +41,39 @@ impl Factor {
     /// every event burns faster than 1 / (1 - target).
     #[must_use]
     pub fn can_fire(&self, objective: Objective) -> bool {
-        self.numerator * i128::from(objective.budget_ppb()) < self.denominator * i128::from(BILLION)
+        let burns = i128::from(self.numerator) * i128::from(objective.budget_ppb());
+        burns < i128::from(self.denominator) * i128::from(BILLION)
     }
 
     /// Whether (bad/total)/(1 - target) is above the factor, on products where they fit.
-    fn is_exceeded(&self, sums: &Sums, objective: Objective) -> bool {
-        let burnt = i128::from(sums.bad()) * i128::from(BILLION);
-        let allowed = i128::from(sums.total) * i128::from(objective.budget_ppb());
-        match (burnt.checked_mul(self.denominator), allowed.checked_mul(self.numerator)) {
+    fn is_exceeded(&self, window: &BurnWindow, objective: Objective) -> bool {
+        let burnt = i128::from(window.bad) * i128::from(BILLION);
+        let allowed = i128::from(window.total) * i128::from(objective.budget_ppb());
+        let (numerator, denominator) = (self.numerator.into(), self.denominator.into());
+        match (burnt.checked_mul(denominator), allowed.checked_mul(numerator)) {
             (Some(burnt), Some(limit)) => burnt > limit,
             _ => burnt as f64 / allowed as f64 > self.rate(),
         }
     }
 }
 
-const fn common_divisor(a: i128, b: i128) -> i128 {
+const fn common_divisor(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
 /// What is known of a burn window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BurnWindow {
     /// Its length in minutes.
     pub minutes: i64,
     /// How many of them are excluded.
     pub excluded: i64,
-    /// The sums over it, of what the budget is counted in.
-    pub sums: Sums,
+    /// How many are measured.
+    pub measured: i64,
+    /// Bad in it, of what the budget is counted in.
+    pub bad: i64,
+    /// All in it, of what the budget is counted in.
+    pub total: i64,
     /// Bad events in it, also where slices are counted. A raw ratio has no events, and always enough.
     pub bad_events: i64,
     /// Whether the SLO's first data lies inside it.
@@ -78,27 +83,21 @@ pub struct BurnWindow {
 }
 
 impl BurnWindow {
-    /// The length of the longest gap over which lumps of a window came.
-    pub fn longest_gap(lumps: impl Iterator<Item = (Minute, Lump)>) -> i64 {
-        lumps.map(|(minute, lump)| minute - lump.from).max().unwrap_or(0)
-    }
-
     /// Whether enough is known for a rate: half of the minutes that count are measured (or the SLO is
     /// younger than the window), and no lump came over a gap longer than the window.
     #[must_use]
     pub const fn is_known(&self) -> bool {
-        let enough = self.young || self.sums.measured * 2 >= self.minutes - self.excluded;
-        self.sums.measured > 0 && enough && self.longest_gap <= self.minutes
+        let enough = self.young || self.measured * 2 >= self.minutes - self.excluded;
+        self.measured > 0 && enough && self.longest_gap <= self.minutes
     }
 
     /// (bad/total)/(1 - target); 0 without events; null when too little is known.
     #[must_use]
     pub fn rate(&self, objective: Objective) -> Option<f64> {
-        let sums = &self.sums;
-        self.is_known().then(|| match sums.total {
+        self.is_known().then(|| match self.total {
             0 => 0.0,
             total => {
-                let burnt = i128::from(sums.bad()) * i128::from(BILLION);
+                let burnt = i128::from(self.bad) * i128::from(BILLION);
                 burnt as f64 / (i128::from(total) * i128::from(objective.budget_ppb())) as f64
             }
         })
@@ -116,11 +115,10 @@ pub fn fires(
     objective: Objective,
     total: i64,
 ) -> bool {
-    let exceeded = |w: &BurnWindow| w.is_known() && factor.is_exceeded(&w.sums, objective);
-    let bad = long.sums.bad();
+    let exceeded = |w: &BurnWindow| w.is_known() && factor.is_exceeded(w, objective);
     let enough = pair.min_budget_ppb.is_none_or(|share| {
         let floor = share as f64 / 1e9 * objective.budget() * total as f64;
-        bad as f64 >= floor
+        long.bad as f64 >= floor
     });
     !factor.is_dropped()
         && exceeded(long)
@@ -151,8 +149,8 @@ mod tests {
     }
 
     fn window(minutes: i64, bad: i64, total: i64) -> BurnWindow {
-        let sums = Sums { good: total - bad, total, measured: minutes, ..Sums::default() };
-        BurnWindow { minutes, excluded: 0, sums, bad_events: bad, young: false, longest_gap: 0 }
+        let (measured, bad_events) = (minutes, bad);
+        BurnWindow { minutes, measured, bad, total, bad_events, ..BurnWindow::default() }
     }
 
     fn rates(window: i64) -> Vec<f64> {
@@ -195,7 +193,7 @@ mod tests {
     #[test]
     fn a_rate_needs_half_of_its_minutes_measured_unless_the_slo_is_younger() {
         let mut burn = window(60, 1, 100);
-        burn.sums.measured = 29;
+        burn.measured = 29;
         assert_eq!(burn.rate(objective(THREE_NINES)), None);
         burn.young = true;
         assert_eq!(burn.rate(objective(THREE_NINES)), Some(10.0));
@@ -207,11 +205,11 @@ mod tests {
     #[test]
     fn excluded_minutes_need_not_be_measured_and_a_window_of_nothing_else_has_no_rate() {
         let mut burn = window(60, 1, 100);
-        (burn.excluded, burn.sums.measured) = (40, 10);
+        (burn.excluded, burn.measured) = (40, 10);
         assert_eq!(burn.rate(objective(THREE_NINES)), Some(10.0));
-        burn.sums.measured = 9;
+        burn.measured = 9;
         assert_eq!(burn.rate(objective(THREE_NINES)), None);
-        (burn.excluded, burn.sums) = (60, Sums::default());
+        burn = BurnWindow { minutes: 60, excluded: 60, ..BurnWindow::default() };
         assert_eq!(burn.rate(objective(THREE_NINES)), None);
     }
 }

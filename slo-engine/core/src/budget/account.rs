@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::bucket::{Bucket, Sums};
-use crate::burn::{self, BurnWindow};
+use crate::burn;
 use crate::calendar::{self, Placed};
 use crate::forecast::Hours;
 use crate::ledger::{Counted, Hour, Ledger};
@@ -355,8 +355,7 @@ impl Account {
     pub fn view(&self, facts: Facts<'_>) -> BudgetView {
         let past = self.past();
         let windows = windows::views(self, &past, &facts);
-        let burns: Vec<Option<BurnWindow>> =
-            self.burns().iter().map(|span| self.burn_over(*span)).collect();
+        let burns = self.burn_windows();
         let alerts = self.alerts(&burns, &facts);
         let age = facts.data_until.map(|until| facts.now - until);
         let limit =
@@ -443,35 +442,6 @@ impl Account {
         let sums = self.events.slide_at(at).sums;
         let sums = self.whole.as_ref().map_or(sums, |whole| whole.all[at].take_over(sums));
         (sums, counted.slide_at(at).sums)
-    }
-
-    /// The burn window of a length, if it is kept: its place and what is known of it.
-    pub(super) fn burn_window(&self, span: Span) -> Option<(usize, BurnWindow)> {
-        let at = self.slo.windows.len() + self.burns().iter().position(|s| *s == span)?;
-        let placed = self.placed(at)?;
-        let mut sums = self.counted_sums(at);
-        // Whether a rate is known is a matter of measured minutes, and whether enough has gone wrong one
-        // of events, also where slices are counted.
-        let events = self.event_sums(at);
-        sums.measured = events.measured;
-        let window = BurnWindow {
-            minutes: span.as_minutes(),
-            excluded: self.excluded_between(placed.from, placed.to),
-            sums,
-            bad_events: events.bad(),
-            young: self.first().is_some_and(|first| first > placed.from),
-            longest_gap: BurnWindow::longest_gap(
-                self.counted_events().lumps(placed.from, placed.to),
-            ),
-        };
-        Some((at, window))
-    }
-
-    /// What is known of a burn window that the SLO's alerts or a policy need. Call
-    /// [`Self::advance`] first.
-    #[must_use]
-    pub fn burn_over(&self, span: Span) -> Option<BurnWindow> {
-        self.burn_window(span).map(|(_, window)| window)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::exclusion::Excluded;
 use crate::forecast::{Expected, Hours, Repeat, Seeks, Walk, usual_ratio};
 use crate::slo::Window;
 use crate::time::{Minute, Span};
-use crate::view::{Ask, Estimate, WindowView, WithoutExclusions};
+use crate::view::{Ask, BudgetView, Estimate, WindowView, WithoutExclusions};
 
 use super::account::{Account, Facts};
 use super::{Numbers, bounds, names, occurrences, slices};
@@ -85,8 +85,10 @@ struct Reading<'a> {
     newest: Option<Minute>,
     faulty: bool,
     now: DateTime<Utc>,
-    /// The usual share of bad events: that of the view before, and the one of this view once it is known.
-    usual: (Option<f64>, OnceCell<f64>),
+    /// The view before.
+    before: Option<&'a BudgetView>,
+    /// The usual share of bad events, once it is known.
+    usual: OnceCell<f64>,
 }
 
 impl<'a> Reading<'a> {
@@ -94,15 +96,14 @@ impl<'a> Reading<'a> {
         (account, past): (&'a Account, &'a Hours<'a>),
         at: usize,
         window: Window,
-        facts: &Facts<'_>,
+        facts: &Facts<'a>,
     ) -> Self {
         let placed = account.placed(at);
         let placed =
             placed.unwrap_or_else(|| calendar::place(window, super::account::end_of(facts.now)));
-        let (newest, faulty, now) = (facts.newest, facts.faulty, facts.now);
-        let before = facts.before.and_then(|before| before.windows.get(at)?.usual_ratio);
-        let usual = (before, OnceCell::new());
-        Self { account, past, at, window, placed, newest, faulty, now, usual }
+        let Facts { newest, faulty, now, before, .. } = *facts;
+        let usual = OnceCell::new();
+        Self { account, past, at, window, placed, newest, faulty, now, before, usual }
     }
 
     fn view(&self) -> WindowView {
@@ -136,7 +137,7 @@ impl<'a> Reading<'a> {
             without_exclusions: self.without_exclusions(),
             exhausts_at: n.filter(|_| !exhausted).and_then(|_| self.exhausts(estimate.as_ref())),
             recovers_at: n.filter(|_| exhausted).and_then(|_| self.recovers(|left| left > 0.0)),
-            usual_ratio: self.usual.1.get().copied(),
+            usual_ratio: self.usual.get().copied(),
             estimate,
         }
     }
@@ -264,9 +265,9 @@ impl<'a> Reading<'a> {
     }
 
     fn usual_ratio(&self) -> f64 {
-        let (before, usual) = &self.usual;
         let Placed { from, to, .. } = self.placed;
-        *usual.get_or_init(|| usual_ratio(self.past, from, to, *before))
+        let before = || self.before?.windows.get(self.at)?.usual_ratio;
+        *self.usual.get_or_init(|| usual_ratio(self.past, from, to, before()))
     }
 
     /// How many may be bad of the events that a window holds.

@@ -65,7 +65,7 @@ pub(super) fn burns(slo: &Slo, one: &One, view: &BudgetView) -> Vec<Burn> {
 fn counts(slo: &Slo, window: &BurnWindow) -> [f64; 2] {
     let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
     let whole = slicing.map_or(1, |slicing| slicing.whole()) as f64;
-    [window.sums.bad(), window.sums.total].map(|count| count as f64 / whole)
+    [window.bad, window.total].map(|count| count as f64 / whole)
 }
 
 /// A composite has no events itself.
@@ -87,10 +87,10 @@ fn shown(slo: &Slo, window: &BurnWindow, counts: [f64; 2], rate: Option<f64>) ->
         None if window.is_known() => "unknown: the counts cannot be trusted".to_owned(),
         None => format!(
             "unknown: {} of {} minutes are measured, and half of them are needed",
-            window.sums.measured,
+            window.measured,
             window.minutes - window.excluded
         ),
-        Some(_) if window.sums.total == 0 => "no events = 0".to_owned(),
+        Some(_) if window.total == 0 => "no events = 0".to_owned(),
         Some(rate) => {
             let budget = percent(slo.objective.budget(), 7);
             format!("({bad} / {total}) / {budget} = {}", number(rate))

@@ -14,7 +14,6 @@ use slo_core::slo::Budgeting;
 use slo_core::stretches::Stretches;
 use slo_core::subset::{Cuts, Subset};
 use slo_core::time::Minute;
-use slo_core::view::{BudgetView, Finding};
 
 use super::Engine;
 use super::commit::Changed;
@@ -25,6 +24,8 @@ use crate::evaluate::reading;
 use crate::evaluate::subset::{LiveSubset, Whole};
 use crate::source::intake;
 use crate::store::{Commit, Kept, PartOf, StoreError};
+
+mod spenders;
 
 /// Hours of one subset and their minutes.
 type Hours = Vec<(i64, Hour)>;
@@ -200,8 +201,13 @@ impl Engine {
         self.slos[of].apart.as_ref()?.subsets.get(subset).copied()
     }
 
-    /// Takes what a read changed of an SLO's subsets.
-    pub(super) async fn take_subsets(&mut self, of: usize, outcomes: &[OutcomeOf]) {
+    /// Finds the places of an SLO's subsets that a read changed, and loads the hours that change.
+    pub(super) async fn place_subsets<'a>(
+        &mut self,
+        of: usize,
+        outcomes: &'a [OutcomeOf],
+        placed: &mut Vec<(usize, &'a OutcomeOf)>,
+    ) {
         let mut next = 0;
         for outcome in outcomes {
             let changed = || outcome.buckets.iter().chain(&outcome.more);
@@ -223,8 +229,23 @@ impl Engine {
             if hours.iter().any(|hour| self.subsets[at].account.events().lacks(*hour)) {
                 self.load_subset_hours(&[(at, hours)]).await;
             }
-            self.subsets[at].take(outcome);
+            placed.push((at, outcome));
         }
+    }
+
+    /// Takes what a read changed of subsets, on all cores.
+    pub(super) fn take_subsets(&mut self, mut changed: Vec<(usize, &OutcomeOf)>) {
+        changed.sort_by_key(|(at, _)| *at);
+        let share = super::share(self.subsets.len());
+        let take = |(part, subsets): (usize, &mut [LiveSubset])| {
+            let first = part * share;
+            let from = changed.partition_point(|(at, _)| *at < first);
+            for (at, outcome) in &changed[from..] {
+                let Some(live) = subsets.get_mut(at - first) else { break };
+                live.take(outcome);
+            }
+        };
+        super::on_all_cores(self.subsets.chunks_mut(share).enumerate(), take);
     }
 
     /// Takes what a slice of the past holds of an SLO's subsets. Where there is no room for one more, it
@@ -303,24 +324,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Says in the view of every grouped SLO which groups spend its budget. Their views come first.
-    pub(super) fn name_spenders(&mut self) {
-        let subsets = &self.subsets;
-        let name = |live: &mut Live| {
-            let (Some(apart), Some(view)) = (&live.apart, &mut live.view) else { return };
-            let views = apart.subsets.values().filter_map(|at| subsets[*at].view.as_deref());
-            let found = spenders(view, views).into_iter().chain(beyond_max(apart));
-            let found: Vec<Finding> = found.collect();
-            if !found.is_empty() {
-                Arc::make_mut(view).findings.extend(found);
-            }
-        };
-        let share = super::share(self.slos.len());
-        super::on_all_cores(self.slos.chunks_mut(share), |part| {
-            part.iter_mut().filter(|live| live.place == Place::Shown).for_each(name);
-        });
-    }
-
     /// Empties the open minutes of an SLO's subsets that the last run left.
     pub(super) fn reopen_subsets(&mut self, of: usize, mark: Minute) {
         let places = self.slos[of].apart.iter().flat_map(|apart| apart.subsets.values());
@@ -352,14 +355,17 @@ impl Engine {
             Some((to, live.account.place(to)))
         };
         let placed: Vec<_> = self.slos.iter().map(placed).collect();
-        let mut wanted = Vec::new();
-        for (at, live) in self.subsets.iter().enumerate().filter(|(_, l)| l.subset.is_group()) {
-            let Some((to, placed)) = &placed[live.of] else { continue };
-            let wants = live.account.wants_at(*to, placed);
-            if !wants.is_empty() {
-                wanted.push((at, wants.into_iter().map(|want| want.0).collect()));
-            }
-        }
+        let wants = |live: &LiveSubset| {
+            let (to, placed) = placed[live.of].as_ref().filter(|_| live.subset.is_group())?;
+            let wants = live.account.wants_at(*to, placed).into_iter();
+            (wants.len() > 0).then(|| wants.map(|want| want.0).collect::<Vec<i64>>())
+        };
+        let share = super::share(self.subsets.len());
+        let look = |(part, subsets): (usize, &[LiveSubset])| {
+            let places = (part * share..).zip(subsets);
+            places.filter_map(|(at, live)| Some((at, wants(live)?))).collect::<Vec<_>>()
+        };
+        let wanted = super::on_all_cores(self.subsets.chunks(share).enumerate(), look).concat();
         self.load_subset_hours(&wanted).await;
     }
 
@@ -431,54 +437,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// So many groups are named.
-const NAMED: usize = 3;
-
-/// The groups that had most of the bad events in an SLO's first window.
-fn spenders<'a>(
-    whole: &BudgetView,
-    groups: impl Iterator<Item = &'a BudgetView>,
-) -> Option<Finding> {
-    let window = whole.windows.first()?;
-    let bad = |view: &'a BudgetView| {
-        let bad = view.windows.first()?.bad.filter(|bad| *bad > 0.0)?;
-        Some((view.group.as_ref()?.to_string(), bad))
-    };
-    let mut spent: Vec<(String, f64)> = groups.filter_map(bad).collect();
-    spent.sort_by(|(a, x), (b, y)| y.total_cmp(x).then_with(|| a.cmp(b)));
-    let all: f64 = spent.iter().map(|(_, bad)| bad).sum();
-    if spent.is_empty() {
-        return None;
-    }
-    let named =
-        spent.iter().take(NAMED).map(|(name, bad)| format!("{name} ({:.0} %)", bad / all * 100.0));
-    let named = named.collect::<Vec<_>>().join(", ");
-    let more = spent.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-    let message = format!("what is bad in {} is that of the groups {named}{more}", window.window);
-    let numbers = spent.into_iter().take(NAMED).collect();
-    Some(Finding { code: "groupsSpend".to_owned(), message, since: None, numbers })
-}
-
-/// Says that there are more groups, or more values of a label, than are counted for themselves.
-fn beyond_max(apart: &Apart) -> Option<Finding> {
-    let rest = apart.subsets.keys().filter(|subset| subset.is_rest());
-    let of: Vec<&str> = rest
-        .map(|subset| match &**subset {
-            Subset::Attribute(label, _) => label.as_str(),
-            Subset::Group(_) => "groups",
-        })
-        .collect();
-    if of.is_empty() {
-        return None;
-    }
-    let most = apart.cuts.most();
-    let message = format!(
-        "of {} there are more than `maxGroups` ({most}), or events without a value: those are counted together, as (other)",
-        of.join(", ")
-    );
-    let numbers = [("maxGroups".to_owned(), most as f64)].into();
-    Some(Finding { code: "groupsBeyondMax".to_owned(), message, since: None, numbers })
 }

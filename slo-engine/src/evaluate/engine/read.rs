@@ -267,12 +267,14 @@ impl Engine {
 
     /// Takes outcomes into the accounts; minutes from `opened` on are being read.
     async fn fold(&mut self, source: usize, outcomes: &[(usize, Outcome)], opened: Minute) {
+        let mut of_subsets = Vec::new();
         for (place, outcome) in outcomes {
             let at = self.sources[source].slos[*place];
             self.load_to_change(at, &Self::hours_of(outcome)).await;
             self.slos[at].take(outcome, opened);
-            self.take_subsets(at, &outcome.subsets).await;
+            self.place_subsets(at, &outcome.subsets, &mut of_subsets).await;
         }
+        self.take_subsets(of_subsets);
     }
 
     /// Folds what was read into the accounts and closes the minutes that are done.

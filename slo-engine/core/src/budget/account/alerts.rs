@@ -1,13 +1,57 @@
-//! What burn rates and what remains say: rates, alerts and conditions of a view.
+//! What burn rates and what remains say: burn windows, and rates, alerts and conditions of a view.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Account, Facts};
+use crate::bucket::Lump;
 use crate::burn::{self, BurnWindow, Factor};
 use crate::slo::AlertPair;
+use crate::time::{Minute, Span};
 use crate::view::{AlertState, AlertView, BudgetView, BurnView, State};
 
 impl Account {
+    /// The burn window of a length, if it is kept: its place and what is known of it.
+    pub(in crate::budget) fn burn_window(&self, span: Span) -> Option<(usize, BurnWindow)> {
+        let place = self.burns().iter().position(|known| *known == span)?;
+        let window = self.burn_windows()[place]?;
+        Some((self.slo.windows.len() + place, window))
+    }
+
+    /// What is known of a burn window that the SLO's alerts or a policy need. Call
+    /// [`Self::advance`] first.
+    #[must_use]
+    pub fn burn_over(&self, span: Span) -> Option<BurnWindow> {
+        self.burn_window(span).map(|(_, window)| window)
+    }
+
+    /// All of them, in their order.
+    pub(super) fn burn_windows(&self) -> Vec<Option<BurnWindow>> {
+        let count = self.slo.windows.len();
+        // They end at the same minute, and the last is the longest.
+        let longest = self.placed(count + self.burns().len().saturating_sub(1));
+        let counted = self.counted_events();
+        let lumps = longest.map(|all| counted.lumps(all.from, all.to));
+        let lumps: Vec<(Minute, Lump)> = lumps.into_iter().flatten().collect();
+        let window = |(at, span): (usize, &Span)| {
+            let placed = self.placed(count + at)?;
+            // Whether a rate is known is a matter of measured minutes, and whether enough has gone wrong one
+            // of events, also where slices are counted.
+            let (sums, events) = (self.counted_sums(count + at), self.event_sums(count + at));
+            let within = lumps.iter().filter(|(minute, _)| *minute >= placed.from);
+            Some(BurnWindow {
+                minutes: span.as_minutes(),
+                excluded: self.excluded_between(placed.from, placed.to),
+                measured: events.measured,
+                bad: sums.bad(),
+                total: sums.total,
+                bad_events: events.bad(),
+                young: self.first().is_some_and(|first| first > placed.from),
+                longest_gap: within.map(|(minute, lump)| *minute - lump.from).max().unwrap_or(0),
+            })
+        };
+        self.burns().iter().enumerate().map(window).collect()
+    }
+
     pub(super) fn burn_views(
         &self,
         burns: &[Option<BurnWindow>],
@@ -83,6 +127,7 @@ pub(crate) fn since(
     now: DateTime<Utc>,
     before: Option<&BudgetView>,
 ) -> Option<DateTime<Utc>> {
-    let before = before.and_then(|view| view.alerts.iter().find(|alert| *alert.name == *name));
-    (state == AlertState::Firing).then(|| before.and_then(|alert| alert.since).unwrap_or(now))
+    // What is not needed of the view before is not looked at: it lies in cold memory.
+    let since = || before?.alerts.iter().find(|alert| *alert.name == *name)?.since;
+    (state == AlertState::Firing).then(|| since().unwrap_or(now))
 }

@@ -12,10 +12,10 @@ ARGS ?=
 # Where cargo puts what it builds; found without python3, because the demo needs cargo alone.
 target = $$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
-.PHONY: help demo test lint ci-pieces test-cluster bench schemathesis generate check-generated unit fmt setup build clean
+.PHONY: help demo test lint ci-pieces test-cluster test-prometheus3 bench schemathesis generate check-generated unit fmt setup build clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The client of search clusters compiles for long: without a cluster the demo does without it.
 demo: ## watch a service burn its budget and a deploy be refused; ARGS=--once stops at the end of the story
@@ -50,6 +50,10 @@ test-cluster: ## let a real Kubernetes control plane ask the gate; needs Go; the
 	@bash $(tools)/setup.sh cluster
 	cargo build --package slo-engine --package budget-gate --locked
 	@exec python3 -B slo-engine/tests/cluster/run.py "$(target)/debug/slo-engine" $(ARGS)
+
+test-prometheus3: ## run the engine's tests over Prometheus 3 in the place of Debian's 2.42; needs Go
+	@bash $(tools)/setup.sh prometheus3
+	PATH="$$(bash $(tools)/prometheus3.sh bin):$$PATH" cargo test --package slo-engine --locked
 
 bench: ## run the benchmark program, optimised; ARGS passes its flags on
 	@bash $(tools)/setup.sh servers

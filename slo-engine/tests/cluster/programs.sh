@@ -29,12 +29,6 @@ usage() {
     exit 2
 }
 
-# The module proxies that Go is told of, without the detour to each module's own host: what they lack is an error.
-go_proxied() { GOPROXY=$(go env GOPROXY | sed 's/[,|]direct//g') GOFLAGS=-buildvcs=false nice -n 19 go "$@"; }
-
-# module_file MODULE@VERSION FIELD: its Dir or its GoMod in Go's cache of modules.
-module_file() { go_proxied mod download -json "$1" | jq -r ".$2"; }
-
 # keep PART NAME: the built program appears in the cache only when it is whole.
 keep() { mkdir -p "$bin" && mv "$1" "$bin/$2"; }
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the checks and tests need and this machine lacks; what is there is left alone.
-#   setup.sh          everything but `cluster`
+#   setup.sh          everything but `cluster` and `prometheus3`
 #   setup.sh lint     what `make lint` needs: rustfmt, clippy, a C compiler, cargo-deny
 #   setup.sh servers  what real servers need: Prometheus with promtool, Alertmanager, VictoriaMetrics, python3
 #   setup.sh search   what real search nodes need: Java, Maven, and Elasticsearch and OpenSearch themselves
 #   setup.sh cluster  what a real Kubernetes control plane needs: etcd, kubectl, and what is built from Go modules;
 #                     a part of its own, since a cold build takes 15 to 20 minutes
+#   setup.sh prometheus3  servers, and Prometheus 3 built from Go modules; a part of its own, since it needs Go
 # Debian packages are installed as root or through `sudo -n`; else the command to type is named and the script fails.
 # Debian's packages bring services that listen on 9090, 9093 and 8428: here they are neither started nor enabled.
 set -euo pipefail
@@ -118,9 +119,13 @@ lint)
 servers) programs "${server_programs[@]}" ;;
 search) search_nodes ;;
 cluster) cluster ;;
+prometheus3)
+    programs "${server_programs[@]}" "jq jq"
+    bash "$tools/prometheus3.sh" fetch
+    ;;
 --install-as-root)
     shift
     install_as_root "$@"
     ;;
-*) die "unknown part \`$1\`. Parts: all, lint, servers, search, cluster." ;;
+*) die "unknown part \`$1\`. Parts: all, lint, servers, search, cluster, prometheus3." ;;
 esac

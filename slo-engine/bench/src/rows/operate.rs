@@ -72,7 +72,8 @@ pub(crate) fn run(world: &World) -> anyhow::Result<Outcome> {
         services,
         http: world.http.clone(),
     };
-    let mut outcome = Outcome { measure: "a server in operation".to_owned(), ..Outcome::default() };
+    let measure = format!("a server in operation over Prometheus {}", site.version()?);
+    let mut outcome = Outcome { measure, ..Outcome::default() };
     outcome.workload.insert("slos".to_owned(), services.into());
     outcome.workload.insert("windows".to_owned(), WINDOWS.len() as i64);
     outcome.workload.insert("minutes".to_owned(), minutes.into());
@@ -136,6 +137,14 @@ fn prepare(folder: &Path, services: u32) -> anyhow::Result<()> {
 }
 
 impl Site {
+    /// What Prometheus costs differs by its version.
+    fn version(&self) -> anyhow::Result<String> {
+        let body = self.http.get(&format!("{}/api/v1/status/buildinfo", self.watched.url()))?;
+        let build: serde_json::Value = serde_json::from_str(&body)?;
+        let version = build["data"]["version"].as_str();
+        Ok(version.context("Prometheus does not tell its version")?.to_owned())
+    }
+
     fn serve(&self, (scrape, tick): (u32, u32)) -> anyhow::Result<Serving> {
         let engine = self.engine.reading(self.watched.url());
         let engine = engine.with("HEADROOM__SOURCES__0__SCRAPEINTERVAL", &format!("{scrape}s"));

@@ -69,8 +69,9 @@ impl Intake {
     /// After a read at `now` (Unix milliseconds): a list whose lack brought much that no SLO wants is
     /// not left out for a while. Nor is it when the read failed: perhaps there was too much to read.
     pub fn judge_widths(&mut self, is_whole: bool, now: i64) {
-        for width in self.widths.iter_mut().filter(|width| width.wide.is_some()) {
-            if !is_whole || width.unwanted > width.series / 4 {
+        for width in &mut self.widths {
+            let is_no_good = !is_whole || width.unwanted > width.series / 4;
+            if width.wide.is_some() && is_no_good {
                 width.narrow(now);
             }
             (width.series, width.unwanted) = (0, 0);
@@ -170,6 +171,20 @@ mod tests {
         intake.judge_widths(true, NOW);
         assert_eq!(intake.selectors(), [WIDE], "a fifth is not wanted");
         assert_eq!(read(&mut intake, 60), 0);
+        intake.judge_widths(true, NOW);
+        assert!(intake.selectors()[0].contains("s-00|"), "a third is not wanted");
+    }
+
+    #[test]
+    fn what_came_with_the_list_does_not_speak_for_what_comes_without_it() {
+        let mut intake = intake();
+        for _ in 0..5 {
+            read(&mut intake, 40);
+            intake.judge_widths(true, NOW);
+        }
+        let (query, wide) = intake.lists(NOW).remove(0);
+        intake.widen(query, wide, Some(&[]), NOW);
+        read(&mut intake, 60);
         intake.judge_widths(true, NOW);
         assert!(intake.selectors()[0].contains("s-00|"), "a third is not wanted");
     }

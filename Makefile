@@ -53,6 +53,7 @@ test-cluster: ## let a real Kubernetes control plane ask the gate; needs Go; the
 
 test-prometheus3: ## run the engine's tests over Prometheus 3 in the place of Debian's 2.42; needs Go
 	@bash $(tools)/setup.sh prometheus3
+	@bash $(tools)/setup.sh search
 	PATH="$$(bash $(tools)/prometheus3.sh bin):$$PATH" cargo test --package slo-engine --locked
 
 bench: ## run the benchmark program, optimised; ARGS passes its flags on

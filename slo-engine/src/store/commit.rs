@@ -65,10 +65,7 @@ impl Store {
     /// # Errors
     /// Which step failed; then nothing was written.
     pub async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        // SQLite would go on writing a file that nobody finds again.
-        if !self.path.exists() {
-            return Err(StoreError::Missing(self.path.clone()));
-        }
+        self.is_in_place()?;
         let mut connection = self.writer.acquire().await.map_err(failed("connect"))?;
         let written = write(&mut connection, commit).await;
         if written.is_err() {

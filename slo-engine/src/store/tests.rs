@@ -154,6 +154,18 @@ async fn a_database_that_was_deleted_fails_the_next_commit() {
 }
 
 #[tokio::test]
+async fn a_database_in_whose_place_another_lies_fails_the_next_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    store.commit(&Commit::default()).await.unwrap();
+    let other = folder.path().join("other.db");
+    store.backup(&other).await.unwrap();
+    std::fs::rename(&other, store.path()).unwrap();
+    let refused = store.commit(&Commit::default()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Replaced(_)), "{refused}");
+}
+
+#[tokio::test]
 async fn commits_go_on_when_a_full_disk_has_room_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&url(&folder)).await.unwrap();

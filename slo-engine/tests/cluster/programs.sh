@@ -100,7 +100,7 @@ fetch() {
     flock 9
     work=$(mktemp -d "$root/part.XXXXXX")
     # Go's copies are read-only folders.
-    trap 'chmod -R u+w '"$work"' && rm -rf '"$work" EXIT
+    trap "$(printf 'chmod -R u+w %q && rm -rf %q' "$work" "$work")" EXIT
     [ -x "$bin/kubeconform" ] || plain "$work" kubeconform "github.com/yannh/kubeconform/cmd/kubeconform@v$kubeconform"
     [ -d "$crds" ] || definitions "$work"
     [ -x "$bin/kwok" ] || plain "$work" kwok "sigs.k8s.io/kwok/cmd/kwok@v$kwok"

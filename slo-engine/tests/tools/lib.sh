@@ -35,7 +35,7 @@ cache() {
 go_proxied() { GOPROXY=$(go env GOPROXY | sed 's/[,|]direct//g') GOFLAGS=-buildvcs=false nice -n 19 go "$@"; }
 
 # module_file MODULE@VERSION FIELD: its Dir or its GoMod in Go's cache of modules.
-module_file() { go_proxied mod download -json "$1" | jq -r ".$2"; }
+module_file() { go_proxied mod download -json "$1" | jq -r "if .Error then error(.Error) else .$2 end"; }
 
 # server_pid DIR: the running server of DIR, or nothing. A pid that was given to another process since does not count.
 server_pid() {

@@ -3,7 +3,7 @@
 # module proxy and kept in the cache (XDG_CACHE_HOME/headroom, /var/cache/headroom for root).
 #   prometheus3.sh fetch    build what is missing: a few minutes
 #   prometheus3.sh bin      print the folder of the programs, to be put first on PATH
-# Needs Go 1.23 or newer and jq. Services are found by static lists alone, and there is no page: neither is asked for.
+# Needs Go 1.23 or newer and jq. No clouds are searched for services, and there are no pages.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -22,7 +22,8 @@ fetch() {
     flock 9
     [ ! -d "$bin" ] || return 0
     work=$(mktemp -d "$root/part.XXXXXX")
-    trap 'rm -rf '"$work" EXIT
+    # Go's copies are read-only folders.
+    trap "$(printf 'chmod -R u+w %q && rm -rf %q' "$work" "$work")" EXIT
     say "building Prometheus $release"
     # The module has replacements of its own, so it is built in a copy.
     cp -r "$(module_file "$module" Dir)" "$work/module"

@@ -13,8 +13,8 @@ impl Account {
     /// The burn window of a length, if it is kept: its place and what is known of it.
     pub(in crate::budget) fn burn_window(&self, span: Span) -> Option<(usize, BurnWindow)> {
         let place = self.burns().iter().position(|known| *known == span)?;
-        let window = self.burn_windows()[place]?;
-        Some((self.slo.windows.len() + place, window))
+        let at = self.slo.windows.len() + place;
+        Some((at, self.burn_at(at, span, &self.lumps_of(at))?))
     }
 
     /// What is known of a burn window that the SLO's alerts or a policy need. Call
@@ -26,30 +26,36 @@ impl Account {
 
     /// All of them, in their order.
     pub(super) fn burn_windows(&self) -> Vec<Option<BurnWindow>> {
-        let count = self.slo.windows.len();
+        let first = self.slo.windows.len();
         // They end at the same minute, and the last is the longest.
-        let longest = self.placed(count + self.burns().len().saturating_sub(1));
+        let lumps = self.lumps_of(first + self.burns().len().saturating_sub(1));
+        let spans = self.burns().iter().enumerate();
+        spans.map(|(at, span)| self.burn_at(first + at, *span, &lumps)).collect()
+    }
+
+    fn lumps_of(&self, at: usize) -> Vec<(Minute, Lump)> {
         let counted = self.counted_events();
-        let lumps = longest.map(|all| counted.lumps(all.from, all.to));
-        let lumps: Vec<(Minute, Lump)> = lumps.into_iter().flatten().collect();
-        let window = |(at, span): (usize, &Span)| {
-            let placed = self.placed(count + at)?;
-            // Whether a rate is known is a matter of measured minutes, and whether enough has gone wrong one
-            // of events, also where slices are counted.
-            let (sums, events) = (self.counted_sums(count + at), self.event_sums(count + at));
-            let within = lumps.iter().filter(|(minute, _)| *minute >= placed.from);
-            Some(BurnWindow {
-                minutes: span.as_minutes(),
-                excluded: self.excluded_between(placed.from, placed.to),
-                measured: events.measured,
-                bad: sums.bad(),
-                total: sums.total,
-                bad_events: events.bad(),
-                young: self.first().is_some_and(|first| first > placed.from),
-                longest_gap: within.map(|(minute, lump)| *minute - lump.from).max().unwrap_or(0),
-            })
-        };
-        self.burns().iter().enumerate().map(window).collect()
+        let placed = self.placed(at).into_iter();
+        placed.flat_map(|placed| counted.lumps(placed.from, placed.to)).collect()
+    }
+
+    /// `lumps` are those of a window that ends with this one and is as long or longer.
+    fn burn_at(&self, at: usize, span: Span, lumps: &[(Minute, Lump)]) -> Option<BurnWindow> {
+        let placed = self.placed(at)?;
+        // Whether a rate is known is a matter of measured minutes, and whether enough has gone wrong one
+        // of events, also where slices are counted.
+        let (sums, events) = (self.counted_sums(at), self.event_sums(at));
+        let within = lumps.iter().filter(|(minute, _)| *minute >= placed.from);
+        Some(BurnWindow {
+            minutes: span.as_minutes(),
+            excluded: self.excluded_between(placed.from, placed.to),
+            measured: events.measured,
+            bad: sums.bad(),
+            total: sums.total,
+            bad_events: events.bad(),
+            young: self.first().is_some_and(|first| first > placed.from),
+            longest_gap: within.map(|(minute, lump)| *minute - lump.from).max().unwrap_or(0),
+        })
     }
 
     pub(super) fn burn_views(

@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use slo_core::slo::{Gate, Name, Service};
 use slo_core::spec::yaml;
 use slo_core::spec::{SpecError, load};
+use slo_core::time::Span;
 use slo_core::view::{BudgetView, BudgetingName, BurnView, State, Unit, WindowView};
 
 use crate::calendar::{self, Calendar};
@@ -74,7 +75,7 @@ pub(crate) fn view(slo: &str, bad: f64, total: f64) -> BudgetView {
         data_until: Some(until),
         age_seconds: Some(26.0),
         windows: vec![window("30d", bad, total)],
-        burn: vec![BurnView { window: "1h".into(), rate: Some(0.5), bad: bad as i64 }],
+        burn: vec![BurnView { window: Span::minutes(60), rate: Some(0.5), bad: bad as i64 }],
         alerts: Vec::new(),
         sources: Arc::default(),
         findings: Vec::new(),

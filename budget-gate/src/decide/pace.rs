@@ -1,9 +1,7 @@
 //! The burn and exhaustion rules: how fast a budget is spent, and how soon it is gone.
 
 use std::fmt::{self, Display};
-use std::sync::Arc;
 
-use slo_core::time::Span;
 use slo_core::view::{BurnView, WindowView};
 
 use super::data::after;
@@ -19,11 +17,8 @@ use crate::words;
 /// life, so a rate is null only where less than half was measured or where a lump of events came over
 /// a gap longer than the window.
 pub(super) fn burn<'a>(asked: &Asked<'_>, rule: &BurnRule) -> Row<'a> {
-    let (text, all) = (rule.window.to_string(), &asked.view.burn);
-    let is_meant = |b: &&BurnView| Span::parse(&b.window) == Ok(rule.window.span());
-    let same = all.iter().find(|b| *b.window == *text);
-    let name = same.map_or_else(|| text.into(), |view| Arc::clone(&view.window));
-    let view = same.or_else(|| all.iter().find(is_meant));
+    let name = rule.window.to_string().into();
+    let view = asked.view.burn.iter().find(|burn| burn.window == rule.window.span());
     let row = asked.row("burn").over(&name);
     let known = view.and_then(|view| view.rate.filter(|r| !r.is_nan()).map(|rate| (view, rate)));
     let Some((view, rate)) = known else {

@@ -228,7 +228,7 @@ fn spends(seen: &[Seen<'_>], other: fn(&WindowView) -> Option<f64>) -> Option<f6
 fn burns(all: &[Known<'_>], taking: &[(Known<'_>, Part)], objective: Objective) -> Vec<BurnView> {
     let Some(like) = all.first() else { return Vec::new() };
     let burn = |at: usize, window: &BurnView| {
-        let minutes = Span::parse(&window.window).map_or(1, Span::as_minutes);
+        let minutes = window.window.as_minutes();
         let rate = |known: &Known<'_>, part: Part| {
             let rate = known.view.burn.get(at)?.rate;
             let Part::Filled { minutes: late, good } = part else { return rate };
@@ -239,11 +239,7 @@ fn burns(all: &[Known<'_>], taking: &[(Known<'_>, Part)], objective: Objective) 
         let rates = taking.iter().map(|(known, part)| (known.member.weight, rate(known, *part)));
         let known = rates.clone().all(|(_, rate)| rate.is_some());
         let bad = taking.iter().filter_map(|(known, _)| known.view.burn.get(at)).map(|b| b.bad);
-        BurnView {
-            window: window.window.clone(),
-            rate: mean(rates).filter(|_| known),
-            bad: bad.sum(),
-        }
+        BurnView { window: window.window, rate: mean(rates).filter(|_| known), bad: bad.sum() }
     };
     like.view.burn.iter().enumerate().map(|(at, window)| burn(at, window)).collect()
 }
@@ -258,10 +254,7 @@ fn alert(
 ) -> AlertView {
     let length = windows.first().map_or(0, |window| (window.to - window.from).num_minutes());
     let factor = Factor::of(pair, length);
-    let over = |span: Span| {
-        let name = span.to_string();
-        burns.iter().find(|burn| *burn.window == *name)
-    };
+    let over = |span: Span| burns.iter().find(|burn| burn.window == span);
     let exceeds = |burn: &BurnView| burn.rate.is_some_and(|rate| rate > factor.rate());
     let fires = over(pair.long).zip(over(pair.short)).is_some_and(|(long, short)| {
         let spent = long.rate.unwrap_or(0.0) * pair.long.as_minutes() as f64 / length.max(1) as f64;
@@ -290,8 +283,7 @@ fn answer(
             remaining > 0.0 && remaining >= *at_least
         }
         Ask::Burn { window, at_most } => {
-            let name = window.to_string();
-            burns.iter().find(|burn| *burn.window == *name)?.rate? <= *at_most
+            burns.iter().find(|burn| burn.window == *window)?.rate? <= *at_most
         }
     };
     holds.then_some(now)

@@ -283,7 +283,8 @@ pub struct Estimate {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BurnView {
     /// The window, such as `1h`.
-    pub window: Arc<str>,
+    #[schemars(with = "String")]
+    pub window: Span,
     /// (bad/total)/(1 - objective); null when too little is known.
     pub rate: Option<f64>,
     /// Bad events in the window.

@@ -204,7 +204,8 @@ impl World {
 
     /// `burn 1h 20 by 500 [cools 40m below 14.4]`, or `burn 1h unknown`.
     fn burn(&self, view: &mut BudgetView, words: &mut Words<'_>) {
-        let (window, rate) = (words.need("a window"), words.need("a rate"));
+        let window = Span::parse(words.need("a window")).expect("a window");
+        let rate = words.need("a rate");
         let rate = (rate != "unknown").then(|| rate.parse().expect("a rate"));
         let mut bad = 0;
         if rate.is_some() {
@@ -216,11 +217,10 @@ impl World {
             let at = Some(self.now + words.length());
             words.skip(&["below"]);
             let at_most = words.number("the limit");
-            let window = Span::parse(window).unwrap();
             view.answers.push((Ask::Burn { window, at_most }, at));
         }
-        view.burn.retain(|old| *old.window != *window);
-        view.burn.push(BurnView { window: window.into(), rate, bad });
+        view.burn.retain(|old| old.window != window);
+        view.burn.push(BurnView { window, rate, bad });
     }
 
     /// `payment/availability 10 bad of 1000`, or `payment undeclared`.

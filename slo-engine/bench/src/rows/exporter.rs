@@ -49,13 +49,15 @@ struct Page {
     ended: Option<Instant>,
 }
 
-/// What a Prometheus needs to scrape the pages `watched` or `idle` of so many services.
+/// What a Prometheus needs to scrape the pages `watched` or `idle` of so many services, each an instance
+/// of its own.
 pub(super) fn scraped(page: &str, from: SocketAddr, services: u32, seconds: u32) -> String {
     let targets: String = (0..services)
         .map(|service| {
-            format!(
-                "      - {{targets: ['{from}'], labels: {{__metrics_path__: /{page}/{service}}}}}\n"
-            )
+            let instance = name(service);
+            let labels =
+                format!("__metrics_path__: /{page}/{service}, instance: '{instance}:8080'");
+            format!("      - {{targets: ['{from}'], labels: {{{labels}}}}}\n")
         })
         .collect();
     format!(

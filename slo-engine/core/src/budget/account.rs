@@ -45,8 +45,15 @@ pub struct Account {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Windows {
     burns: Box<[Span]>,
-    /// The names of the SLO's windows, then those of the burn windows.
+    /// The names of the SLO's windows, which come before the burn windows.
     names: Box<[Arc<str>]>,
+}
+
+impl Windows {
+    /// How many there are of both kinds.
+    fn count(&self) -> usize {
+        self.names.len() + self.burns.len()
+    }
 }
 
 /// Where windows stand: rolling ones before a minute, the others in their periods.
@@ -95,8 +102,7 @@ impl Account {
         all.extend(burns);
         all.sort_unstable();
         all.dedup();
-        let windows = slo.windows.iter().map(ToString::to_string);
-        let names = windows.chain(all.iter().map(ToString::to_string)).map(Into::into);
+        let names = slo.windows.iter().map(|window| window.to_string().into());
         let windows = Windows { names: names.collect(), burns: all.into() };
         Self::with_windows(slo, Arc::new(windows))
     }
@@ -108,7 +114,7 @@ impl Account {
     }
 
     fn with_windows(slo: Arc<Slo>, windows: Arc<Windows>) -> Self {
-        let count = windows.names.len();
+        let count = windows.count();
         let slicing = Slicing::of(slo.budgeting, slo.unmeasured);
         Self {
             events: Ledger::new(count),
@@ -155,7 +161,7 @@ impl Account {
         &self.windows.burns
     }
 
-    /// The name of a window; burn windows come after those of the SLO.
+    /// The name of one of the SLO's windows.
     pub(super) fn name(&self, at: usize) -> Arc<str> {
         self.windows.names[at].clone()
     }
@@ -310,7 +316,7 @@ impl Account {
 
     /// Moves every window to where it is placed.
     pub(super) fn advance_by(&mut self, to: Minute, whole: Option<&Ledger>) {
-        let count = self.windows.names.len();
+        let count = self.windows.count();
         let all: Vec<Placed> = (0..count).map_while(|at| self.placed(at)).collect();
         let places = all.iter().map(|placed| (placed.from, placed.to));
         self.events.slide(places.clone());
@@ -399,7 +405,7 @@ impl Account {
     /// What forecasts of its windows read.
     pub(super) fn past(&self) -> Hours<'_> {
         let counted = self.counted();
-        let slides = || (0..self.windows.names.len()).map(|at| counted.slide(at));
+        let slides = || (0..self.windows.count()).map(|at| counted.slide(at));
         let from = slides().map(|slide| slide.from).min().unwrap_or(Minute(0));
         let to = slides().map(|slide| slide.to).max().unwrap_or(Minute(0));
         Hours::of(counted, from, to)

@@ -104,7 +104,7 @@ fn the_sli_is_the_weighted_mean_whatever_the_traffic_of_the_members() {
         (None, None, None, None)
     );
     assert_eq!((window.budgeting, window.unit), (BudgetingName::Composite, Some(Unit::None)));
-    let burn = view.burn.iter().find(|burn| &*burn.window == "1h").unwrap();
+    let burn = view.burn.iter().find(|burn| burn.window == Span::minutes(60)).unwrap();
     close(burn.rate, 0.4);
     assert_eq!((view.state, view.findings.len()), (State::Healthy, 0));
     assert_eq!(view.answers[0].1, Some(view.evaluated_at));
@@ -144,7 +144,7 @@ fn delayed_minutes_count_at_the_mean_traffic_of_a_measured_minute() {
         close(view.windows[0].sli, (3.0 + b) / 4.0);
         assert_eq!(view.data_until, Some(Minute(DAY).start()), "it is known what the minutes are");
         assert_eq!(view.findings[0].code, "memberDelayed");
-        let burn = view.burn.iter().find(|burn| &*burn.window == "1h").unwrap();
+        let burn = view.burn.iter().find(|burn| burn.window == Span::minutes(60)).unwrap();
         close(burn.rate, if b < 1.0 { 2.5 } else { 0.0 });
     }
 }
@@ -201,7 +201,7 @@ fn one_that_never_had_data_does_not_hide_the_burn_of_those_that_are_stale() {
     lab.count(0, 0..DAY, 98, 100);
     let known = lab.view_of(DAY + 30, [Some(DAY), None]);
     assert_eq!((known.state, known.windows[0].sli), (State::Stale, Some(0.98)));
-    let burn = known.burn.iter().find(|burn| &*burn.window == "1h").unwrap();
+    let burn = known.burn.iter().find(|burn| burn.window == Span::minutes(60)).unwrap();
     close(burn.rate, 0.2);
     let said: Vec<&str> = known.findings.iter().map(|f| f.message.as_str()).collect();
     assert_eq!(said, ["s/a@p is 30 min behind", "s/b@p has no data and is left out"]);

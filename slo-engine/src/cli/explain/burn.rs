@@ -48,7 +48,7 @@ pub(super) fn burns(slo: &Slo, one: &One, view: &BudgetView) -> Vec<Burn> {
         if !one.members.is_empty() {
             return Some(of_members(b));
         }
-        let window = Span::parse(&b.window).ok().and_then(|span| one.account.burn_over(span))?;
+        let window = one.account.burn_over(b.window)?;
         let counts = counts(slo, &window);
         Some(Burn {
             window: b.window.to_string(),

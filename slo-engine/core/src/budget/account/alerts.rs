@@ -63,12 +63,12 @@ impl Account {
         burns: &[Option<BurnWindow>],
         facts: &Facts<'_>,
     ) -> Vec<BurnView> {
-        let view = |(at, window): (usize, &Option<BurnWindow>)| BurnView {
-            window: self.name(self.slo.windows.len() + at),
+        let view = |(span, window): (&Span, &Option<BurnWindow>)| BurnView {
+            window: *span,
             rate: window.filter(|_| !facts.faulty).and_then(|w| w.rate(self.slo.objective)),
             bad: window.map_or(0, |w| w.bad_events),
         };
-        burns.iter().enumerate().map(view).collect()
+        self.burns().iter().zip(burns).map(view).collect()
     }
 
     pub(super) fn alerts(&self, burns: &[Option<BurnWindow>], facts: &Facts<'_>) -> Vec<AlertView> {

@@ -12,8 +12,8 @@ use crate::source::intake::{Fed, Intake};
 const HOUR: i64 = 3_600_000;
 const LONGEST: i64 = 7 * 24 * HOUR;
 const SHORTEST: i64 = HOUR / 6;
-/// Samples that an answer should bring at most, where a source sets no lower limit: with larger ones
-/// Prometheus uses more for the same samples, because it builds each answer as one text.
+/// Samples that an answer should bring at most, where a source sets no lower limit. Prometheus builds
+/// each answer as one text, and uses more for the same samples where these are larger.
 const AT_A_TIME: usize = 200_000;
 
 /// A stretch of the past to be counted.

@@ -12,7 +12,7 @@ ARGS ?=
 # Where cargo puts what it builds; found without python3, because the demo needs cargo alone.
 target = $$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
-.PHONY: help demo test lint ci-pieces test-cluster test-prometheus3 bench schemathesis generate check-generated unit fmt setup build clean
+.PHONY: help demo test lint ci-pieces test-cluster test-prometheus3 bench bench-prometheus3 schemathesis generate check-generated unit fmt setup build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ bench: ## run the benchmark program, optimised; ARGS passes its flags on
 	@bash $(tools)/setup.sh search
 	cargo build --workspace --bins --release --locked
 	@exec "$(target)/release/headroom-bench" $(ARGS)
+
+bench-prometheus3: ## run the benchmark program over Prometheus 3 in the place of Debian's 2.42; needs Go
+	@bash $(tools)/setup.sh prometheus3
+	@PATH="$$(bash $(tools)/prometheus3.sh bin):$$PATH" $(MAKE) --no-print-directory bench
 
 schemathesis: build ## ask the server all that its description allows, and fail on an answer that it does not describe
 	@bash $(tools)/schemathesis.sh $(ARGS)

@@ -257,6 +257,22 @@ impl Config {
             let message = format!("two sources are called `{}`; names are unique", twice[0]);
             return Err(ConfigError::Impossible(message));
         }
+        if let Some(source) = self.sources.iter().find(|source| holds_credentials(&source.url)) {
+            let message = format!(
+                "the url of source `{}` holds a user or a password, which errors and answers would show; \
+                 put them under auth.basic",
+                source.name
+            );
+            return Err(ConfigError::Impossible(message));
+        }
+        let mut levels = self.telemetry.level.split(',').map(str::trim);
+        if let Some(wrong) = levels.find(|part| !part.contains('=') && !is_level(part)) {
+            let message = format!(
+                "telemetry.level: `{wrong}` is no level; levels are off, error, warn, info, debug and trace, \
+                 of a part of the program as in `hyper=debug`"
+            );
+            return Err(ConfigError::Impossible(message));
+        }
         self.server.tls.both().map_err(|half| ConfigError::Impossible(half.to_string()))?;
         if !VERDICTS_FOR.contains(&self.signing.verdicts_for) {
             let message = "signing.verdictsFor must be 1m to 1d".to_owned();
@@ -271,6 +287,20 @@ impl Config {
         }
         Ok(self)
     }
+}
+
+/// Whether an address names a user or a password; of what is no address an `@` is enough.
+fn holds_credentials(url: &str) -> bool {
+    match reqwest::Url::parse(url) {
+        Ok(address) if address.has_host() => {
+            !address.username().is_empty() || address.password().is_some()
+        }
+        _ => url.contains('@'),
+    }
+}
+
+fn is_level(text: &str) -> bool {
+    text.parse::<tracing::level_filters::LevelFilter>().is_ok()
 }
 
 /// A longer tick is a mistake: every number would be stale before the next one.
@@ -402,6 +432,32 @@ mod tests {
         );
         let both = Config::load(None, environment(&[(cert, "a.pem"), (key, "b.pem")])).unwrap();
         assert_eq!(both.server.tls.key_file, Some(PathBuf::from("b.pem")));
+    }
+
+    #[test]
+    fn a_password_in_the_url_of_a_source_is_refused_without_showing_it() {
+        let load =
+            |url: &str| Config::load(None, environment(&[("HEADROOM__SOURCES__0__URL", url)]));
+        for url in
+            ["http://usr:s3cret@localhost:9090", "https://usr@s3cret", "usr:s3cret@localhost:x"]
+        {
+            let error = load(url).unwrap_err().to_string();
+            assert!(error.contains("auth.basic") && !error.contains("s3cret"), "{error}");
+        }
+        assert!(load("http://localhost:9090/a@b").is_ok());
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_refused_and_does_not_silence_the_log() {
+        let load =
+            |level: &str| Config::load(None, environment(&[("HEADROOM__TELEMETRY__LEVEL", level)]));
+        for level in ["wran", "warning", "info,loud"] {
+            let error = load(level).unwrap_err().to_string();
+            assert!(error.contains("is no level; levels are off, error, warn"), "{error}");
+        }
+        for level in ["warn", "DEBUG", "info, hyper=debug", "off"] {
+            assert!(load(level).is_ok(), "{level}");
+        }
     }
 
     #[test]

@@ -34,6 +34,13 @@ impl Backfill {
 
     async fn fill(&self, config: &Config) -> anyhow::Result<ExitCode> {
         let declared = Arc::new(declare::read(&[], config)?);
+        let mut slos = declared.services.iter().flat_map(|service| &service.slos);
+        if let Some(asked) = &self.slo
+            && !slos.any(|slo| self.wants(&slo.id))
+        {
+            let (service, slo) = (&asked.service, &asked.slo);
+            bail!("no file declares {service}/{slo}; `slo-engine budget` lists the SLOs");
+        }
         let (store, latest, clock) =
             (Store::open(&config.store.url).await?, Latest::default(), SystemClock);
         // What is filled in is the same whatever is excluded.

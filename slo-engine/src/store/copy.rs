@@ -218,7 +218,11 @@ async fn refuse_in_use(path: &Path) -> Result<(), StoreError> {
 /// Moves a database away, with the files that SQLite keeps beside it.
 fn keep(database: &Path, now: DateTime<Utc>) -> Result<Option<PathBuf>, StoreError> {
     let suffix = now.format(".before-restore-%Y%m%dT%H%M%SZ").to_string();
-    let kept = beside(database, &suffix);
+    let first = beside(database, &suffix);
+    let others = (2..).map(|count| beside(&first, &format!("-{count}")));
+    // What an earlier restore of the same second kept stays.
+    let mut names = std::iter::once(first.clone()).chain(others);
+    let kept = names.find(|name| !name.exists()).unwrap_or(first.clone());
     for part in ["-wal", "-shm", "-journal", ""] {
         let (from, to) = (beside(database, part), beside(&kept, part));
         if from.exists() {

@@ -67,7 +67,7 @@ impl Asked {
         Self {
             source: is_known.then(|| one.reading.source.to_string()),
             kind,
-            url: has_url.then(|| without_user(&one.source.url)),
+            url: has_url.then(|| one.source.url.clone()),
             files: if reads_files { one.source.files.clone() } else { Vec::new() },
             queries: one.queries.clone(),
             of_each: of_each(one),
@@ -96,14 +96,6 @@ pub(super) const DOCUMENTS: &str = "every document";
 
 /// What is read of an SLO of which series tell one side and documents another.
 const DOCUMENTS_TOO: &str = "every raw sample or document";
-
-/// An address without what stands before an @.
-fn without_user(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => url.to_owned(),
-    }
-}
 
 pub(super) fn sides(one: &One) -> Vec<Side> {
     let side = |side, is: String| Side { side, is };
@@ -275,16 +267,5 @@ const fn counts_as(fed: &Feeding, apart: bool) -> &'static str {
         _ if apart => "total",
         (_, 0) => "total, bad",
         _ => "total, good",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_shown_without_its_user() {
-        assert_eq!(without_user("https://ana:secret@prom.example/x"), "https://prom.example/x");
-        assert_eq!(without_user("http://prom.example:9090"), "http://prom.example:9090");
     }
 }

@@ -51,6 +51,22 @@ async fn a_backup_of_a_database_in_use_is_restored_and_the_old_one_is_kept() {
     }
 }
 
+#[tokio::test]
+async fn what_a_restore_kept_stays_when_another_one_follows_within_the_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, backup) = (folder.path().join("a.db"), folder.path().join("b.db"));
+    store(&backup, &["one"]).await.close().await;
+    store(&database, &["one", "two"]).await.close().await;
+    let first = restore(&backup, &database, now()).await.unwrap().kept.unwrap();
+    let second = restore(&backup, &database, now()).await.unwrap().kept.unwrap();
+    assert_ne!(first, second);
+    for (path, ledgers) in [(&first, 2), (&second, 1)] {
+        let store = Store::open_to_read(path).await.unwrap();
+        assert_eq!(store.held().await.unwrap().ledgers, ledgers);
+        store.close().await;
+    }
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }

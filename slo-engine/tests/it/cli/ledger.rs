@@ -91,3 +91,11 @@ fn files_that_are_no_ledger_change_nothing() {
     assert!(said.code == 1 && said.err.contains("there is no database data/headroom.db"));
     assert_eq!(desk.names("."), ["notes.txt", "slos"]);
 }
+
+#[test]
+fn the_past_of_an_slo_that_no_file_declares_is_not_said_to_be_there() {
+    let desk = Desk::with(&[("slos/a.yaml", ORDERS)]);
+    let said = desk.run(&["backfill", "orders/availabilty"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("no file declares orders/availabilty"), "{said:?}");
+}

@@ -13,6 +13,7 @@ use super::progress::Progress;
 use super::{declare, output};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::declared::Declared;
 use crate::evaluate::backfill;
 use crate::evaluate::engine::Engine;
 use crate::evaluate::snapshot::Latest;
@@ -34,13 +35,7 @@ impl Backfill {
 
     async fn fill(&self, config: &Config) -> anyhow::Result<ExitCode> {
         let declared = Arc::new(declare::read(&[], config)?);
-        let mut slos = declared.services.iter().flat_map(|service| &service.slos);
-        if let Some(asked) = &self.slo
-            && !slos.any(|slo| self.wants(&slo.id))
-        {
-            let (service, slo) = (&asked.service, &asked.slo);
-            bail!("no file declares {service}/{slo}; `slo-engine budget` lists the SLOs");
-        }
+        self.check(&declared)?;
         let (store, latest, clock) =
             (Store::open(&config.store.url).await?, Latest::default(), SystemClock);
         // What is filled in is the same whatever is excluded.
@@ -76,6 +71,18 @@ impl Backfill {
             "{:.1} SLO-days could not be read, for the reasons above; run it again",
             days(minutes)
         )
+    }
+
+    /// That there is what was asked for.
+    fn check(&self, declared: &Declared) -> anyhow::Result<()> {
+        let mut slos = declared.services.iter().flat_map(|service| &service.slos);
+        if let Some(asked) = &self.slo
+            && !slos.any(|slo| self.wants(&slo.id))
+        {
+            let (service, slo) = (&asked.service, &asked.slo);
+            bail!("no file declares {service}/{slo}; `slo-engine budget` lists the SLOs");
+        }
+        Ok(())
     }
 
     /// What is missing of the SLOs that were asked for.

@@ -27,7 +27,7 @@ test: ## everything CI checks: lint, generated files, all tests, the demo once; 
 	@bash $(tools)/setup.sh
 	@$(MAKE) --no-print-directory lint check-generated unit
 	@$(MAKE) --no-print-directory build
-	@exec "$(target)/debug/slo-engine" demo --once
+	@bash $(tools)/demo.sh
 
 lint: ## format, clippy, docs, dependencies, house rules
 	@bash $(tools)/setup.sh lint

@@ -17,6 +17,8 @@ mod ship;
 mod stage;
 mod story;
 
+use stage::{Stage, Started};
+
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -45,38 +47,64 @@ pub(super) enum From {
 impl Demo {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         super::serve::log(&Telemetry { log: LogFormat::Text, level: "error".to_owned() })?;
-        blocking(async move {
-            let mut interrupt =
-                signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-            let mut terminate =
-                signal(SignalKind::terminate()).context("cannot listen for signals")?;
-            // Whatever ends first drops the stage, and with it everything that was started.
-            tokio::select! {
-                told = self.tell() => told,
-                _ = interrupt.recv() => Ok(stopped()),
-                _ = terminate.recv() => Ok(stopped()),
+        let mut started = Started::new()?;
+        let ended = blocking(async {
+            let ended = tokio::select! {
+                // A story that a signal cut short is no failure, whatever it met at the same moment.
+                biased;
+                signal = asked_to_stop() => signal.map(Ended::Stopped),
+                told = self.tell(&mut started) => told.map(Ended::Told),
+            };
+            started.end().await;
+            ended
+        })
+        .flatten();
+        // The runtime is gone by now: nobody writes into the folder any more.
+        started.children.close()?;
+        Ok(match ended? {
+            Ended::Told(true) => ExitCode::SUCCESS,
+            Ended::Told(false) => ExitCode::FAILURE,
+            Ended::Stopped(code) => {
+                super::output::complain("\nstopped; nothing is left running");
+                ExitCode::from(code)
             }
-        })?
+        })
     }
 
-    async fn tell(&self) -> anyhow::Result<ExitCode> {
-        let mut stage = stage::Stage::build(self.source, self.rate).await?;
+    /// Whether the counts were equal.
+    async fn tell(&self, started: &mut Started) -> anyhow::Result<bool> {
+        let mut stage = Stage::build(started, self.source, self.rate).await?;
         let equal = story::tell(&mut stage).await?;
         if self.once {
-            stage.clear().await;
-            return Ok(if equal { ExitCode::SUCCESS } else { ExitCode::from(1) });
+            return Ok(equal);
         }
         story::stay(&stage)?;
         loop {
-            stage.check()?;
+            stage.started.check()?;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 }
 
-fn stopped() -> ExitCode {
-    super::output::complain("\nstopped; nothing is left running");
-    ExitCode::from(130)
+/// How a demo ends.
+enum Ended {
+    /// With its story; whether the counts were equal.
+    Told(bool),
+    /// By a signal; the exit code that says so.
+    Stopped(u8),
+}
+
+/// Waits for Ctrl-C, the end of the terminal or a plain `kill`.
+async fn asked_to_stop() -> anyhow::Result<u8> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    Ok(tokio::select! {
+        _ = hangup.recv() => 129,
+        _ = interrupt.recv() => 130,
+        _ = terminate.recv() => 143,
+    })
 }
 
 /// A program that was built beside this one.

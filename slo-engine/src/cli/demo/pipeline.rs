@@ -16,7 +16,7 @@ pub(super) struct People {
 
 impl People {
     /// Makes the tokens.
-    pub(super) async fn hire(stage: &Stage) -> anyhow::Result<Self> {
+    pub(super) async fn hire(stage: &Stage<'_>) -> anyhow::Result<Self> {
         let ci = ["--name", "ci", "--scope", "decide", "--scope", "deploy"];
         let person = |name| ["--name", name, "--scope", "override"];
         Ok(Self {
@@ -27,7 +27,7 @@ impl People {
     }
 }
 
-async fn token(stage: &Stage, asked: &[&str]) -> anyhow::Result<String> {
+async fn token(stage: &Stage<'_>, asked: &[&str]) -> anyhow::Result<String> {
     let mut command = engine(stage)?;
     let output = command.args(["token", "create"]).args(asked).output().await;
     let output = output.context("cannot run slo-engine token create")?;
@@ -38,14 +38,14 @@ async fn token(stage: &Stage, asked: &[&str]) -> anyhow::Result<String> {
 }
 
 /// This program over the demo's database.
-fn engine(stage: &Stage) -> anyhow::Result<Command> {
+fn engine(stage: &Stage<'_>) -> anyhow::Result<Command> {
     let mut command = Command::new(sibling("slo-engine")?);
-    command.env("HEADROOM__STORE__URL", &stage.store);
+    stage.started.children.adopt(&mut command).env("HEADROOM__STORE__URL", &stage.store);
     Ok(command)
 }
 
 /// 1.0 and then 1.1 are asked for and run.
-pub(super) async fn deploy(stage: &Stage, people: &People) -> anyhow::Result<()> {
+pub(super) async fn deploy(stage: &Stage<'_>, people: &People) -> anyhow::Result<()> {
     for version in ["1.0", "1.1"] {
         gate(stage, &people.ci, &["check", "--version", version], 0).await?;
         gate(stage, &people.ci, &["deployed", "--version", version], 0).await?;
@@ -54,7 +54,7 @@ pub(super) async fn deploy(stage: &Stage, people: &People) -> anyhow::Result<()>
 }
 
 /// After the deploy the watch says to roll back, a release is refused, and the rollback passes.
-pub(super) async fn refuse(stage: &Stage, people: &People) -> anyhow::Result<()> {
+pub(super) async fn refuse(stage: &Stage<'_>, people: &People) -> anyhow::Result<()> {
     gate(stage, &people.ci, &["watch", "--for", "5s"], 20).await?;
     gate(stage, &people.ci, &["check", "--version", "1.2"], 20).await?;
     let back = ["check", "--version", "1.0", "--kind", "rollback"];
@@ -62,7 +62,7 @@ pub(super) async fn refuse(stage: &Stage, people: &People) -> anyhow::Result<()>
 }
 
 /// One asks, another approves, and the refused deploy goes with a warning.
-pub(super) async fn overrule(stage: &Stage, people: &People) -> anyhow::Result<()> {
+pub(super) async fn overrule(stage: &Stage<'_>, people: &People) -> anyhow::Result<()> {
     let why = "1.2 repairs what 1.1 broke";
     let asked = ["override", "--reason", why, "--for", "30m"];
     let id = gate(stage, &people.ana, &asked, 0).await?;
@@ -71,7 +71,7 @@ pub(super) async fn overrule(stage: &Stage, people: &People) -> anyhow::Result<(
 }
 
 /// The chain of everything that was decided is checked.
-pub(super) async fn audit(stage: &Stage) -> anyhow::Result<()> {
+pub(super) async fn audit(stage: &Stage<'_>) -> anyhow::Result<()> {
     say("   $ slo-engine audit verify")?;
     let output = engine(stage)?.args(["audit", "verify"]).output().await;
     let output = output.context("cannot run slo-engine audit verify")?;
@@ -84,7 +84,7 @@ pub(super) async fn audit(stage: &Stage) -> anyhow::Result<()> {
 
 /// Runs the client as a pipeline would, and shows what its log would; answers what it printed.
 async fn gate(
-    stage: &Stage,
+    stage: &Stage<'_>,
     token: &str,
     arguments: &[&str],
     expected: i32,
@@ -96,6 +96,7 @@ async fn gate(
     let shown: Vec<String> = all.iter().map(|word| quoted(word)).collect();
     say(&format!("   $ budget-gate {}", shown.join(" ")))?;
     let mut command = Command::new(sibling("budget-gate")?);
+    stage.started.children.adopt(&mut command);
     command.args(&all).env("HEADROOM_URL", &stage.engine).env("HEADROOM_TOKEN", token);
     // The demo may run in a CI job of its own, whose facts are not the story's.
     for found in ["CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "ARGOCD_APP_NAME"] {

@@ -10,8 +10,9 @@ use slo_core::view::BudgetView;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
-use super::children::{Running, answers, port};
+use super::children::{Children, port};
 use super::ship::Cluster;
 use super::{From, sibling, story};
 use crate::app::{self, Reload};
@@ -19,8 +20,86 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::source::config::{SourceConfig, SourceKind, TargetConfig};
 
-/// What runs.
-pub(super) struct Stage {
+/// What was started, and ends whatever becomes of the story.
+pub(super) struct Started {
+    pub(super) children: Children,
+    /// A search cluster that the log is shipped to.
+    pub(super) cluster: Option<Cluster>,
+    client: reqwest::Client,
+    shipping: JoinSet<()>,
+    engine: Option<Engine>,
+}
+
+/// The engine within this process.
+struct Engine {
+    stop: watch::Sender<bool>,
+    work: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Started {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            client: reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?,
+            children: Children::guarded()?,
+            cluster: Cluster::at_hand(),
+            shipping: JoinSet::new(),
+            engine: None,
+        })
+    }
+
+    /// Ends everything in order.
+    pub(super) async fn end(&mut self) {
+        if let Some(mut engine) = self.engine.take() {
+            engine.stop.send_replace(true);
+            let _ = tokio::time::timeout(Duration::from_secs(5), &mut engine.work).await;
+        }
+        self.children.end().await;
+        self.shipping.shutdown().await;
+        if let Some(cluster) = &self.cluster {
+            cluster.clear(&self.client).await;
+        }
+    }
+
+    /// Fails when something has ended that should run.
+    pub(super) fn check(&mut self) -> anyhow::Result<()> {
+        if self.engine.as_ref().is_some_and(|engine| engine.work.is_finished()) {
+            anyhow::bail!("the engine ended");
+        }
+        self.children.check()
+    }
+
+    /// Starts the engine; its address.
+    async fn engine(&mut self, store: &str, source: SourceConfig) -> anyhow::Result<String> {
+        let folder = &self.children.folder;
+        let specs = folder.join("slos");
+        std::fs::create_dir_all(&specs)?;
+        let searched = self.cluster.as_ref().map(Cluster::slo).unwrap_or_default();
+        std::fs::write(specs.join("catalog.yaml"), format!("{SLO}{searched}"))?;
+        std::fs::write(specs.join("policy.yaml"), POLICY)?;
+        let logs = SourceConfig {
+            name: "logs".to_owned(),
+            kind: SourceKind::Jsonlog,
+            files: vec![log_of(folder).display().to_string()],
+            ..SourceConfig::default()
+        };
+        let mut sources = vec![source, logs];
+        sources.extend(self.cluster.as_ref().map(Cluster::source));
+        let mut config = Config { sources, ..Config::default() };
+        config.schedule.tick = Span::seconds(1);
+        config.specs.paths = vec![specs];
+        config.store.url = store.to_owned();
+        let listener = TcpListener::bind(("127.0.0.1", port(8080, "engine")?)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let (stop, stopped) = watch::channel(false);
+        let (_, reload) = Reload::channel();
+        let work = tokio::spawn(app::run(config, Arc::new(SystemClock), listener, reload, stopped));
+        self.engine = Some(Engine { stop, work });
+        Ok(url)
+    }
+}
+
+/// What the story goes by.
+pub(super) struct Stage<'a> {
     pub(super) client: reqwest::Client,
     pub(super) catalog: String,
     pub(super) engine: String,
@@ -28,59 +107,40 @@ pub(super) struct Stage {
     pub(super) store: String,
     pub(super) counts: String,
     pub(super) prometheus: Option<String>,
-    /// A search cluster that the log is shipped to.
-    pub(super) cluster: Option<Cluster>,
+    pub(super) started: &'a mut Started,
     rate: u32,
-    children: Vec<Running>,
-    stop: watch::Sender<bool>,
-    work: tokio::task::JoinHandle<anyhow::Result<()>>,
-    folder: tempfile::TempDir,
 }
 
 const SLO: &str = include_str!("../../../policies/demo-slo.yaml");
 const POLICY: &str = include_str!("../../../policies/demo.yaml");
 
-impl Stage {
+impl<'a> Stage<'a> {
     /// Starts the service, the source and the engine; the load comes with [`Self::load`].
-    pub(super) async fn build(from: From, rate: u32) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("headroom-demo-")
-            .tempdir()
-            .context("cannot make a temporary folder")?;
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+    pub(super) async fn build(
+        started: &'a mut Started,
+        from: From,
+        rate: u32,
+    ) -> anyhow::Result<Self> {
+        let client = started.client.clone();
+        let children = &mut started.children;
+        let log = log_of(&children.folder);
         let catalog_port = port(8082, "catalog")?;
         let catalog = format!("http://127.0.0.1:{catalog_port}");
         let mut command = Command::new(sibling("shop-catalog")?);
         command.args(["--listen", &format!("127.0.0.1:{catalog_port}")]);
-        command.arg("--log-file").arg(log_of(folder.path()));
-        let mut children = vec![Running::start("shop-catalog", &mut command, folder.path())?];
-        answers(&client, &format!("{catalog}/healthz"), &mut children[0]).await?;
-        let (source, prometheus) =
-            source(from, catalog_port, folder.path(), &client, &mut children).await?;
-        let store = format!("sqlite://{}", folder.path().join("headroom.db").display());
-        let cluster = Cluster::at_hand();
-        if let Some(cluster) = &cluster {
+        command.arg("--log-file").arg(&log);
+        children.start("shop-catalog", &mut command)?;
+        children.answers(&client, &format!("{catalog}/healthz")).await?;
+        let (source, prometheus) = source(from, catalog_port, &client, children).await?;
+        let store = format!("sqlite://{}", children.folder.join("headroom.db").display());
+        if let Some(cluster) = &started.cluster {
             story::say(&format!("the catalog's log is shipped to {}, too", cluster.url))?;
             cluster.prepare(&client).await?;
-            let log = log_of(folder.path());
-            tokio::spawn(cluster.clone().ship(client.clone(), log));
+            started.shipping.spawn(cluster.clone().ship(client.clone(), log));
         }
-        let (engine, stop, work) = engine(folder.path(), &store, source, cluster.as_ref()).await?;
+        let engine = started.engine(&store, source).await?;
         let counts = format!("127.0.0.1:{}", port(8083, "load generator's counts")?);
-        Ok(Self {
-            client,
-            catalog,
-            engine,
-            store,
-            counts,
-            prometheus,
-            cluster,
-            rate,
-            children,
-            stop,
-            work,
-            folder,
-        })
+        Ok(Self { client, catalog, engine, store, counts, prometheus, started, rate })
     }
 
     /// One request, so that the counter is there before the engine looks; then steady load.
@@ -97,10 +157,9 @@ impl Stage {
             "--listen",
             &self.counts,
         ]);
-        self.children.push(Running::start("shop-load", &mut command, self.folder.path())?);
+        self.started.children.start("shop-load", &mut command)?;
         let counts = format!("http://{}/counts", self.counts);
-        let last = self.children.len() - 1;
-        answers(&self.client, &counts, &mut self.children[last]).await
+        self.started.children.answers(&self.client, &counts).await
     }
 
     /// An SLO of the catalog as the engine serves it.
@@ -127,7 +186,7 @@ impl Stage {
         holds: impl Fn(&BudgetView) -> bool,
     ) -> anyhow::Result<BudgetView> {
         for _ in 0..600 {
-            self.check()?;
+            self.started.check()?;
             if let Ok(view) = self.view_of(slo).await
                 && holds(&view)
             {
@@ -137,26 +196,6 @@ impl Stage {
         }
         anyhow::bail!("after a minute still not: {what}")
     }
-
-    /// Fails when something has ended that should run.
-    pub(super) fn check(&mut self) -> anyhow::Result<()> {
-        if self.work.is_finished() {
-            anyhow::bail!("the engine ended");
-        }
-        self.children.iter_mut().try_for_each(Running::check)
-    }
-
-    /// Ends everything in order.
-    pub(super) async fn clear(mut self) {
-        self.stop.send_replace(true);
-        let _ = tokio::time::timeout(Duration::from_secs(5), &mut self.work).await;
-        for child in self.children.iter_mut().rev() {
-            child.end().await;
-        }
-        if let Some(cluster) = &self.cluster {
-            cluster.clear(&self.client).await;
-        }
-    }
 }
 
 /// Where the catalog writes what it answered.
@@ -164,43 +203,11 @@ fn log_of(folder: &Path) -> PathBuf {
     folder.join("catalog.json")
 }
 
-async fn engine(
-    folder: &Path,
-    store: &str,
-    source: SourceConfig,
-    cluster: Option<&Cluster>,
-) -> anyhow::Result<(String, watch::Sender<bool>, tokio::task::JoinHandle<anyhow::Result<()>>)> {
-    let specs = folder.join("slos");
-    std::fs::create_dir_all(&specs)?;
-    let searched = cluster.map(Cluster::slo).unwrap_or_default();
-    std::fs::write(specs.join("catalog.yaml"), format!("{SLO}{searched}"))?;
-    std::fs::write(specs.join("policy.yaml"), POLICY)?;
-    let logs = SourceConfig {
-        name: "logs".to_owned(),
-        kind: SourceKind::Jsonlog,
-        files: vec![log_of(folder).display().to_string()],
-        ..SourceConfig::default()
-    };
-    let mut sources = vec![source, logs];
-    sources.extend(cluster.map(Cluster::source));
-    let mut config = Config { sources, ..Config::default() };
-    config.schedule.tick = Span::seconds(1);
-    config.specs.paths = vec![specs];
-    config.store.url = store.to_owned();
-    let listener = TcpListener::bind(("127.0.0.1", port(8080, "engine")?)).await?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let (stop, stopped) = watch::channel(false);
-    let (_, reload) = Reload::channel();
-    let work = tokio::spawn(app::run(config, Arc::new(SystemClock), listener, reload, stopped));
-    Ok((url, stop, work))
-}
-
 async fn source(
     from: From,
     catalog: u16,
-    folder: &Path,
     client: &reqwest::Client,
-    children: &mut Vec<Running>,
+    children: &mut Children,
 ) -> anyhow::Result<(SourceConfig, Option<String>)> {
     let second = SourceConfig { scrape_interval: Span::seconds(1), ..SourceConfig::default() };
     match (from, on_path("prometheus")) {
@@ -220,17 +227,16 @@ async fn source(
                 "found {}: the engine reads this Prometheus, which scrapes the catalog every second",
                 binary.display()
             ))?;
-            let (running, url) = prometheus(&binary, catalog, folder)?;
-            children.push(running);
-            let last = children.len() - 1;
-            answers(client, &format!("{url}/-/ready"), &mut children[last]).await?;
+            let url = prometheus(&binary, catalog, children)?;
+            children.answers(client, &format!("{url}/-/ready")).await?;
             Ok((SourceConfig { url: url.clone(), ..second }, Some(url)))
         }
     }
 }
 
-fn prometheus(binary: &Path, catalog: u16, folder: &Path) -> anyhow::Result<(Running, String)> {
+fn prometheus(binary: &Path, catalog: u16, children: &mut Children) -> anyhow::Result<String> {
     let port = port(9090, "Prometheus")?;
+    let folder = &children.folder;
     let file = folder.join("prometheus.yml");
     std::fs::write(&file, scrape_config(catalog))?;
     let mut command = Command::new(binary);
@@ -238,8 +244,8 @@ fn prometheus(binary: &Path, catalog: u16, folder: &Path) -> anyhow::Result<(Run
         .arg(format!("--config.file={}", file.display()))
         .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    let running = Running::start("prometheus", &mut command, folder)?;
-    Ok((running, format!("http://127.0.0.1:{port}")))
+    children.start("prometheus", &mut command)?;
+    Ok(format!("http://127.0.0.1:{port}"))
 }
 
 fn scrape_config(catalog: u16) -> String {

@@ -37,7 +37,7 @@ fn title(line: &str) -> anyhow::Result<()> {
 }
 
 /// Tells the story; whether both counts were equal at its end.
-pub(super) async fn tell(stage: &mut Stage) -> anyhow::Result<bool> {
+pub(super) async fn tell(stage: &mut Stage<'_>) -> anyhow::Result<bool> {
     say(
         "An objective of 95 % over 10 minutes, and a policy made for minutes, so that you need not wait for days.",
     )?;
@@ -74,7 +74,7 @@ pub(super) async fn tell(stage: &mut Stage) -> anyhow::Result<bool> {
 
 /// The forecast goes by the usual minute, and the watch by the minutes after the deploy: a healthy one
 /// must be over before a burning one begins, and that one must have room for the whole burn.
-async fn healthy_minute(stage: &mut Stage, deployed: &BudgetView) -> anyhow::Result<()> {
+async fn healthy_minute(stage: &mut Stage<'_>, deployed: &BudgetView) -> anyhow::Result<()> {
     let minute = |v: &BudgetView| Minute::of(v.evaluated_at);
     let over = |v: &BudgetView| {
         minute(v) > minute(deployed) && (v.evaluated_at - minute(v).start()).num_seconds() <= 30
@@ -84,7 +84,7 @@ async fn healthy_minute(stage: &mut Stage, deployed: &BudgetView) -> anyhow::Res
 }
 
 /// A line a second until nothing remains.
-async fn burn_down(stage: &mut Stage) -> anyhow::Result<()> {
+async fn burn_down(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let mut shown = 0.0;
     loop {
         let bad = |view: &BudgetView| view.windows[0].bad.unwrap_or(0.0);
@@ -112,7 +112,7 @@ fn line(view: &BudgetView) -> anyhow::Result<()> {
     ))
 }
 
-async fn inject(stage: &Stage) -> anyhow::Result<()> {
+async fn inject(stage: &Stage<'_>) -> anyhow::Result<()> {
     let share = 1.0 / f64::from(ONE_IN);
     let fault = serde_json::json!({"kind": "errors", "share": share, "seconds": FAULT, "seed": 7});
     let url = format!("{}/faults", stage.catalog);
@@ -125,7 +125,7 @@ async fn inject(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// The engine's count beside the load generator's. Equal to within the requests in flight.
-async fn compare(stage: &mut Stage) -> anyhow::Result<bool> {
+async fn compare(stage: &mut Stage<'_>) -> anyhow::Result<bool> {
     let url = format!("http://{}/counts", stage.counts);
     let seen: Counts =
         stage.client.get(url).send().await?.json().await.context("the load generator's counts")?;
@@ -140,7 +140,8 @@ async fn compare(stage: &mut Stage) -> anyhow::Result<bool> {
         seen.bad, seen.sent, seen.in_flight
     ))?;
     let mut equal = seen.answered > 0;
-    let searched = stage.cluster.is_some().then_some((ship::SLO, "by its log in the cluster     "));
+    let searched =
+        stage.started.cluster.is_some().then_some((ship::SLO, "by its log in the cluster     "));
     for (slo, how) in [
         ("availability", "by the catalog's metrics      "),
         ("availability-in-logs", "by the lines of its log       "),
@@ -159,7 +160,7 @@ async fn compare(stage: &mut Stage) -> anyhow::Result<bool> {
 }
 
 /// Says what runs on.
-pub(super) fn stay(stage: &Stage) -> anyhow::Result<()> {
+pub(super) fn stay(stage: &Stage<'_>) -> anyhow::Result<()> {
     title("Everything runs on until Ctrl-C")?;
     say(&format!("   engine      {0}/v1/slos   {0}/docs   {0}/metrics", stage.engine))?;
     say(&format!("   gate        budget-gate peek --service catalog --url {}", stage.engine))?;

@@ -61,6 +61,8 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let declared = read(&config).map_err(|errors| told(&errors))?;
+    // What cannot be used is said before anything is written.
+    Engine::can_use(&config.sources)?;
     let certificate = Certificate::read(&config.server.tls)?;
     let store = Store::open(&config.store.url).await?;
     let _only = store.lock()?;
@@ -279,7 +281,11 @@ impl Running {
     async fn reload(&mut self) {
         let mut failed: Vec<String> = self.declare().await.err().into_iter().collect();
         failed.extend(self.renewed.read_again(self.clock.now()));
-        self.engine.note_reload((!failed.is_empty()).then(|| failed.join("\n\n")));
+        let has_failed = !failed.is_empty();
+        self.engine.note_reload(has_failed.then(|| failed.join("\n\n")));
+        if has_failed {
+            self.engine.publish(self.clock.now()).await;
+        }
     }
 
     async fn declare(&mut self) -> Result<(), String> {

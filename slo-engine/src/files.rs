@@ -30,35 +30,84 @@ pub fn list(paths: &[PathBuf]) -> Vec<PathBuf> {
 fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<SpecError>) {
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for path in paths {
-        collect(path, true, &mut found, &mut errors);
+        if path.exists() {
+            collect(path, &mut Vec::new(), &mut found, &mut errors);
+        } else {
+            let missing =
+                SpecError::of_file(&path.display().to_string(), "there is no such file or folder");
+            errors.push(missing.with_remedy("give a file or folder with SLO files"));
+        }
     }
     found.sort();
     found.dedup();
     (found, errors)
 }
 
-fn collect(path: &Path, given: bool, found: &mut Vec<PathBuf>, errors: &mut Vec<SpecError>) {
-    let name = path.display().to_string();
+/// `within` are the folders that lead here: a link back to one of them is not followed.
+fn collect(
+    path: &Path,
+    within: &mut Vec<PathBuf>,
+    found: &mut Vec<PathBuf>,
+    errors: &mut Vec<SpecError>,
+) {
     if !path.is_dir() {
-        if given && !path.exists() {
-            let missing = SpecError::of_file(&name, "there is no such file or folder");
-            errors.push(missing.with_remedy("give a file or folder with SLO files"));
-        } else if given || is_yaml(path) {
+        if within.is_empty() || is_yaml(path) {
             found.push(path.to_owned());
         }
         return;
     }
-    let entries = match std::fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(e) => return errors.push(SpecError::of_file(&name, format!("cannot be listed: {e}"))),
+    let unlisted = |e: std::io::Error| {
+        SpecError::of_file(&path.display().to_string(), format!("cannot be listed: {e}"))
     };
-    for entry in entries.filter_map(Result::ok) {
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            collect(&entry.path(), false, found, errors);
+    let listed = path.canonicalize().and_then(|real| Ok((real, std::fs::read_dir(path)?)));
+    let (real, entries) = match listed {
+        Ok((real, _)) if within.contains(&real) => return,
+        Ok(listed) => listed,
+        Err(e) => return errors.push(unlisted(e)),
+    };
+    within.push(real);
+    for entry in entries {
+        match entry {
+            Ok(entry) if entry.file_name().to_string_lossy().starts_with('.') => {}
+            Ok(entry) => collect(&entry.path(), within, found, errors),
+            Err(e) => errors.push(unlisted(e)),
         }
     }
+    within.pop();
 }
 
 fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "yaml" || e == "yml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_to_a_folder_above_is_not_followed_and_one_beside_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("slos/team")).unwrap();
+        std::fs::create_dir(at("shared")).unwrap();
+        std::fs::write(at("slos/a.yaml"), "a").unwrap();
+        std::fs::write(at("shared/b.yml"), "b").unwrap();
+        std::os::unix::fs::symlink(at("slos"), at("slos/loop")).unwrap();
+        std::os::unix::fs::symlink("..", at("slos/team/up")).unwrap();
+        std::os::unix::fs::symlink("../shared", at("slos/shared")).unwrap();
+        let found = list(&[at("slos")]);
+        assert_eq!(found, [at("slos/a.yaml"), at("slos/shared/b.yml")]);
+        assert_eq!(read(&[at("slos")]).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_given_is_read_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("slo.txt");
+        std::fs::write(&file, "a").unwrap();
+        assert_eq!(list(std::slice::from_ref(&file)), [file]);
+        assert!(list(&[folder.path().to_owned()]).is_empty());
+        let errors = read(&[folder.path().join("none")]).unwrap_err();
+        assert!(errors[0].to_string().contains("there is no such file or folder"));
+    }
 }

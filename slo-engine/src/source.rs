@@ -1,6 +1,7 @@
 //! Where events come from. A source hands out whole buckets of minutes, never increments.
 
 pub mod agreement;
+mod client;
 pub mod config;
 #[cfg(feature = "elastic")]
 pub mod elastic;

@@ -82,12 +82,27 @@ fn tightest(policy: &Policy) -> Option<f64> {
     ages.min_by(f64::total_cmp)
 }
 
+/// Codes of findings that keep an SLO from being counted; the others tell of numbers that are there.
+const PREVENTING: [&str; 6] = [
+    "missingLabel",
+    "severalSeries",
+    "nativeHistogram",
+    "sideWithoutData",
+    "noCount",
+    "goodExceedsTotal",
+];
+
 /// What the sources or the findings say about it.
 fn because(view: &BudgetView) -> String {
     let failed = view.sources.iter().find_map(|s| s.last_error.as_ref().map(|e| (&s.name, e)));
-    match (failed, view.findings.first()) {
+    let prevents = view.findings.iter().find(|f| PREVENTING.contains(&f.code.as_str()));
+    match (failed, prevents) {
         (Some((source, error)), _) => format!(" ({source}: {error})"),
         (None, Some(finding)) => format!(" ({})", finding.message),
+        // They were when they were looked at, so not the engine is late.
+        (None, None) if view.conditions.contains(&State::Stale) => {
+            " (its source brings nothing newer)".to_owned()
+        }
         (None, None) => String::new(),
     }
 }

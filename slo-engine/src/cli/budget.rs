@@ -23,8 +23,8 @@ pub(super) struct Budget {
     /// Files and folders; those of the configuration when none is given
     paths: Vec<PathBuf>,
     /// The instant: 2026-11-21T10:00:00Z, Unix seconds, or now
-    #[arg(long, default_value = "now", value_name = "T")]
-    at: String,
+    #[arg(long, default_value = "now", value_name = "T", value_parser = instant)]
+    at: DateTime<Utc>,
     /// The groups of grouped SLOs, too
     #[arg(long)]
     groups: bool,
@@ -54,7 +54,7 @@ impl Budget {
             sources: &config.sources,
             slos: slos.cloned().collect(),
             services: &declared.services,
-            at: instant(&self.at)?,
+            at: self.at,
             burns: &declared.burns,
             asks: &[],
             exclusions: &declared.exclusions,

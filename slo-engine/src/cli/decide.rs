@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use budget_gate::harmless::harmless_json;
 use budget_gate::{Decision, Kind, text};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use slo_core::slo::Name;
@@ -37,17 +38,17 @@ pub(super) struct Decide {
     #[arg(long, default_value = "release", value_parser = kinds(), conflicts_with = "replay")]
     kind: Kind,
     /// The instant: 2026-11-21T10:00:00Z, Unix seconds, or now
-    #[arg(long, default_value = "now", value_name = "T", conflicts_with = "replay")]
-    at: String,
+    #[arg(long, default_value = "now", value_name = "T", value_parser = instant, conflicts_with = "replay")]
+    at: DateTime<Utc>,
     /// Ask about recorded decisions again: what would --policy have said?
     #[arg(long, requires = "from")]
     replay: bool,
     /// With --replay: decisions from this instant on
-    #[arg(long, value_name = "T", requires = "replay")]
-    from: Option<String>,
+    #[arg(long, value_name = "T", value_parser = instant, requires = "replay")]
+    from: Option<DateTime<Utc>>,
     /// With --replay: decisions before this instant
-    #[arg(long, default_value = "now", value_name = "T", requires = "replay")]
-    to: String,
+    #[arg(long, default_value = "now", value_name = "T", value_parser = instant, requires = "replay")]
+    to: DateTime<Utc>,
     /// The decision as JSON; with --replay {"items": [...], "summary": {...}}
     #[arg(long)]
     json: bool,
@@ -58,9 +59,8 @@ impl Decide {
         let Some(name) = self.service.as_deref().filter(|_| !self.replay) else {
             return self.replay(config);
         };
-        let at = instant(&self.at)?;
         let declared = self.declared(config)?;
-        let decision = self.once(config, &declared, name, at)?;
+        let decision = self.once(config, &declared, name, self.at)?;
         self.show(&decision)?;
         Ok(ExitCode::from(decision.verdict.exit_code()))
     }

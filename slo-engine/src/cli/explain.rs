@@ -34,8 +34,8 @@ pub(super) struct Explain {
     /// Files and folders; those of the configuration when none is given
     paths: Vec<PathBuf>,
     /// The instant: 2026-11-21T10:00:00Z, Unix seconds, or now
-    #[arg(long, default_value = "now", value_name = "T")]
-    at: String,
+    #[arg(long, default_value = "now", value_name = "T", value_parser = instant)]
+    at: DateTime<Utc>,
     /// The same as JSON
     #[arg(long)]
     json: bool,
@@ -66,14 +66,13 @@ struct Explanation {
 
 impl Explain {
     pub(super) fn run(&self, config: &Config) -> anyhow::Result<ExitCode> {
-        let at = instant(&self.at)?;
         let declared = declare::read(&self.paths, config)?;
         let slo = self.slo(&declared)?;
         let question = Question {
             sources: &config.sources,
             slos: vec![slo.clone()],
             services: &declared.services,
-            at,
+            at: self.at,
             burns: &declared.burns,
             asks: &[],
             exclusions: &declared.exclusions,

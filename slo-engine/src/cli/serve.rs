@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use super::budget::blocking;
 use crate::app::{self, Reload};
 use crate::clock::SystemClock;
-use crate::config::{Config, LogFormat, Telemetry};
+use crate::config::{self, Config, LogFormat, Telemetry};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -28,6 +28,7 @@ impl Serve {
     pub(super) fn run(self, mut config: Config) -> anyhow::Result<ExitCode> {
         log(&config.telemetry)?;
         if let Some(listen) = self.listen {
+            config::listen(&listen).map_err(|why| anyhow::anyhow!("--listen: {why}"))?;
             config.server.listen = listen;
         }
         blocking(serve(config))??;
@@ -37,8 +38,11 @@ impl Serve {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let address = config.server.listen.clone();
-    let listener = TcpListener::bind(&address).await.with_context(|| {
-        format!("cannot listen on {address}; is another server running there? Set server.listen")
+    let listener = TcpListener::bind(&address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "cannot listen on {address}: another program does; stop it, or set server.listen"
+        ),
+        _ => anyhow::anyhow!("cannot listen on {address}: {error}; look at server.listen"),
     })?;
     let (reload, asked) = Reload::channel();
     let (stop, stopped) = watch::channel(false);

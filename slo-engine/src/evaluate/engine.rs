@@ -22,6 +22,7 @@ use crate::declared::Declared;
 use crate::memory;
 use crate::source::Past;
 use crate::source::agreement::Now;
+use crate::source::config::SourceConfig;
 use crate::source::intake::Fed;
 use crate::source::reader::MetricSource;
 use crate::store::{Store, StoreError};
@@ -118,6 +119,7 @@ impl Engine {
         let services = declared.services.clone();
         let sources = open::Sources { configured: &config.sources, open: open::open_source };
         let mut engine = open::open(sources, declared, &services, store, latest)?;
+        open::warn_of_lacking(&engine);
         engine.exclusions = exclude::Exclusions::requested(requested);
         engine.load(now).await?;
         engine.add_members();
@@ -126,6 +128,14 @@ impl Engine {
         engine.apply_exclusions(now).await?;
         engine.publish(now).await;
         Ok(engine)
+    }
+
+    /// Whether all sources can be set up as configured; none is asked.
+    ///
+    /// # Errors
+    /// What cannot be used: a header, a secret, a certificate, a target, a pattern.
+    pub fn can_use(sources: &[SourceConfig]) -> anyhow::Result<()> {
+        sources.iter().try_for_each(|source| open::open_source(source).map(drop))
     }
 
     /// One tick: reads what is due, publishes, commits. May be called at any time, any number of times.

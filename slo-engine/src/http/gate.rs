@@ -42,7 +42,7 @@ pub(super) struct Peek {
 ///
 /// A peek: nothing is recorded, so id, recorded, permalink and token are null. The status is 200
 /// whatever the verdict; `allow` is the only field that a script must read. A service that is not
-/// declared gets what the policy's `noSlo` says.
+/// declared gets what the policy's `noSlo` says; one that cannot be a name is refused.
 #[utoipa::path(get, path = "/v1/gate/{service}", tag = "gate", operation_id = "peek", responses(
     (status = 200, description = "The verdict", body = ref("#/components/schemas/Decision")),
 ), params(("service" = String, Path, description = "The service's name"), Peek))]
@@ -51,12 +51,6 @@ pub(super) async fn peek(
     Named(service): Named<String>,
     Asked(asked): Asked<Peek>,
 ) -> Result<Response, Problem> {
-    let (newest, mut early) = (app.shared.latest.look(), None);
-    let snapshot = match newest.as_ref() {
-        Some(newest) => newest,
-        None => early.insert(app.snapshot_of(&service).await?),
-    };
-    let found = place::declared(snapshot, &service, asked.environment.as_deref())?;
     let request = Request {
         environment: asked.environment,
         version: asked.version,
@@ -65,6 +59,13 @@ pub(super) async fn peek(
         kind: asked.kind,
         ..Request::of(&service)
     };
+    decisions::check_of_peek(&request).done()?;
+    let (newest, mut early) = (app.shared.latest.look(), None);
+    let snapshot = match newest.as_ref() {
+        Some(newest) => newest,
+        None => early.insert(app.snapshot_of(&service).await?),
+    };
+    let found = place::declared(snapshot, &service, request.environment.as_deref())?;
     let peek = app.shared.gate.peek(snapshot, found, &request, app.now());
     let (verdict, text) = peek.map_err(|error| unwritten(&error))?;
     app.metrics.peeked(verdict);

@@ -50,7 +50,11 @@ pub struct SourceConfig {
 
 /// A target of kind `scrape`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a target is an address or {url: ADDRESS, job: NAME}"
+)]
 pub enum TargetConfig {
     /// Only its address; the job is the source's name.
     Address(String),
@@ -90,8 +94,8 @@ pub struct Auth {
 }
 
 /// HTTP basic authentication.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Basic {
     /// The user's name.
     pub username: String,
@@ -101,7 +105,11 @@ pub struct Basic {
 
 /// A text that may be secret: written plainly, or kept in an environment variable or a file.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a secret is a text, {env: NAME} or {file: PATH}"
+)]
 pub enum Secret {
     /// The text itself.
     Text(String),
@@ -127,7 +135,19 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+impl Default for Secret {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
 impl Secret {
+    /// Whether nothing is written there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Text(text) if text.is_empty())
+    }
+
     /// The text.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use slo_engine::config::Config;
 use slo_engine::declared;
 use slo_engine::evaluate::engine::Engine;
 use slo_engine::evaluate::snapshot::Latest;
-use slo_engine::source::config::{SourceConfig, SourceKind, TargetConfig};
+use slo_engine::source::config::{Secret, SourceConfig, SourceKind, TargetConfig};
 use slo_engine::store::Store;
 
 use crate::support::Dice;
@@ -23,6 +23,8 @@ struct Page {
     good: AtomicU64,
     bad: AtomicU64,
     answer: Mutex<Option<String>>,
+    /// What was asked last.
+    asked: Mutex<String>,
 }
 
 fn serve(page: &Arc<Page>) -> String {
@@ -33,7 +35,8 @@ fn serve(page: &Arc<Page>) -> String {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let mut request = [0; 2_048];
-            let _ = stream.read(&mut request);
+            let length = stream.read(&mut request).unwrap_or(0);
+            *page.asked.lock().unwrap() = String::from_utf8_lossy(&request[..length]).into_owned();
             let body = page.answer.lock().unwrap().clone().unwrap_or_else(|| {
                 let (good, bad) =
                     (page.good.load(Ordering::SeqCst), page.bad.load(Ordering::SeqCst));
@@ -72,6 +75,7 @@ impl Run {
             good: AtomicU64::new(7),
             bad: AtomicU64::new(0),
             answer: Mutex::new(None),
+            asked: Mutex::default(),
         });
         let target = TargetConfig::Address(serve(&page));
         std::fs::write(folder.path().join("a.yaml"), SLO).unwrap();
@@ -147,6 +151,20 @@ async fn two_hundred_kills_in_mid_tick_lose_and_double_no_event() {
     run.tick(now).await;
     let (good, bad) = (run.page.good.load(Ordering::SeqCst), run.page.bad.load(Ordering::SeqCst));
     assert_eq!(run.counts(), (good - before, bad));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_is_asked_with_the_headers_and_the_token_of_its_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(&folder);
+    let source = &mut run.config.sources[0];
+    source.auth.bearer = Some(Secret::Text("s3cret".to_owned()));
+    source.headers.insert("X-Scope-OrgID".to_owned(), Secret::Text("shop".to_owned()));
+    run.start(0).await;
+    run.tick(10).await;
+    let asked = run.page.asked.lock().unwrap().to_lowercase();
+    assert!(asked.contains("\r\nauthorization: bearer s3cret\r\n"), "{asked}");
+    assert!(asked.contains("\r\nx-scope-orgid: shop\r\n"), "{asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

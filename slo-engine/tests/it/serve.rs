@@ -183,6 +183,46 @@ async fn sighup_reads_the_files_again_and_sigterm_stops_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_fails_shows_at_once_and_not_with_the_next_tick() {
+    let tick = [("HEADROOM__SCHEDULE__TICK", "10m")];
+    let running = Running::with(&traffic().url, &one(), false, &tick).await;
+    running.write("apiVersion: headroom/v1\nkind: Servce\n");
+    running.signal("-HUP");
+    let said = running
+        .until("the error shows", |said| said["ready"]["files"].to_string().contains("Servce"))
+        .await;
+    assert_eq!(said["status"], 200, "{said:#}");
+    let (_, metrics) = running.get("/metrics").await;
+    assert!(metrics.as_str().unwrap().contains("\nheadroom_files_error 1\n"));
+    running.write(&one());
+    running.signal("-HUP");
+    running.until("no error shows", |said| said["ready"]["files"].is_null()).await;
+}
+
+#[test]
+fn a_source_that_cannot_be_used_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("slos")).unwrap();
+    std::fs::write(folder.path().join("slos/shop.yaml"), one()).unwrap();
+    for (name, value, said) in [
+        ("HEADROOM__SOURCES__0__CAFILE", "none.pem", "cannot read caFile none.pem"),
+        (
+            "HEADROOM__SOURCES__0__AUTH__BEARER",
+            "{env: NONE}",
+            "auth.bearer: the environment variable NONE",
+        ),
+        ("HEADROOM__SOURCES__0__HEADERS", "{'a b': c}", "`a b` cannot be the name of a header"),
+    ] {
+        let environment = [(name.to_owned(), value.to_owned())];
+        let (mut child, _) = start(folder.path(), "http://127.0.0.1:1", false, &environment);
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{name}");
+        let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        assert!(log.contains(said) && !log.contains("listening"), "{log}");
+        assert!(!folder.path().join("data").exists(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn exclusions_of_the_files_are_recorded_at_the_start_and_when_they_change() {
     let source = traffic();
     let exclusion = |reason: &str| {

@@ -1,5 +1,7 @@
 //! Age, missing numbers and holes.
 
+use slo_core::view::State;
+
 use super::*;
 
 #[test]
@@ -31,13 +33,8 @@ fn freshness_may_only_tighten() {
 #[test]
 fn no_data_is_unknown_under_a_policy_without_rules_and_says_why() {
     let mut view = no_data("availability");
-    let message = "no series has the label `status`; there are code, route".to_owned();
-    view.findings.push(Finding {
-        code: "label".to_owned(),
-        message,
-        since: None,
-        numbers: std::collections::BTreeMap::new(),
-    });
+    let message = "no series has the label `status`; there are code, route";
+    view.findings.push(finding("missingLabel", message));
     let decision = ask(&rules(&[]), std::slice::from_ref(&view));
     assert_eq!((decision.verdict, decision.allow), (Verdict::Unknown, false));
     assert!(decision.reasons[0].contains("no data (no series has the label `status`"));
@@ -51,6 +48,24 @@ fn no_data_is_unknown_under_a_policy_without_rules_and_says_why() {
     view.sources = [failed].into();
     let decision = ask(&rules(&[]), &[view]);
     assert_eq!(decision.reasons, ["availability: no data (prometheus: connection refused)"]);
+}
+
+fn finding(code: &str, message: &str) -> Finding {
+    let numbers = std::collections::BTreeMap::new();
+    Finding { code: code.to_owned(), message: message.to_owned(), since: None, numbers }
+}
+
+#[test]
+fn stale_numbers_are_not_explained_by_what_is_known_of_those_that_were_counted() {
+    let mut view = aged(healthy(), 6);
+    view.findings.push(finding("dip", "a counter fell by 2"));
+    let why = |view: &BudgetView| ask(&rules(&[]), std::slice::from_ref(view)).reasons[0].clone();
+    assert_eq!(why(&view), "availability: the numbers are 6m old, and stale after 5m");
+    view.conditions.insert(0, State::Stale);
+    let nothing = "availability: the numbers are 6m old, and stale after 5m (its source brings nothing newer)";
+    assert_eq!(why(&view), nothing);
+    view.findings.push(finding("severalSeries", "the expression gives 3 series"));
+    assert!(why(&view).ends_with("(the expression gives 3 series)"), "{}", why(&view));
 }
 
 #[test]

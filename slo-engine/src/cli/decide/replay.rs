@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use budget_gate::harmless::harmless_json;
 use budget_gate::words;
 use chrono::{DateTime, Utc};
 
 use super::{Decide, shown};
-use crate::cli::budget::{blocking, instant};
+use crate::cli::budget::blocking;
 use crate::cli::progress::Progress;
 use crate::cli::{declare, output};
 use crate::config::Config;
@@ -32,8 +32,7 @@ impl Decide {
     }
 
     fn between(&self) -> anyhow::Result<(DateTime<Utc>, DateTime<Utc>)> {
-        let from = instant(self.from.as_deref().unwrap_or_default())?;
-        let to = instant(&self.to)?;
+        let (from, to) = (self.from.context("--replay needs --from")?, self.to);
         if from >= to {
             let (from, to) = (words::instant(from), words::instant(to));
             bail!("--from {from} is not before --to {to}");

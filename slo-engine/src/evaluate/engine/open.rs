@@ -1,11 +1,11 @@
 //! From files to accounts without events, and the sources that feed them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use slo_core::budget::Account;
 use slo_core::plan::{Feeds, Share, shares};
-use slo_core::slo::{Service, Slo};
+use slo_core::slo::{Service, Slo, SloId};
 
 use super::Engine;
 use crate::declared::Declared;
@@ -69,6 +69,20 @@ pub(super) fn open(
         }
     }
     Ok(engine)
+}
+
+/// Says in the log which SLOs have no source to be counted from, once for each reason.
+pub(super) fn warn_of_lacking(engine: &Engine) {
+    let mut lacking: BTreeMap<&str, Vec<&SloId>> = BTreeMap::new();
+    let has_none = |live: &&Live| live.source.is_none() && live.shares.is_empty();
+    for live in engine.slos.iter().filter(has_none) {
+        if let Some(reason) = &live.reading.last_error {
+            lacking.entry(reason).or_default().push(&live.account.slo().id);
+        }
+    }
+    for (reason, slos) in lacking {
+        tracing::warn!(count = slos.len(), first = %slos[0], "SLOs cannot be counted: {reason}");
+    }
 }
 
 fn add_slo(engine: &mut Engine, sources: Sources<'_>, slo: &Arc<Slo>) -> anyhow::Result<()> {

@@ -101,22 +101,25 @@ pub(in crate::http) async fn ask(
 
 /// What is wrong with a question, all of it.
 pub(in crate::http) fn check(asked: &Request) -> Result<(), Problem> {
-    let mut checks = Checks::default()
-        .name("service", &asked.service)
-        .maybe_name("environment", asked.environment.as_deref());
-    for (field, text) in [
-        ("version", &asked.version),
-        ("commit", &asked.commit),
-        ("digest", &asked.digest),
-        ("identifier", &asked.identifier),
-    ] {
-        checks = checks.short(field, text.as_deref());
-    }
-    checks = checks.maybe_sentence("reason", asked.reason.as_deref());
+    let mut checks = check_of_peek(asked).maybe_sentence("reason", asked.reason.as_deref());
     if scope_of(asked.kind).is_some() && asked.reason.is_none() {
         checks = checks.lacks("reason", "a hotfix or security fix says why it is one");
     }
     checks.done()
+}
+
+/// The same of what a peek asks, which claims nothing.
+pub(super) fn check_of_peek(asked: &Request) -> Checks {
+    let named = Checks::default()
+        .name("service", &asked.service)
+        .maybe_name("environment", asked.environment.as_deref());
+    let texts = [
+        ("version", &asked.version),
+        ("commit", &asked.commit),
+        ("digest", &asked.digest),
+        ("identifier", &asked.identifier),
+    ];
+    texts.into_iter().fold(named, |checks, (field, text)| checks.short(field, text.as_deref()))
 }
 
 /// The scope that it takes to claim a kind.

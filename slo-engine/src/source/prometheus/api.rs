@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
 use tokio::task::JoinSet;
 
 use super::wire::{Reply, Row, Rows, Series};
+use crate::source::client;
 use crate::source::config::SourceConfig;
 use crate::source::error::{SourceError, chain, start_of};
 
@@ -65,18 +66,7 @@ impl Api {
     pub fn new(config: &SourceConfig) -> Result<Self, SourceError> {
         let setup = |reason: String| SourceError::Setup { name: config.name.clone(), reason };
         let timeout = Duration::from_millis(config.timeout.as_millis().unsigned_abs());
-        let mut builder = reqwest::Client::builder()
-            .gzip(false)
-            .timeout(timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .default_headers(headers(config).map_err(setup)?);
-        if let Some(file) = &config.ca_file {
-            let pem = std::fs::read(file)
-                .map_err(|e| setup(format!("cannot read caFile {}: {e}", file.display())))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|e| setup(format!("caFile {}: {}", file.display(), chain(&e))))?;
-            builder = builder.tls_certs_merge(certificates);
-        }
+        let builder = client::builder(config).map_err(setup)?.gzip(false).timeout(timeout);
         let client = builder.build().map_err(|e| setup(chain(&e)))?;
         let url = config.url.trim_end_matches('/').to_owned();
         let client = prometheus_http_query::Client::from(client, &url)
@@ -296,33 +286,6 @@ impl Api {
 fn causes(error: &reqwest::Error) -> String {
     let cause = std::error::Error::source(error);
     cause.map_or_else(|| chain(error), chain)
-}
-
-fn headers(config: &SourceConfig) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &config.headers {
-        let header: HeaderName =
-            name.parse().map_err(|_| format!("`{name}` cannot be the name of a header"))?;
-        headers.insert(header, secret_header(name, &value.reveal()?)?);
-    }
-    if let Some(bearer) = &config.auth.bearer {
-        let value = format!("Bearer {}", bearer.reveal()?);
-        headers.insert("authorization", secret_header("auth.bearer", &value)?);
-    }
-    if let Some(basic) = &config.auth.basic {
-        use base64::Engine;
-        let pair = format!("{}:{}", basic.username, basic.password.reveal()?);
-        let value = base64::engine::general_purpose::STANDARD.encode(pair);
-        headers.insert("authorization", secret_header("auth.basic", &format!("Basic {value}"))?);
-    }
-    Ok(headers)
-}
-
-fn secret_header(name: &str, value: &str) -> Result<HeaderValue, String> {
-    let mut header = HeaderValue::from_str(value)
-        .map_err(|_| format!("the value of {name} holds characters that a header cannot carry"))?;
-    header.set_sensitive(true);
-    Ok(header)
 }
 
 fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {

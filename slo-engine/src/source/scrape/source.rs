@@ -14,6 +14,7 @@ use super::attempt::{Attempt, attempt};
 use super::fetch::{self, Limits};
 use super::target::Target;
 use super::text::Row;
+use crate::source::client;
 use crate::source::config::{SourceConfig, TargetConfig};
 use crate::source::error::{SourceError, chain};
 use crate::source::intake::Intake;
@@ -36,17 +37,13 @@ impl Scrape {
     /// What cannot be used: no target, an address.
     pub fn new(config: &SourceConfig) -> Result<Self, SourceError> {
         let setup = |reason: String| SourceError::Setup { name: config.name.clone(), reason };
-        if config.targets.is_empty() {
-            return Err(setup(
-                "it has no targets; list the addresses of /metrics pages".to_owned(),
-            ));
-        }
         let target = |target: &TargetConfig| match target {
             TargetConfig::Address(url) => Target::parse(url, &config.name),
             TargetConfig::Named { url, job } => Target::parse(url, job),
         };
         let targets: Result<Vec<Target>, _> = config.targets.iter().map(target).collect();
-        let client = fetch::client(Client::builder()).map_err(|e| setup(chain(&e)))?;
+        let client = fetch::client(client::builder(config).map_err(setup)?);
+        let client = client.map_err(|e| setup(chain(&e)))?;
         let timeout = Duration::from_millis(config.timeout.as_millis().unsigned_abs());
         let limits = Limits { timeout, ..Limits::default() };
         Ok(Self { client, targets: targets.map_err(|e| setup(chain(&e)))?, limits })

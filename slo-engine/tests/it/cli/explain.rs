@@ -85,6 +85,18 @@ fn without_an_answer_the_reason_comes_first_and_no_number_is_made_up() {
 }
 
 #[test]
+fn an_instant_that_is_none_is_wrong_usage_before_any_file_is_read() {
+    let desk = Desk::with(&[("slos/orders.yaml", "kind: [")]);
+    for command in
+        [&["explain", "orders/availability"][..], &["budget"], &["decide", "--service", "orders"]]
+    {
+        let said = desk.run(&[command, &["--at", "soon"]].concat());
+        assert_eq!(said.code, 2, "{command:?}");
+        assert!(said.err.contains("`soon` is not an instant; write it like"), "{}", said.err);
+    }
+}
+
+#[test]
 fn a_misspelt_slo_is_an_error_with_the_near_miss() {
     let said = desk().run(&["explain", "orders/availabilty"]);
     assert_eq!(said.code, 1);

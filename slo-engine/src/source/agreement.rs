@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::error::SourceError;
 
-const SKEW_MOST: i64 = 60;
+/// So far a clock may be off, seconds.
+pub(super) const SKEW_MOST: i64 = 60;
 
 /// An instant and when it was so: what the time is while a long answer comes in.
 #[derive(Debug, Clone, Copy)]

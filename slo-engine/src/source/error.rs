@@ -51,7 +51,8 @@ pub enum SourceError {
     },
     /// The body is not what the API promises.
     #[error(
-        "{url} answered something that is not the Prometheus API: {reason}; it begins with `{start}`"
+        "{url} answered something that is not the Prometheus API: {reason}{}",
+        beginning(start)
     )]
     Garbage {
         /// The address.
@@ -137,6 +138,10 @@ pub fn start_of(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(200)]);
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.collect::<String>().trim().to_owned()
+}
+
+fn beginning(start: &str) -> String {
+    if start.is_empty() { String::new() } else { format!("; it begins with `{start}`") }
 }
 
 /// An error with all its causes, the outermost first.

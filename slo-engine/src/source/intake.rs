@@ -74,6 +74,9 @@ impl From<(Arc<Feeds>, Rules)> for Fed {
     }
 }
 
+/// A series that has been counted again for so long holds numbers again, milliseconds.
+const LOOKBACK: i64 = 5 * 60_000;
+
 /// What is known of one SLO's series.
 #[derive(Debug)]
 struct Unit {
@@ -84,8 +87,8 @@ struct Unit {
     labels: BTreeSet<String>,
     labelled: bool,
     part_seen: bool,
-    /// A series that should hold numbers holds native histograms.
-    native: bool,
+    /// When a series that should hold numbers held a native histogram last, Unix milliseconds.
+    native: Option<i64>,
     /// Whether classic buckets are read, where they may be.
     shows_classic: bool,
     /// For a histogram whose boundaries differ.
@@ -272,10 +275,10 @@ impl Intake {
     }
 
     /// Notes that a series of a query has native histograms where numbers are wanted.
-    pub fn note_native(&mut self, query: usize, labels: &Labels) {
+    pub fn note_native(&mut self, query: usize, labels: &Labels, at: i64) {
         for slo in &self.queries[query].0.slos {
             let unit = &mut self.slos[*slo];
-            unit.native |= unit.feeds.weights(labels).is_some();
+            unit.native = unit.native.max(unit.feeds.weights(labels).map(|_| at));
         }
     }
 
@@ -474,7 +477,8 @@ impl Intake {
         if unit.several > 1 {
             return Some(Oddity::SeveralSeries(unit.several));
         }
-        if unit.native {
+        let newest = self.newest(slo);
+        if unit.native.is_some_and(|at| newest.is_none_or(|newest| newest < at + LOOKBACK)) {
             return Some(Oddity::NativeHistogram);
         }
         if !unit.labelled {

@@ -123,7 +123,7 @@ impl Prometheus {
                 now.agrees(answer.date, self.api.url())?;
             }
             shows_late |= answer.shows_late;
-            samples += self.take(intake, query, &answer.data, &mut natives)?;
+            samples += self.take(intake, query, (&answer.data, to), &mut natives)?;
             self.api.take_back(answer.data);
         }
         take_natives(intake, natives);
@@ -151,11 +151,11 @@ impl Prometheus {
         &self,
         intake: &mut Intake,
         query: usize,
-        body: &[u8],
+        (body, to): (&[u8], i64),
         natives: &mut Vec<Native>,
     ) -> Result<usize, SourceError> {
         let mut samples = 0;
-        self.api.each(body, |row| {
+        self.api.each(body, to, |row| {
             samples += size(&row);
             intake.take_written(query, row.metric.0, row.samples, || row.metric.labels())?;
             if !row.histograms.is_empty() {
@@ -207,7 +207,7 @@ impl Prometheus {
         for (query, selector) in selectors.iter().enumerate() {
             let newest = format!("last_over_time({selector}[{}ms])", to - from);
             let answer = self.api.ask(&newest, to).await?;
-            self.take(&mut intake, query, &answer.data, &mut natives)?;
+            self.take(&mut intake, query, (&answer.data, to), &mut natives)?;
         }
         take_natives(&mut intake, natives);
         intake.settle(&|_, _| None, to);
@@ -245,7 +245,9 @@ type Native = (usize, Labels, Vec<(i64, Histogram)>);
 /// Hands them to the intake, after all classic ones.
 fn take_natives(intake: &mut Intake, natives: Vec<Native>) {
     for (query, labels, histograms) in natives {
-        intake.note_native(query, &labels);
+        if let Some((newest, _)) = histograms.last() {
+            intake.note_native(query, &labels, *newest);
+        }
         intake.take_histograms(query, &labels, histograms);
     }
 }

@@ -103,6 +103,28 @@ fn an_answer_in_part_is_not_counted() {
     const PART: &str = r#"{"status":"success","warnings":["2 stores did not respond"],"data":{"resultType":"matrix","result":[]}}"#;
     let part = said("part", Answer::Reply(200, "", PART));
     assert!(part.contains("in part only: 2 stores did not respond"), "{part}");
+    const STORAGE: &str =
+        r#"{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[]}}"#;
+    let storage = said("storage", Answer::Reply(200, "", STORAGE));
+    assert!(storage.contains("in part only: some of its storage did not answer"), "{storage}");
+}
+
+#[test]
+fn samples_of_instants_that_are_still_to_come_are_no_answer() {
+    const LATER: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"http_requests_total"},"values":[[99999999999,"5"]]}]}}"#;
+    let later = said("later", Answer::Reply(200, "", LATER));
+    assert!(later.contains("not the Prometheus API: a sample of"), "{later}");
+    assert!(later.contains(" s after the asked time"), "{later}");
+}
+
+#[test]
+fn redirects_and_empty_answers_are_called_so() {
+    const TO: &str = "Location: https://login.example/start?state=s3cret\r\n";
+    let moved = said("moved", Answer::Reply(302, TO, ""));
+    assert!(moved.contains("302: it redirects to https://login.example/start, which"), "{moved}");
+    assert!(!moved.contains("s3cret"), "{moved}");
+    let empty = said("empty", Answer::Reply(200, "", ""));
+    assert!(empty.ends_with("not the Prometheus API: its answer is empty"), "{empty}");
 }
 
 fn history(name: &str) -> Lab {

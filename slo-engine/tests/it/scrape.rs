@@ -196,6 +196,27 @@ async fn a_page_that_breaks_makes_the_slo_stale_with_the_reason_and_nothing_is_g
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_timestamp_that_is_still_to_come_is_refused_and_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(&folder);
+    run.start(0).await;
+    for now in (0..120).step_by(10) {
+        run.page.good.fetch_add(10, Ordering::SeqCst);
+        run.tick(now).await;
+    }
+    let before = run.counts();
+    let later = at(420).timestamp_millis();
+    *run.page.answer.lock().unwrap() = Some(format!("t_total{{code=\"200\"}} 999 {later}\n"));
+    let view = run.tick(120).await;
+    let reason = view.sources[0].last_error.clone().unwrap();
+    assert!(reason.contains("a sample is stamped 300 s ahead of our clock"), "{reason}");
+    *run.page.answer.lock().unwrap() = None;
+    run.page.good.fetch_add(5, Ordering::SeqCst);
+    assert_eq!(run.tick(130).await.sources[0].last_error, None);
+    assert_eq!(run.counts(), (before.0 + 5, before.1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_histogram_that_is_missing_because_its_target_is_down_keeps_nobody_else_from_counting() {
     const SLOW: &str = "{latency: {histogram: 'wait_seconds{}', under: 500ms}}";
     let folder = tempfile::tempdir().unwrap();

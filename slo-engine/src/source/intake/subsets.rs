@@ -78,7 +78,7 @@ impl Unit {
             labels: std::collections::BTreeSet::new(),
             labelled: false,
             part_seen: false,
-            native: false,
+            native: None,
             newest: None,
             began: None,
             several: 0,

@@ -101,3 +101,17 @@ fn a_server_that_writes_labels_in_ever_new_ways_does_not_fill_the_memory() {
         assert!(intake.texts.len() <= 1 + 2 * intake.queries.len(), "{}", intake.texts.len());
     }
 }
+
+#[test]
+fn a_counter_that_was_a_native_histogram_for_a_while_is_trusted_again_after_five_minutes() {
+    let mut intake = intake();
+    let (pod, odd) = (labels("a", "200"), Some(Oddity::NativeHistogram));
+    count(&mut intake, &pod, 60, 100.0);
+    intake.note_native(0, &pod, 120_000);
+    assert_eq!(intake.oddity(0), odd);
+    count(&mut intake, &pod, 419, 130.0);
+    assert_eq!(intake.oddity(0), odd);
+    // What came in between is counted where numbers are seen again.
+    assert_eq!(count(&mut intake, &pod, 480, 140.0), [10, 10]);
+    assert_eq!(intake.oddity(0), Some(Oddity::NeverMatched));
+}

@@ -92,7 +92,7 @@ impl Api {
         at: i64,
     ) -> Result<Answer<Vec<Series>>, SourceError> {
         let received = self.ask(expression, at).await?;
-        let data = self.series(&received.data)?;
+        let data = self.series(&received.data, at)?;
         Ok(received.with(data))
     }
 
@@ -114,24 +114,33 @@ impl Api {
         answer.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 
-    /// Takes each series of an answer.
+    /// Takes each series of an answer about the time until `end` (Unix milliseconds).
     ///
     /// # Errors
     /// Why it is no whole answer; of what was taken until then nothing may be used.
     pub fn each(
         &self,
         body: &[u8],
+        end: i64,
         mut take: impl FnMut(Row<'_>) -> serde_json::Result<()>,
     ) -> Result<(), SourceError> {
+        let mut take = |row: Row<'_>| match row.after(end) {
+            // Counted, it would hide all that comes until then.
+            Some(at) => Err(serde::de::Error::custom(format_args!(
+                "a sample of {:.0} s after the asked time",
+                (at - end) as f64 / 1e3
+            ))),
+            None => take(row),
+        };
         match self.data(body, Rows(&mut take))?.as_str() {
             "matrix" | "vector" => Ok(()),
             other => Err(self.garbage(body, format!("a result of type `{other}`"))),
         }
     }
 
-    fn series(&self, body: &[u8]) -> Result<Vec<Series>, SourceError> {
+    fn series(&self, body: &[u8], end: i64) -> Result<Vec<Series>, SourceError> {
         let mut all = Vec::new();
-        self.each(body, |row| Series::of(row).map(|series| all.push(series)))?;
+        self.each(body, end, |row| Series::of(row).map(|series| all.push(series)))?;
         Ok(all)
     }
 
@@ -150,7 +159,7 @@ impl Api {
         let request = self.client.query_range(expression, start / 1_000, end / 1_000, step);
         let sent = request.post_raw().await.map_err(|e| self.failed(&e))?;
         let received = self.body(sent).await?;
-        let data = self.series(&received.data)?;
+        let data = self.series(&received.data, end)?;
         Ok(received.with(data))
     }
 
@@ -203,6 +212,10 @@ impl Api {
         let status = response.status();
         // VictoriaMetrics alone names its host so, in every answer.
         let shows_late = response.headers().contains_key("x-server-hostname");
+        if status.is_redirection() {
+            let to = elsewhere(response.headers());
+            return Err(self.status(status.as_u16(), to.as_bytes()));
+        }
         let date = date(response.headers());
         let retry_after = retry_after(response.headers());
         let length = response.content_length().map_or(0, |n| usize::try_from(n).unwrap_or(0));
@@ -238,6 +251,9 @@ impl Api {
         body: &'a [u8],
         seed: S,
     ) -> Result<S::Value, SourceError> {
+        if body.is_empty() {
+            return Err(self.garbage(body, "its answer is empty".to_owned()));
+        }
         let reply = Reply::read(body, seed).map_err(|e| self.garbage(body, e.to_string()))?;
         if reply.status != "success" {
             let text =
@@ -248,8 +264,11 @@ impl Api {
                 message: text(reply.error),
             });
         }
-        let partial: Vec<String> =
+        let mut partial: Vec<String> =
             reply.warnings.into_iter().filter(|w| !w.starts_with("PromQL ")).collect();
+        if reply.is_partial {
+            partial.push("some of its storage did not answer (isPartial)".to_owned());
+        }
         if !partial.is_empty() {
             let warnings = start_of(partial.join("; ").as_bytes());
             return Err(SourceError::Partial { url: self.url.clone(), warnings });
@@ -286,6 +305,15 @@ impl Api {
 fn causes(error: &reqwest::Error) -> String {
     let cause = std::error::Error::source(error);
     cause.map_or_else(|| chain(error), chain)
+}
+
+/// Where a redirect leads, without what may be secret there.
+fn elsewhere(headers: &HeaderMap) -> String {
+    let location = headers.get("location").and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
+    let place = location.split(['?', '#']).next().unwrap_or_default();
+    format!(
+        "it redirects to {place}, which is not followed; configure the address that answers itself"
+    )
 }
 
 fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {

@@ -22,6 +22,8 @@ pub(super) struct Reply<'a, T> {
     pub(super) error_type: Option<Cow<'a, str>>,
     pub(super) error: Option<Cow<'a, str>>,
     pub(super) warnings: Vec<String>,
+    /// VictoriaMetrics: some of its storage did not answer.
+    pub(super) is_partial: bool,
 }
 
 impl<'a, T> Reply<'a, T> {
@@ -48,7 +50,8 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Envelope<S> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut seed, mut status) = (Some(self.0), None);
-        let (mut data, mut error_type, mut error, mut warnings) = (None, None, None, Vec::new());
+        let (mut data, mut error_type, mut error) = (None, None, None);
+        let (mut warnings, mut is_partial) = (Vec::new(), false);
         while let Some(Text(key)) = map.next_key()? {
             match key.as_ref() {
                 "status" => status = Some(map.next_value::<Text<'de>>()?.0),
@@ -59,13 +62,14 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Envelope<S> {
                 "errorType" => error_type = map.next_value::<Option<Text<'de>>>()?,
                 "error" => error = map.next_value::<Option<Text<'de>>>()?,
                 "warnings" => warnings = map.next_value()?,
+                "isPartial" => is_partial = map.next_value()?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         let text = |text: Option<Text<'de>>| text.map(|text| text.0);
         let status = status.ok_or_else(|| A::Error::missing_field("status"))?;
         let (error_type, error) = (text(error_type), text(error));
-        Ok(Reply { status, data, error_type, error, warnings })
+        Ok(Reply { status, data, error_type, error, warnings, is_partial })
     }
 }
 
@@ -109,6 +113,14 @@ pub struct Row<'a> {
     pub samples: &'a [Sample],
     /// Its native histograms, by instant (Unix milliseconds), oldest first.
     pub histograms: Vec<(i64, Histogram)>,
+}
+
+impl Row<'_> {
+    /// The first instant that is later than `end`, both Unix milliseconds.
+    pub(super) fn after(&self, end: i64) -> Option<i64> {
+        let samples = self.samples.iter().map(|sample| sample.at);
+        samples.chain(self.histograms.iter().map(|(at, _)| *at)).find(|at| *at > end)
+    }
 }
 
 /// The labels of a series as they are written in a reply, in which each reply writes them.

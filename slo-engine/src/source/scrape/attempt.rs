@@ -9,6 +9,7 @@ use reqwest::Client;
 use super::fetch::{self, FetchError, Limits};
 use super::target::Target;
 use super::text::{self, Row, TextError};
+use crate::source::agreement::SKEW_MOST;
 
 /// What came of one scrape.
 #[derive(Debug)]
@@ -61,6 +62,17 @@ pub enum ScrapeError {
         /// Where and why.
         source: TextError,
     },
+    /// A sample has a timestamp that is still to come: counted, it would hide all until then.
+    #[error(
+        "the page of {target} was refused: a sample is stamped {seconds} s ahead of our clock; \
+         expose no timestamps, or set the target's clock"
+    )]
+    Ahead {
+        /// The target.
+        target: String,
+        /// By how much.
+        seconds: i64,
+    },
 }
 
 /// Scrapes a target once; `now` is its start. `wanted` is asked for metric names.
@@ -86,6 +98,11 @@ async fn scrape(
     let page = fetch::fetch(client, target, limits, now).await?;
     let mut exposition = text::parse(&page.text, page.format, wanted)
         .map_err(|source| ScrapeError::Text { target: target.to_string(), source })?;
+    let latest = exposition.rows.iter().filter_map(|row| row.millis).max();
+    let seconds = latest.map_or(0, |latest| (latest - now.timestamp_millis()) / 1_000);
+    if seconds > SKEW_MOST {
+        return Err(ScrapeError::Ahead { target: target.to_string(), seconds });
+    }
     for row in &mut exposition.rows {
         row.labels = target.series(&row.labels);
         row.millis = row.millis.or(Some(now.timestamp_millis()));

@@ -99,10 +99,12 @@ pub async fn run(jobs: Vec<Job>, results: Sender<Filled>) {
 }
 
 async fn of_source(jobs: &[Job], results: &Sender<Filled>) {
+    let mut is_short = false;
     for (job, from, until) in slices(jobs) {
         for members in job.slos.chunks(TOGETHER) {
             match read(job, members, from, until).await {
                 Ok(filled) => {
+                    is_short |= filled.hours.len() < members.len();
                     if results.send(filled).await.is_err() {
                         return;
                     }
@@ -110,14 +112,22 @@ async fn of_source(jobs: &[Job], results: &Sender<Filled>) {
                 Err(_) if results.is_closed() => return,
                 Err(error) => {
                     tracing::warn!(%error, from = %from.start(), until = %until.start(), "cannot read the past, trying again in 30 s");
-                    tokio::select! {
-                        () = tokio::time::sleep(PAUSE) => return,
-                        () = results.closed() => return,
-                    }
+                    return pause(results).await;
                 }
             }
         }
         tracing::info!(slos = job.slos.len(), from = %from.start(), until = %until.start(), "read a slice of the past");
+    }
+    if is_short {
+        pause(results).await;
+    }
+}
+
+/// What is wanted again at once may as well wait.
+async fn pause(results: &Sender<Filled>) {
+    tokio::select! {
+        () = tokio::time::sleep(PAUSE) => {}
+        () = results.closed() => {}
     }
 }
 
@@ -205,18 +215,26 @@ async fn of_series(
             set(subsets[slo].entry(of.subset).or_default(), &of.buckets, until);
         }
     };
-    let groups = history::replay(prometheus, &slos, stretch, &mut each, &|_| {}).await?;
-    let newest = groups.iter().flat_map(|group| {
+    let replayed = history::replay(prometheus, &slos, stretch, &mut each, &|_| {}).await?;
+    for why in replayed.refused.values() {
+        tracing::warn!(fault = why, from = %from.start(), "cannot read the past");
+    }
+    let newest = replayed.groups.iter().flat_map(|group| {
         let newest = |(place, slo): (usize, &usize)| {
             group.intake.newest(place).map(|newest| (members[*slo].at, newest))
         };
         group.slos.iter().enumerate().filter_map(newest)
     });
     let newest = newest.collect();
-    let hours =
-        members.iter().zip(hours).map(|(member, hours)| (member.at, hours.into_iter().collect()));
-    let subsets =
-        members.iter().zip(subsets).filter(|(_, of)| !of.is_empty()).map(|(member, of)| {
+    let is_read = |slo: usize| !replayed.refused.contains_key(&slo);
+    let counted = members.iter().zip(hours).enumerate().filter(|(slo, _)| is_read(*slo));
+    let hours = counted.map(|(_, (member, hours))| (member.at, hours.into_iter().collect()));
+    let subsets = members
+        .iter()
+        .zip(subsets)
+        .enumerate()
+        .filter(|(slo, (_, of))| is_read(*slo) && !of.is_empty())
+        .map(|(_, (member, of))| {
             let hours =
                 |(subset, hours): (_, BTreeMap<i64, Hour>)| (subset, hours.into_iter().collect());
             (member.at, of.into_iter().map(hours).collect())

@@ -1,7 +1,7 @@
 //! One SLO and one source while the server runs.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Utc};
@@ -121,6 +121,8 @@ pub(super) struct LiveSource {
     /// When series were forgotten last, Unix milliseconds.
     pub(super) pruned: Option<i64>,
     pub(super) looked_for_edges: Option<DateTime<Utc>>,
+    /// Latency SLOs whose histograms the source refuses to look for, by position, and why.
+    pub(super) unfound: BTreeMap<usize, String>,
     /// Whether it has been opened since the start.
     pub(super) was_opened: bool,
     /// Where reading must begin anew, because other series are to be read.
@@ -203,6 +205,15 @@ impl Live {
         }
         self.fault = fault;
         changed
+    }
+
+    /// Says in the log that nothing is read of it, or that it is again.
+    pub(super) fn tell_fault(&self) {
+        let slo = &self.account.slo().id;
+        match &self.fault {
+            Some(fault) => tracing::warn!(%slo, fault, "an SLO cannot be read"),
+            None => tracing::info!(%slo, "an SLO is read again"),
+        }
     }
 
     /// Empties the open minutes that the last run left, from `mark` on: they have been read again,

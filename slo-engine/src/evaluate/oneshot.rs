@@ -366,11 +366,18 @@ async fn read_windows(
     for at in mine {
         let one = &mut all[*at];
         let Some(feeds) = &mut one.feeds else { continue };
-        source.find_edges(Arc::make_mut(feeds), from.start_millis(), to).await?;
+        match source.find_edges(Arc::make_mut(feeds), from.start_millis(), to).await {
+            Err(error) if error.is_of_query() && mine.len() > 1 => {
+                one.reading.last_error = Some(error.to_string());
+                waiting.retain(|one| one != at);
+            }
+            found => found?,
+        }
         one.reading.between = reading::between(feeds);
     }
     while !waiting.is_empty() {
-        read_stretch(source, all, &waiting, Stretch { from, to }, progress).await?;
+        read_stretch(source, all, &waiting, (Stretch { from, to }, question.burns), progress)
+            .await?;
         // Where the data ended before `to`, the windows end and so begin earlier.
         let begin = |at: usize| all[at].start(all[at].end(question), question.burns);
         waiting.retain(|at| begin(*at) < from);
@@ -386,7 +393,7 @@ async fn read_stretch(
     source: &Prometheus,
     all: &mut [&mut One],
     mine: &[usize],
-    stretch: Stretch,
+    (stretch, burns): (Stretch, &[Span]),
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(), SourceError> {
     let mut slos: Vec<Fed> = Vec::with_capacity(mine.len());
@@ -398,7 +405,13 @@ async fn read_stretch(
         slos.push(Fed { feeds: feeds.clone(), rules, apart: one.apart() });
     }
     let mut each = |slo: usize, outcome: Outcome| all[mine[slo]].take(&outcome);
-    for group in history::replay(source, &slos, stretch, &mut each, progress).await? {
+    let replayed = history::replay(source, &slos, stretch, &mut each, progress).await?;
+    for (slo, reason) in replayed.refused {
+        let one = &mut all[mine[slo]];
+        one.forget(burns);
+        one.reading.last_error = Some(reason);
+    }
+    for group in replayed.groups {
         for (place, slo) in group.slos.iter().enumerate() {
             let one = &mut all[mine[*slo]];
             one.was_read(&group.intake, place, stretch);

@@ -100,6 +100,9 @@ pub enum SourceError {
         /// Positions of their SLOs in the intake.
         slos: Vec<usize>,
     },
+    /// SLOs whose query was refused are answered again; they must be read anew.
+    #[error("a query that was refused is answered again, everything is read anew")]
+    Answered,
     /// The source cannot be set up as configured.
     #[error("source `{name}`: {reason}")]
     Setup {
@@ -120,6 +123,15 @@ impl SourceError {
             Self::Status { status: 422, body, .. } => body.contains("too many samples"),
             _ => false,
         }
+    }
+
+    /// Whether it speaks of the query alone: another one may well be answered. Prometheus calls it so, and
+    /// VictoriaMetrics by the status.
+    #[must_use]
+    pub fn is_of_query(&self) -> bool {
+        let kinds = ["bad_data", "execution", "400", "422"];
+        matches!(self, Self::Refused { kind, .. } if kinds.contains(&kind.as_str()))
+            && !self.is_too_much()
     }
 }
 

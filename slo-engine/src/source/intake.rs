@@ -15,6 +15,7 @@ use slo_core::time::Minute;
 use super::agreement::Now;
 
 mod batch;
+mod lapsed;
 mod layouts;
 pub mod logs;
 mod native;
@@ -23,6 +24,7 @@ mod texts;
 mod width;
 
 use batch::{Part, Place, Samples, in_order, series};
+pub use lapsed::Refused;
 use layouts::Layouts;
 use native::Native;
 use subsets::Subsets;
@@ -42,6 +44,8 @@ pub struct Intake {
     texts: Texts,
     batch: Vec<Part>,
     samples: Samples,
+    /// SLOs that the source refuses, where it may refuse some.
+    lapsed: Option<BTreeSet<usize>>,
     /// What the time is, where the source's clock must agree.
     pub now: Option<Now>,
 }
@@ -173,6 +177,7 @@ impl Intake {
             texts: Texts::default(),
             batch: Vec::new(),
             samples: Samples::default(),
+            lapsed: None,
             now: None,
         }
     }
@@ -272,14 +277,6 @@ impl Intake {
     /// Gives an SLO's open minute what was counted of it before a restart.
     pub fn resume(&mut self, slo: usize, minute: Minute, bucket: Bucket) {
         self.slos[slo].counter.resume(minute, bucket);
-    }
-
-    /// Notes that a series of a query has native histograms where numbers are wanted.
-    pub fn note_native(&mut self, query: usize, labels: &Labels, at: i64) {
-        for slo in &self.queries[query].0.slos {
-            let unit = &mut self.slos[*slo];
-            unit.native = unit.native.max(unit.feeds.weights(labels).map(|_| at));
-        }
     }
 
     fn meet(&mut self, query: usize, labels: &Labels) {

@@ -15,7 +15,7 @@ use slo_core::time::Minute;
 
 use super::config::SourceConfig;
 use super::error::SourceError;
-use super::intake::{Intake, RawRatio};
+use super::intake::{Intake, RawRatio, Refused};
 use super::reader::{Later, MetricSource, Read};
 
 mod api;
@@ -116,9 +116,15 @@ impl Prometheus {
     ) -> Result<Read, SourceError> {
         let selectors = intake.selectors();
         let (mut samples, mut shows_late) = (0, false);
-        let mut natives = Vec::new();
+        let (mut natives, mut refused) = (Vec::new(), Refused::new());
         for (query, selector) in selectors.iter().enumerate() {
-            let answer = self.api.ask(&format!("{selector}[{}ms]", to - from), to).await?;
+            let answer = match self.api.ask(&format!("{selector}[{}ms]", to - from), to).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    intake.refuse(intake.asked_by(query), error, &mut refused)?;
+                    continue;
+                }
+            };
             if let Some(now) = &intake.now {
                 now.agrees(answer.date, self.api.url())?;
             }
@@ -127,23 +133,26 @@ impl Prometheus {
             self.api.take_back(answer.data);
         }
         take_natives(intake, natives);
+        intake.leave_out(&refused)?;
         let mixed = intake.mixed();
         if !mixed.is_empty() {
             return Err(SourceError::Mixed { slos: mixed });
         }
         let starts = self.starts(&intake.new_targets()).await?;
-        let ratios = self.ratios(intake, from, to).await?;
+        let ratios = self.ratios(intake, (from, to), &mut refused).await?;
         // From here on nothing fails: what is counted once is not handed out again.
         let start_of = |target: &TargetKey, at: i64| {
             starts.get(target)?.iter().rev().find(|(seen, _)| *seen <= at).map(|(_, start)| *start)
         };
         let mut outcomes = intake.settle(&start_of, to);
+        outcomes.retain(|(slo, _)| !refused.contains_key(slo));
         for (raw, found) in ratios {
             intake.note_series(&raw, found.len());
             let values = found.first().map(|s| s.samples.as_slice()).unwrap_or_default();
             outcomes.push((raw.slo, intake.take_ratio(&raw, values)));
         }
-        Ok(Read { outcomes, samples, shows_late, ..Read::default() })
+        let failed = refused.into_iter().collect();
+        Ok(Read { outcomes, samples, shows_late, failed, ..Read::default() })
     }
 
     /// Hands the series of an answer to the intake; how much they hold. Native histograms come later.
@@ -170,22 +179,29 @@ impl Prometheus {
     async fn ratios(
         &self,
         intake: &Intake,
-        from: i64,
-        to: i64,
+        (from, to): (i64, i64),
+        refused: &mut Refused,
     ) -> Result<Vec<(RawRatio, Vec<Series>)>, SourceError> {
         let mut all = Vec::new();
-        for raw in intake.raws() {
+        'raws: for raw in intake.raws() {
             let step = raw.size * 60_000;
             let (mut first, last) =
                 ((from.div_euclid(step) + 1) * step, to.div_euclid(step) * step);
             let expression = own_samples(&raw.expression, raw.size);
+            let mut parts = Vec::new();
             while first <= last {
                 // The API gives at most 11,000 points at once.
                 let end = last.min(first + 10_000 * step);
-                let found = self.api.query_range(&expression, first, end, step).await?.data;
-                all.push((raw.clone(), found));
+                match self.api.query_range(&expression, first, end, step).await {
+                    Ok(found) => parts.push((raw.clone(), found.data)),
+                    Err(error) => {
+                        intake.refuse(&[raw.slo], error, refused)?;
+                        continue 'raws;
+                    }
+                }
                 first = end + step;
             }
+            all.append(&mut parts);
         }
         Ok(all)
     }

@@ -165,6 +165,26 @@ fn slos_of_another_source_are_not_touched() {
 }
 
 #[test]
+fn a_query_that_prometheus_refuses_costs_no_other_slo_its_numbers() {
+    let lab = history("refuses-one");
+    let star = slo("star", r#"{ratio: {total: '{__name__=~".*"}', bad: '{code="500"}'}}"#);
+    let raw = slo("raw", r"{raw: {errorRatio: 'sum(rate(up[5m])'}}");
+    let raw = format!("{raw}    budgeting: {{timeslices: {{size: 5m, goodWhen: 95%}}}}\n");
+    let times = slo("times", r#"{latency: {histogram: 's_seconds{a=~"b{1001}"}', under: 1s}}"#);
+    let slos = format!("{star}{raw}{}{times}", slo("requests", REQUESTS));
+    let views = ask(&engine(lab.server.url()), &lab.folder, &slos, END * 1_000);
+    for (view, said) in [
+        (&views[0], "must contain at least one non-empty matcher"),
+        (&views[1], "unclosed left parenthesis"),
+        (&views[3], "invalid repeat count"),
+    ] {
+        let reason = reason(view);
+        assert!(reason.contains("(bad_data)") && reason.contains(said), "{reason}");
+    }
+    assert_eq!((views[2].state, views[2].windows[0].total), (State::Healthy, Some(14_400.0)));
+}
+
+#[test]
 fn more_samples_than_one_answer_may_hold_are_read_in_smaller_slices() {
     let lab = history("slices");
     let engine = engine(lab.server.url()).with("HEADROOM__SOURCES__0__MAXSAMPLES", "100");

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -303,3 +303,64 @@ async fn a_source_that_fails_for_a_while_leaves_the_numbers_with_the_reason_and_
         running.until("it is read again", |said| reason(said).is_none()).await;
     }
 }
+
+/// Waits until two SLOs are so.
+async fn both(running: &Running, what: &str, is_so: &dyn Fn(&Value, &Value) -> bool) {
+    let begun = Instant::now();
+    loop {
+        let (_, http) = running.get("/v1/slos/shop/requests").await;
+        let (_, pay) = running.get("/v1/slos/shop/pay").await;
+        if is_so(&http, &pay) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(40), "{what}: {http:#} {pay:#}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Two metrics that count the same.
+fn twice() -> Fake {
+    let now = SystemClock.now().timestamp();
+    let series = |name, code, by| {
+        counter(&[("__name__", name), ("job", "shop"), ("code", code)], now, 180, by)
+    };
+    let of = |name| [series(name, "200", 99), series(name, "500", 1)];
+    Fake::holding([of("http_requests_total"), of("pay_requests_total")].concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_slo_that_is_refused_for_a_while_is_counted_from_where_it_was_and_the_others_meanwhile()
+{
+    let (real, refuses) = (twice(), Arc::new(AtomicBool::new(true)));
+    let is_refused = refuses.clone();
+    let proxy = Faulty::judging(&real.url, move |_, asked| {
+        let is_it = asked.windows(3).any(|word| word == b"pay");
+        match is_it && is_refused.load(Ordering::Relaxed) {
+            true => Answer::Reply(400, "", REFUSED),
+            false => Answer::Forward,
+        }
+    });
+    let pay = slo("pay", &REQUESTS.replace("http", "pay"));
+    let running = Running::new(&proxy.url, &format!("{}{pay}", one()), false).await;
+    let total = |view: &Value| view["windows"][0]["total"].as_f64();
+    let said = |view: &Value| view["sources"][0]["lastError"].to_string();
+    let is_told = |http: &Value, pay: &Value| {
+        said(pay).contains("(bad_data): no such thing") && said(http) == "null"
+    };
+    let is_same = |http: &Value, pay: &Value| {
+        said(pay) == "null" && total(http) > Some(10_000.0) && total(http) == total(pay)
+    };
+    both(&running, "refused from the start", &|http, pay| {
+        is_told(http, pay) && total(http) > Some(10_000.0) && total(pay).is_none()
+    })
+    .await;
+    refuses.store(false, Ordering::Relaxed);
+    both(&running, "answered", &is_same).await;
+    refuses.store(true, Ordering::Relaxed);
+    both(&running, "refused again", &is_told).await;
+    refuses.store(false, Ordering::Relaxed);
+    both(&running, "answered again", &is_same).await;
+    assert_eq!(running.log().matches("an SLO is read again slo=shop/pay@").count(), 2);
+}
+
+const REFUSED: &str = r#"{"status":"error","errorType":"bad_data","error":"no such thing"}"#;

@@ -181,6 +181,7 @@ fn source_at(
         shows_late: false,
         pruned: None,
         looked_for_edges: None,
+        unfound: BTreeMap::new(),
         was_opened: false,
         reopen_from: None,
     });

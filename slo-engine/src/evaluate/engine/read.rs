@@ -29,9 +29,14 @@ impl Engine {
     pub(super) async fn read_source(&mut self, source: usize, now: DateTime<Utc>) {
         let to = now.timestamp_millis() - self.sources[source].config.lag().as_millis();
         let began = self.sources[source].watermark().filter(|_| self.is_open(source));
+        let mut was_answered = false;
         let read = loop {
             match self.read_once(source, to, now).await {
                 Err(SourceError::Mixed { slos }) => self.widen(source, &slos),
+                Err(SourceError::Answered) if !was_answered => {
+                    was_answered = true;
+                    self.sources[source].intake = None;
+                }
                 read => break read,
             }
         };
@@ -120,14 +125,21 @@ impl Engine {
             })?;
             self.ask(source, &mut intake, (to, to)).await?
         };
-        for at in self.sources[source].slos.clone() {
-            self.slos[at].cover(from, Minute(i64::MAX));
-        }
+        self.cover_from(source, from);
         self.stretches_changed = true;
         let live = &mut self.sources[source];
         live.intake = Some(intake);
         (live.was_opened, live.reopen_from) = (true, None);
         Ok(read)
+    }
+
+    /// Minutes from here on are being read, but for SLOs that are refused.
+    fn cover_from(&mut self, source: usize, from: Minute) {
+        for at in &self.sources[source].slos {
+            if self.slos[*at].fault.is_none() {
+                self.slos[*at].cover(from, Minute(i64::MAX));
+            }
+        }
     }
 
     /// Looks for the histograms of latency SLOs that were not found yet, or are silent: another kind of
@@ -139,6 +151,7 @@ impl Engine {
         to: i64,
     ) -> Result<(), SourceError> {
         self.sources[source].looked_for_edges = DateTime::from_timestamp_millis(to);
+        self.sources[source].unfound.clear();
         let reader = self.sources[source].source.clone();
         for at in self.sources[source].slos.clone() {
             if !self.is_silent(at, to) {
@@ -147,7 +160,13 @@ impl Engine {
             let Some(feeds) = &mut self.feeds[at] else { continue };
             let mut found = (**feeds).clone();
             let month = 30 * 1_440;
-            reader.prepare(&mut found, (from - month).start_millis(), to).await?;
+            match reader.prepare(&mut found, (from - month).start_millis(), to).await {
+                Err(error) if error.is_of_query() => {
+                    self.sources[source].unfound.insert(at, error.to_string());
+                    continue;
+                }
+                found => found?,
+            }
             let changed = !found.reads_as(feeds);
             if changed {
                 *feeds = Arc::new(found);
@@ -192,6 +211,7 @@ impl Engine {
         });
         let mut intake = Intake::new(fed.collect(), from, live.config.max_query_bytes);
         intake.may_widen();
+        intake.may_lapse();
         for feed in intake.logs() {
             let counted = &self.slos[live.slos[feed.slo]];
             if let Some(newest) = counted.reading.newest {
@@ -290,7 +310,11 @@ impl Engine {
         for (place, at) in self.sources[source].slos.iter().enumerate() {
             let Some(intake) = &self.sources[source].intake else { return };
             let live = &mut self.slos[*at];
-            self.stretches_changed |= live.note_fault(failed.remove(&place), since);
+            let unfound = || self.sources[source].unfound.get(at).cloned();
+            if live.note_fault(failed.remove(&place).or_else(unfound), since) {
+                self.stretches_changed = true;
+                live.tell_fault();
+            }
             let reading = &mut live.reading;
             reading.newest = intake.newest(place).or(reading.newest);
             reading.oddity = intake.oddity(place);

@@ -49,6 +49,14 @@ struct Run {
 }
 
 impl Intake {
+    /// Notes that a series of a query has native histograms where numbers are wanted.
+    pub fn note_native(&mut self, query: usize, labels: &Labels, at: i64) {
+        for slo in &self.queries[query].0.slos {
+            let unit = &mut self.slos[*slo];
+            unit.native = unit.native.max(unit.feeds.weights(labels).map(|_| at));
+        }
+    }
+
     /// Takes the native histograms of one series that query number `query` showed, by instant (Unix
     /// milliseconds), oldest first. Classic ones of the same query round must have been taken.
     pub fn take_histograms(

@@ -7,7 +7,7 @@ use slo_core::time::Minute;
 
 use super::Prometheus;
 use crate::source::error::SourceError;
-use crate::source::intake::{Fed, Intake};
+use crate::source::intake::{Fed, Intake, Refused};
 
 const HOUR: i64 = 3_600_000;
 const LONGEST: i64 = 7 * 24 * HOUR;
@@ -36,6 +36,15 @@ pub struct Group {
     pub older: Vec<bool>,
 }
 
+/// What came of a stretch.
+#[derive(Debug, Default)]
+pub struct Replayed {
+    /// SLOs that were read.
+    pub groups: Vec<Group>,
+    /// SLOs whose query the source refuses, by position in the input, and why.
+    pub refused: Refused,
+}
+
 /// Reads a stretch, oldest first, and hands each SLO's outcomes to `each`.
 ///
 /// # Errors
@@ -46,10 +55,10 @@ pub async fn replay(
     stretch: Stretch,
     each: &mut (dyn FnMut(usize, Outcome) + Send),
     progress: &(dyn Fn(f64) + Sync),
-) -> Result<Vec<Group>, SourceError> {
+) -> Result<Replayed, SourceError> {
     let mut slos = slos.to_vec();
     let mut waiting = vec![(0..slos.len()).collect::<Vec<usize>>()];
-    let (mut done, mut groups) = (0_usize, Vec::new());
+    let (mut done, mut replayed) = (0_usize, Replayed::default());
     while let Some(members) = waiting.pop() {
         let share = |of_group: f64| {
             progress((done as f64 + of_group * members.len() as f64) / slos.len().max(1) as f64);
@@ -70,12 +79,23 @@ pub async fn replay(
                 waiting.push(members);
                 continue;
             }
+            // Of SLOs that are read together one is refused: it is found by halves.
+            Err(error) if error.is_of_query() && slos.len() > 1 => {
+                if let [only] = members[..] {
+                    replayed.refused.insert(only, error.to_string());
+                    done += 1;
+                } else {
+                    let (a, b) = members.split_at(members.len() / 2);
+                    waiting.extend([b.to_vec(), a.to_vec()]);
+                }
+                continue;
+            }
             Err(error) => return Err(error),
         };
         done += members.len();
-        groups.push(Group { slos: members, intake: replay.intake, older });
+        replayed.groups.push(Group { slos: members, intake: replay.intake, older });
     }
-    Ok(groups)
+    Ok(replayed)
 }
 
 struct Replay<'a> {

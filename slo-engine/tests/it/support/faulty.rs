@@ -29,7 +29,7 @@ pub(crate) struct Faulty {
     stop: Arc<AtomicBool>,
 }
 
-type Plan = Arc<dyn Fn(usize) -> Answer + Send + Sync>;
+type Plan = Arc<dyn Fn(usize, &[u8]) -> Answer + Send + Sync>;
 
 impl Faulty {
     /// A server that answers every request alike.
@@ -41,6 +41,14 @@ impl Faulty {
     pub(crate) fn before(
         upstream: &str,
         plan: impl Fn(usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self::judging(upstream, move |nth, _| plan(nth))
+    }
+
+    /// The same by what is asked: `plan` is given the request with its body, too.
+    pub(crate) fn judging(
+        upstream: &str,
+        plan: impl Fn(usize, &[u8]) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -71,7 +79,7 @@ impl Drop for Faulty {
 /// Answers one request and hangs up.
 fn serve(mut stream: TcpStream, upstream: &str, plan: &Plan, count: &AtomicUsize) -> Option<()> {
     let request = request(&mut stream)?;
-    let answer = match plan(count.fetch_add(1, Ordering::Relaxed)) {
+    let answer = match plan(count.fetch_add(1, Ordering::Relaxed), &request) {
         Answer::Forward => forward(&request, upstream)?,
         Answer::Reply(status, headers, body) => {
             let length = body.len();

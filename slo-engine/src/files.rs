@@ -1,8 +1,10 @@
 //! Finds the files of SLOs and policies below the configured paths.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use slo_core::spec::SpecError;
+use slo_core::spec::yaml::MAX_BYTES;
 
 /// All YAML files at and below the paths, by name, with their bytes. Hidden files are left out.
 ///
@@ -13,12 +15,24 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Vec<SpecError>>
     let mut files = Vec::with_capacity(found.len());
     for path in found {
         let name = path.display().to_string();
-        match std::fs::read(&path) {
+        match bytes_of(&path) {
             Ok(bytes) => files.push((name, bytes)),
             Err(e) => errors.push(SpecError::of_file(&name, format!("cannot be read: {e}"))),
         }
     }
     if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+/// The bytes of a file, or the first ones of one that is larger than any that is read.
+fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
+    // To open a pipe would wait for somebody who writes.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The names of the files that [`read`] would read.
@@ -98,6 +112,17 @@ mod tests {
         let found = list(&[at("slos")]);
         assert_eq!(found, [at("slos/a.yaml"), at("slos/shared/b.yml")]);
         assert_eq!(read(&[at("slos")]).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_pipe_is_an_error_and_of_a_large_file_only_the_first_bytes_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, large) = (folder.path().join("a.yaml"), folder.path().join("b.yaml"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let errors = read(&[folder.path().to_owned()]).unwrap_err();
+        assert!(errors[0].to_string().contains("it is no regular file"), "{}", errors[0]);
+        std::fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(read(&[large]).unwrap()[0].1.len(), MAX_BYTES + 1);
     }
 
     #[test]

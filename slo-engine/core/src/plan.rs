@@ -18,7 +18,7 @@ mod queries;
 mod router;
 mod shares;
 
-pub use histogram::{Edges, canonical_le};
+pub use histogram::{Edges, canonical_le, one_spelling};
 pub use logs::LogCount;
 pub use queries::{Query, Wide, queries};
 pub use router::{Fed, Router};

@@ -129,7 +129,7 @@ impl Prometheus {
                 now.agrees(answer.date, self.api.url())?;
             }
             shows_late |= answer.shows_late;
-            samples += self.take(intake, query, (&answer.data, to), &mut natives)?;
+            samples += self.take(intake, query, (&answer.data, (from, to)), &mut natives)?;
             self.api.take_back(answer.data);
         }
         take_natives(intake, natives);
@@ -160,11 +160,11 @@ impl Prometheus {
         &self,
         intake: &mut Intake,
         query: usize,
-        (body, to): (&[u8], i64),
+        (body, asked): (&[u8], (i64, i64)),
         natives: &mut Vec<Native>,
     ) -> Result<usize, SourceError> {
         let mut samples = 0;
-        self.api.each(body, to, |row| {
+        self.api.each(body, asked, |row| {
             samples += size(&row);
             intake.take_written(query, row.metric.0, row.samples, || row.metric.labels())?;
             if !row.histograms.is_empty() {
@@ -223,7 +223,7 @@ impl Prometheus {
         for (query, selector) in selectors.iter().enumerate() {
             let newest = format!("last_over_time({selector}[{}ms])", to - from);
             let answer = self.api.ask(&newest, to).await?;
-            self.take(&mut intake, query, (&answer.data, to), &mut natives)?;
+            self.take(&mut intake, query, (&answer.data, (from, to)), &mut natives)?;
         }
         take_natives(&mut intake, natives);
         intake.settle(&|_, _| None, to);

@@ -196,6 +196,30 @@ async fn a_page_that_breaks_makes_the_slo_stale_with_the_reason_and_nothing_is_g
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_boundary_that_is_spelled_anew_is_the_same_boundary() {
+    const SLOW: &str = "{latency: {histogram: 'wait_seconds{}', under: 500ms}}";
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(&folder);
+    let ratio = "{ratio: {total: t_total, bad: '{code=\"500\"}'}}";
+    std::fs::write(folder.path().join("a.yaml"), SLO.replace(ratio, SLOW)).unwrap();
+    let page = |le: &str, good: u64, all: u64| {
+        format!(
+            "# TYPE wait_seconds histogram\nwait_seconds_bucket{{le=\"{le}\"}} {good}\n\
+             wait_seconds_bucket{{le=\"+Inf\"}} {all}\nwait_seconds_count {all}\nwait_seconds_sum 1\n"
+        )
+    };
+    *run.page.answer.lock().unwrap() = Some(page("0.5", 1_000, 1_200));
+    run.start(0).await;
+    for (nth, le) in ["0.5", "0.5", "0.50", "5e-1", "0.5"].into_iter().enumerate() {
+        let more = 10 * u64::try_from(nth).unwrap();
+        *run.page.answer.lock().unwrap() = Some(page(le, 1_000 + more, 1_200 + 2 * more));
+        run.tick(30 + 10 * i64::try_from(nth).unwrap()).await;
+    }
+    run.tick(90).await;
+    assert_eq!(run.counts(), (40, 40));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_timestamp_that_is_still_to_come_is_refused_and_hides_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::new(&folder);

@@ -1,5 +1,7 @@
 //! Which series of a histogram tell of a latency threshold.
 
+use std::borrow::Cow;
+
 use crate::counter::Weights;
 use crate::labels::Labels;
 use crate::selector::Selector;
@@ -110,6 +112,16 @@ fn same(edge: Option<f64>, bound: f64) -> bool {
 #[must_use]
 pub fn canonical_le(le: &str) -> Option<f64> {
     le.parse::<f64>().ok().filter(|b| !b.is_nan())
+}
+
+/// `0.50` and `5e-1` are the boundary 0.5; a server that changes its spelling starts no new series.
+#[must_use]
+pub fn one_spelling(le: Cow<'_, str>) -> Cow<'_, str> {
+    match canonical_le(&le) {
+        Some(bound) if bound.is_infinite() => Cow::Borrowed("+Inf"),
+        Some(bound) => Cow::Owned(bound.to_string()),
+        None => le,
+    }
 }
 
 #[cfg(test)]

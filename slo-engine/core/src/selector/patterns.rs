@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use regex::Regex;
 
+mod portable;
+
 /// The expressions in use, by their text. Only a memory of pure results: it changes no answer.
 static IN_USE: LazyLock<Mutex<HashMap<String, Weak<Regex>>>> = LazyLock::new(Mutex::default);
 
@@ -20,6 +22,8 @@ pub(super) fn anchored(pattern: &str) -> Result<Arc<Regex>, String> {
     }
     let regex = Regex::new(&format!("^(?s:{pattern})$"))
         .map_err(|e| format!("`{pattern}` is not a regular expression: {}", reason(&e)))?;
+    portable::check(pattern)
+        .map_err(|why| format!("`{pattern}` is no regular expression of Prometheus: {why}"))?;
     let regex = Arc::new(regex);
     if in_use.len() == in_use.capacity() {
         in_use.retain(|_, known| known.strong_count() > 0);

@@ -51,8 +51,7 @@ pub fn documents(file: &str, bytes: &[u8]) -> Vec<Result<Document, SpecError>> {
 
 fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, SpecError> {
     if bytes.len() > MAX_BYTES {
-        let size = bytes.len().div_ceil(1024);
-        let message = format!("this file has {size} KiB, and 1024 KiB is the most that is read");
+        let message = "this file has more than 1024 KiB, the most that is read";
         let remedy = "split it; documents may lie in any number of files";
         return Err(SpecError::of_file(file, message).with_remedy(remedy));
     }

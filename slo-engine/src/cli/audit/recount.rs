@@ -97,10 +97,12 @@ fn shown(all: &[Recount]) -> String {
         }
     }
     let off = all.iter().filter(|one| one.is_alarming()).count();
-    let said = match (all.len(), off) {
-        (0, _) => "there is no SLO whose source keeps a past".to_owned(),
-        (_, 0) => "ledger and sources agree".to_owned(),
-        (_, off) => {
+    let unread = all.iter().filter(|one| one.problem.is_some()).count();
+    let said = match (all.len(), off, unread) {
+        (0, _, _) => "there is no SLO whose source keeps a past".to_owned(),
+        (_, 0, 0) => "ledger and sources agree".to_owned(),
+        (count, 0, unread) => format!("{unread} of {count} could not be compared, see above"),
+        (_, off, _) => {
             format!("{off} differ by more than 0.5 %: `slo-engine explain` shows the source's side")
         }
     };

@@ -92,7 +92,7 @@ impl Api {
         at: i64,
     ) -> Result<Answer<Vec<Series>>, SourceError> {
         let received = self.ask(expression, at).await?;
-        let data = self.series(&received.data, at)?;
+        let data = self.series(&received.data, (i64::MIN, at))?;
         Ok(received.with(data))
     }
 
@@ -114,22 +114,19 @@ impl Api {
         answer.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 
-    /// Takes each series of an answer about the time until `end` (Unix milliseconds).
+    /// Takes each series of an answer about a time (Unix milliseconds, both ends).
     ///
     /// # Errors
     /// Why it is no whole answer; of what was taken until then nothing may be used.
     pub fn each(
         &self,
         body: &[u8],
-        end: i64,
+        asked: (i64, i64),
         mut take: impl FnMut(Row<'_>) -> serde_json::Result<()>,
     ) -> Result<(), SourceError> {
-        let mut take = |row: Row<'_>| match row.after(end) {
-            // Counted, it would hide all that comes until then.
-            Some(at) => Err(serde::de::Error::custom(format_args!(
-                "a sample of {:.0} s after the asked time",
-                (at - end) as f64 / 1e3
-            ))),
+        let mut take = |row: Row<'_>| match row.fault(asked) {
+            // Counted, one from later would hide all that comes until then.
+            Some(fault) => Err(serde::de::Error::custom(fault)),
             None => take(row),
         };
         match self.data(body, Rows(&mut take))?.as_str() {
@@ -138,9 +135,9 @@ impl Api {
         }
     }
 
-    fn series(&self, body: &[u8], end: i64) -> Result<Vec<Series>, SourceError> {
+    fn series(&self, body: &[u8], asked: (i64, i64)) -> Result<Vec<Series>, SourceError> {
         let mut all = Vec::new();
-        self.each(body, end, |row| Series::of(row).map(|series| all.push(series)))?;
+        self.each(body, asked, |row| Series::of(row).map(|series| all.push(series)))?;
         Ok(all)
     }
 
@@ -159,7 +156,7 @@ impl Api {
         let request = self.client.query_range(expression, start / 1_000, end / 1_000, step);
         let sent = request.post_raw().await.map_err(|e| self.failed(&e))?;
         let received = self.body(sent).await?;
-        let data = self.series(&received.data, end)?;
+        let data = self.series(&received.data, (start, end))?;
         Ok(received.with(data))
     }
 

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use slo_core::counter::Sample;
 use slo_core::histogram::{Filled, Histogram};
 use slo_core::labels::Labels;
-use slo_core::plan::canonical_le;
+use slo_core::plan::one_spelling;
 
 /// The envelope of every reply.
 #[derive(Debug)]
@@ -115,11 +115,21 @@ pub struct Row<'a> {
     pub histograms: Vec<(i64, Histogram)>,
 }
 
+/// A sample of so much before the asked time is no matter of rounding, milliseconds.
+const EARLIER: i64 = 3_600_000;
+
 impl Row<'_> {
-    /// The first instant that is later than `end`, both Unix milliseconds.
-    pub(super) fn after(&self, end: i64) -> Option<i64> {
-        let samples = self.samples.iter().map(|sample| sample.at);
-        samples.chain(self.histograms.iter().map(|(at, _)| *at)).find(|at| *at > end)
+    /// What is wrong with the instants, which should lie in a time and in order (Unix milliseconds).
+    pub(super) fn fault(&self, (from, to): (i64, i64)) -> Option<String> {
+        let samples = || self.samples.iter().map(|sample| sample.at);
+        let histograms = || self.histograms.iter().map(|(at, _)| *at);
+        let early = from.saturating_sub(EARLIER);
+        if let Some(at) = samples().chain(histograms()).find(|at| *at > to || *at < early) {
+            let side = if at > to { "after" } else { "before" };
+            return Some(format!("a sample from {side} the asked time (Unix milliseconds {at})"));
+        }
+        let is_sorted = samples().is_sorted() && histograms().is_sorted();
+        (!is_sorted).then(|| "samples of a series that are not in order".to_owned())
     }
 }
 
@@ -289,15 +299,6 @@ impl<'de> Visitor<'de> for Pairs {
             labels.add(&name, &value);
         }
         Ok(labels.done())
-    }
-}
-
-/// `0.50` and `5e-1` are the boundary 0.5; a server that changes its spelling starts no new series.
-fn one_spelling(le: Cow<'_, str>) -> Cow<'_, str> {
-    match canonical_le(&le) {
-        Some(bound) if bound.is_infinite() => Cow::Borrowed("+Inf"),
-        Some(bound) => Cow::Owned(bound.to_string()),
-        None => le,
     }
 }
 

@@ -1,9 +1,11 @@
 //! One target: where it is asked, and the labels that tell its series from those of others.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use reqwest::Url;
 use slo_core::labels::Labels;
+use slo_core::plan::one_spelling;
 
 /// One `/metrics` address with its `job` and `instance`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,9 +101,11 @@ impl Target {
         let own = [("job", self.job.as_str()), ("instance", self.instance.as_str())];
         let renamed = exposed.iter().map(|(name, value)| {
             let clash = own.iter().any(|(label, _)| *label == name);
-            (if clash { exported(name, exposed) } else { name.to_owned() }, value)
+            let name = if clash { exported(name, exposed) } else { name.to_owned() };
+            let is_le = name == "le";
+            (name, if is_le { one_spelling(Cow::Borrowed(value)) } else { Cow::Borrowed(value) })
         });
-        Labels::new(renamed.chain(own.map(|(name, value)| (name.to_owned(), value))))
+        Labels::new(renamed.chain(own.map(|(name, value)| (name.to_owned(), Cow::Borrowed(value)))))
     }
 }
 

@@ -46,28 +46,33 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     })?;
     let (reload, asked) = Reload::channel();
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(signals(stop, reload));
+    tokio::spawn(signals(stop, reload)?);
     app::run(config, Arc::new(SystemClock), listener, asked, stopped).await
 }
 
-/// SIGTERM and Ctrl-C stop, SIGHUP reloads.
-async fn signals(stop: watch::Sender<bool>, reload: Reload) -> anyhow::Result<()> {
+/// SIGTERM and Ctrl-C stop, SIGHUP reloads; from now on, whenever what is handed out is run.
+fn signals(
+    stop: watch::Sender<bool>,
+    reload: Reload,
+) -> anyhow::Result<impl Future<Output = ()> + Send> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload.ask(),
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => reload.ask(),
+            }
         }
-    }
-    tracing::info!("stopping");
-    stop.send_replace(true);
-    let limit = app::STOP_WITHIN.as_millis().unsigned_abs();
-    tokio::time::sleep(std::time::Duration::from_millis(limit - 500)).await;
-    tracing::warn!("stopping took too long, the open work is abandoned");
-    std::process::exit(0)
+        tracing::info!("stopping");
+        stop.send_replace(true);
+        let limit = app::STOP_WITHIN.as_millis().unsigned_abs();
+        tokio::time::sleep(std::time::Duration::from_millis(limit - 500)).await;
+        tracing::warn!("stopping took too long, the open work is abandoned");
+        std::process::exit(0)
+    })
 }
 
 /// Sends logs to stderr in the configured form.

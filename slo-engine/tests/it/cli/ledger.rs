@@ -11,8 +11,16 @@ struct Server(Child);
 impl Server {
     fn of(desk: &Desk) -> Self {
         let mut command = desk.command(&["serve", "--listen", "127.0.0.1:0"]);
-        command.env("HEADROOM__SCHEDULE__TICK", "1s").stderr(Stdio::null());
-        Self(command.spawn().unwrap())
+        let log = std::fs::File::create(desk.path("log")).unwrap();
+        command.env("HEADROOM__SCHEDULE__TICK", "1s").stdin(Stdio::null()).stderr(log);
+        let server = Self(command.spawn().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        // Before, a signal ends it as it ends any program.
+        while !std::fs::read_to_string(desk.path("log")).unwrap().contains("listening on") {
+            assert!(Instant::now() < deadline, "it does not listen");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        server
     }
 
     fn stop(mut self) {

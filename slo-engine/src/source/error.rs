@@ -125,13 +125,23 @@ impl SourceError {
         }
     }
 
-    /// Whether it speaks of the query alone: another one may well be answered. Prometheus calls it so, and
-    /// VictoriaMetrics by the status.
+    /// Whether it speaks of the query's text alone: another one may well be answered. VictoriaMetrics
+    /// calls it by the status.
     #[must_use]
     pub fn is_of_query(&self) -> bool {
-        let kinds = ["bad_data", "execution", "400", "422"];
-        matches!(self, Self::Refused { kind, .. } if kinds.contains(&kind.as_str()))
-            && !self.is_too_much()
+        match self {
+            Self::Refused { kind, .. } if kind == "bad_data" => true,
+            Self::Refused { kind, message, .. } => kind == "422" && message.contains("parse"),
+            _ => false,
+        }
+    }
+
+    /// Whether an expression may be the cause. Of a plain selector such an error is the server's: it could
+    /// not read its own data.
+    #[must_use]
+    pub fn is_of_expression(&self) -> bool {
+        let is_executed = matches!(self, Self::Refused { kind, .. } if kind == "execution");
+        (is_executed && !self.is_too_much()) || self.is_of_query()
     }
 }
 
@@ -169,4 +179,29 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_own_trouble_is_not_blamed_on_a_query() {
+        let refused = |kind: &str, message: &str| SourceError::Refused {
+            url: "http://p".to_owned(),
+            kind: kind.to_owned(),
+            message: message.to_owned(),
+        };
+        let blamed = |error: &SourceError| (error.is_of_query(), error.is_of_expression());
+        for (kind, message, expected) in [
+            ("bad_data", "1:1: parse error", (true, true)),
+            ("422", "cannot parse query", (true, true)),
+            ("422", "too busy", (false, false)),
+            ("execution", "many-to-many matching not allowed", (false, true)),
+            ("execution", "query processing would load too many samples", (false, false)),
+            ("timeout", "query timed out", (false, false)),
+        ] {
+            assert_eq!(blamed(&refused(kind, message)), expected, "{kind}: {message}");
+        }
+    }
 }

@@ -114,24 +114,9 @@ impl Prometheus {
         from: i64,
         to: i64,
     ) -> Result<Read, SourceError> {
-        let selectors = intake.selectors();
-        let (mut samples, mut shows_late) = (0, false);
-        let (mut natives, mut refused) = (Vec::new(), Refused::new());
-        for (query, selector) in selectors.iter().enumerate() {
-            let answer = match self.api.ask(&format!("{selector}[{}ms]", to - from), to).await {
-                Ok(answer) => answer,
-                Err(error) => {
-                    intake.refuse(intake.asked_by(query), error, &mut refused)?;
-                    continue;
-                }
-            };
-            if let Some(now) = &intake.now {
-                now.agrees(answer.date, self.api.url())?;
-            }
-            shows_late |= answer.shows_late;
-            samples += self.take(intake, query, (&answer.data, (from, to)), &mut natives)?;
-            self.api.take_back(answer.data);
-        }
+        let mut refused = Refused::new();
+        let Asked { samples, shows_late, natives } =
+            self.ask_all(intake, (from, to), &mut refused).await?;
         take_natives(intake, natives);
         intake.leave_out(&refused)?;
         let mixed = intake.mixed();
@@ -153,6 +138,35 @@ impl Prometheus {
         }
         let failed = refused.into_iter().collect();
         Ok(Read { outcomes, samples, shows_late, failed, ..Read::default() })
+    }
+
+    /// Sends all queries and hands their series to the intake, but for native histograms.
+    async fn ask_all(
+        &self,
+        intake: &mut Intake,
+        (from, to): (i64, i64),
+        refused: &mut Refused,
+    ) -> Result<Asked, SourceError> {
+        let selectors = intake.selectors();
+        let mut asked = Asked::default();
+        for (query, selector) in selectors.iter().enumerate() {
+            let answer = match self.api.ask(&format!("{selector}[{}ms]", to - from), to).await {
+                Ok(answer) => answer,
+                Err(error) if error.is_of_query() => {
+                    intake.refuse(intake.asked_by(query), error, refused)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if let Some(now) = &intake.now {
+                now.agrees(answer.date, self.api.url())?;
+            }
+            asked.shows_late |= answer.shows_late;
+            asked.samples +=
+                self.take(intake, query, (&answer.data, (from, to)), &mut asked.natives)?;
+            self.api.take_back(answer.data);
+        }
+        Ok(asked)
     }
 
     /// Hands the series of an answer to the intake; how much they hold. Native histograms come later.
@@ -194,10 +208,11 @@ impl Prometheus {
                 let end = last.min(first + 10_000 * step);
                 match self.api.query_range(&expression, first, end, step).await {
                     Ok(found) => parts.push((raw.clone(), found.data)),
-                    Err(error) => {
+                    Err(error) if error.is_of_expression() => {
                         intake.refuse(&[raw.slo], error, refused)?;
                         continue 'raws;
                     }
+                    Err(error) => return Err(error),
                 }
                 first = end + step;
             }
@@ -253,6 +268,14 @@ impl Prometheus {
         }
         Ok(starts)
     }
+}
+
+/// What all queries brought.
+#[derive(Default)]
+struct Asked {
+    samples: usize,
+    shows_late: bool,
+    natives: Vec<Native>,
 }
 
 /// A series of native histograms that a query showed.

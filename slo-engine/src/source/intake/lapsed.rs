@@ -14,14 +14,14 @@ impl Intake {
         self.lapsed = Some(BTreeSet::new());
     }
 
-    /// Notes that a query was refused; hands the error back where all stands or falls with it.
+    /// Notes that a query was refused for what it says; hands the error back where all stands or falls with it.
     pub(in crate::source) fn refuse(
         &self,
         slos: &[usize],
         error: SourceError,
         refused: &mut Refused,
     ) -> Result<(), SourceError> {
-        if self.lapsed.is_none() || !error.is_of_query() {
+        if self.lapsed.is_none() {
             return Err(error);
         }
         let reason = error.to_string();

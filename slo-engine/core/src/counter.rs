@@ -207,6 +207,12 @@ impl Counter {
         self.series[series as usize].subsets = Some(subsets);
     }
 
+    /// How samples become events.
+    #[must_use]
+    pub const fn rules(&self) -> Rules {
+        self.rules
+    }
+
     /// How many series are known.
     #[must_use]
     pub const fn series(&self) -> usize {
@@ -472,7 +478,9 @@ impl Counter {
     }
 }
 
-fn is_count(value: f64) -> bool {
+/// Whether a value can be how often something happened.
+#[must_use]
+pub fn is_count(value: f64) -> bool {
     (0.0..LARGEST).contains(&value) && value.fract() == 0.0
 }
 

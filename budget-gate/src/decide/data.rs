@@ -83,10 +83,12 @@ fn tightest(policy: &Policy) -> Option<f64> {
 }
 
 /// Codes of findings that keep an SLO from being counted; the others tell of numbers that are there.
-const PREVENTING: [&str; 6] = [
+const PREVENTING: [&str; 8] = [
     "missingLabel",
     "severalSeries",
     "nativeHistogram",
+    "notANumber",
+    "noSamples",
     "sideWithoutData",
     "noCount",
     "goodExceedsTotal",

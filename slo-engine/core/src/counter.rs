@@ -14,6 +14,7 @@ mod birth;
 mod cover;
 mod note;
 mod open;
+mod prune;
 mod target;
 
 pub use note::Note;
@@ -49,8 +50,15 @@ pub struct Weights {
 pub enum Kind {
     /// The samples are running totals; differences are events.
     Counter,
-    /// Each sample is one event, good when its value lies in the range.
+    /// Each sample is one event, good when its value lies in the range; what is not a number is no sample.
     Gauge(crate::sli::Range),
+}
+
+impl Kind {
+    /// A counter that is not a number is a fault, a gauge says nothing so.
+    const fn is_sample(self, sample: &Sample) -> bool {
+        matches!(self, Self::Counter) || !sample.value.is_nan()
+    }
 }
 
 /// The rules that an SLO may set.
@@ -143,6 +151,8 @@ pub struct Counter {
     judged_to: Minute,
     /// What was seen of each series, when somebody asked for it.
     notes: Option<Vec<Note>>,
+    /// The newest sample of a gauge that was not a number.
+    unknown_at: i64,
 }
 
 /// The tail of one series.
@@ -172,6 +182,7 @@ impl Counter {
             subsets: Vec::new(),
             judged_to: from,
             notes: None,
+            unknown_at: NEVER,
         }
     }
 
@@ -223,6 +234,12 @@ impl Counter {
     #[must_use]
     pub fn newest(&self) -> Option<i64> {
         self.targets.iter().map(|t| t.total_at).max().filter(|at| *at > NEVER)
+    }
+
+    /// The newest sample of a gauge that was not a number and so no sample, Unix milliseconds.
+    #[must_use]
+    pub fn unknown(&self) -> Option<i64> {
+        Some(self.unknown_at).filter(|at| *at > NEVER)
     }
 
     /// The tail of a series: its instant (Unix milliseconds) and the value that counts on.
@@ -284,35 +301,6 @@ impl Counter {
         self.targets.shrink_to_fit();
     }
 
-    /// Forgets series and targets without a sample since `before`; says where each remaining series
-    /// is now (`None` for those that are gone).
-    pub fn prune(&mut self, before: i64) -> Vec<Option<u32>> {
-        let mut kept = 0_u32;
-        let mut moves = Vec::with_capacity(self.series.len());
-        for track in &self.series {
-            let keep = track.at >= before;
-            moves.push(keep.then_some(kept));
-            kept += u32::from(keep);
-        }
-        let mut is_kept = moves.iter().map(Option::is_some);
-        if let Some(notes) = &mut self.notes {
-            notes.retain(|_| is_kept.next().unwrap_or(false));
-        }
-        self.series.retain(|t| t.at >= before);
-        let mut targets = Vec::new();
-        for track in &mut self.series {
-            let old = &self.targets[track.target as usize];
-            let at = targets.iter().position(|t: &Target| t.key == old.key);
-            let at = at.unwrap_or_else(|| {
-                targets.push(old.clone());
-                targets.len() - 1
-            });
-            track.target = u32::try_from(at).unwrap_or(u32::MAX);
-        }
-        self.targets = targets;
-        moves
-    }
-
     fn fold_series(
         &mut self,
         part: &SeriesBatch<'_>,
@@ -325,6 +313,10 @@ impl Counter {
         let mut runs = Runs::new();
         for sample in part.samples {
             if sample.at <= track.at {
+                continue;
+            }
+            if !track.kind.is_sample(sample) {
+                self.unknown_at = self.unknown_at.max(sample.at);
                 continue;
             }
             if !part.counts {
@@ -369,13 +361,11 @@ impl Counter {
     ) -> bool {
         let minute = Minute::of_millis(sample.at);
         if let Kind::Gauge(range) = track.kind {
-            if !sample.value.is_nan() {
-                let good = i64::from(range.holds(sample.value));
-                let counted = |b: &mut Bucket| (b.total, b.good) = (b.total + 1, b.good + good);
-                self.with_open(track.subsets.as_deref(), minute, counted);
-                let good = Weights { good: i32::from(good == 1), ..track.weights };
-                self.note_counted(series, minute, 1, good);
-            }
+            let good = i64::from(range.holds(sample.value));
+            let counted = |b: &mut Bucket| (b.total, b.good) = (b.total + 1, b.good + good);
+            self.with_open(track.subsets.as_deref(), minute, counted);
+            let good = Weights { good: i32::from(good == 1), ..track.weights };
+            self.note_counted(series, minute, 1, good);
             return true;
         }
         if !is_count(sample.value) {
@@ -455,7 +445,7 @@ impl Counter {
         let max_gap = self.rules.max_gap.as_millis();
         let target = &mut self.targets[track.target as usize];
         let mut last: Option<i64> = None;
-        for sample in part.samples {
+        for sample in part.samples.iter().filter(|sample| track.kind.is_sample(sample)) {
             let previous = last.replace(sample.at).unwrap_or(sample.at);
             target.saw(sample.at, previous, track.weights.total != 0, max_gap);
         }

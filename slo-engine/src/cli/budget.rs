@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde::Serialize;
 use slo_core::slo::Slo;
@@ -16,6 +16,7 @@ use super::{declare, output, table};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::evaluate::oneshot::{self, Question};
+use crate::source::agreement::Now;
 
 /// Arguments of `budget`.
 #[derive(Debug, Args)]
@@ -58,6 +59,7 @@ impl Budget {
             burns: &declared.burns,
             asks: &[],
             exclusions: &declared.exclusions,
+            now: about_now(self.at),
         };
         let views = blocking(async {
             let progress = Progress::new("reading history");
@@ -90,6 +92,12 @@ impl Budget {
 pub(super) fn blocking<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     Ok(runtime.context("cannot start the runtime")?.block_on(work))
+}
+
+/// The time, when it is so at `at`: ages in the answer then go by the sources' clocks, too.
+pub(super) fn about_now(at: DateTime<Utc>) -> Option<Now> {
+    let now = SystemClock.now();
+    ((now - at).abs() < TimeDelta::minutes(1)).then(|| Now::new(now))
 }
 
 /// Reads `now`, RFC 3339 or Unix seconds.

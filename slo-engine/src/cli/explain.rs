@@ -12,7 +12,7 @@ use slo_core::slo::{Reference, Slo};
 use slo_core::spec::nearest;
 use slo_core::view::{BudgetView, Finding, State};
 
-use super::budget::{blocking, instant};
+use super::budget::{about_now, blocking, instant};
 use super::progress::Progress;
 use super::{declare, output};
 use crate::config::Config;
@@ -76,6 +76,7 @@ impl Explain {
             burns: &declared.burns,
             asks: &[],
             exclusions: &declared.exclusions,
+            now: about_now(self.at),
         };
         let (mut all, mut views) = blocking(async {
             let progress = Progress::new("reading history");

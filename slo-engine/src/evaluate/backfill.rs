@@ -170,7 +170,7 @@ async fn of_documents(
     let slos: Vec<(&Fed, Option<i64>)> =
         members.iter().map(|member| (&member.fed, member.newest)).collect();
     let mut filled = Filled { from: Some(from), until: Some(until), ..Filled::default() };
-    let histories = elastic.history(&slos, (from, until)).await?;
+    let histories = elastic.history(&slos, (from, until), None).await?;
     for (member, counted) in members.iter().zip(histories) {
         match counted {
             Err(fault) => tracing::warn!(fault, from = %from.start(), "cannot read the past"),
@@ -205,7 +205,7 @@ async fn of_series(
     let slos: Vec<Fed> = members.iter().map(|member| member.fed.clone()).collect();
     // The minutes before the end are covered by samples up to a look-back after it.
     let look_back = slos.iter().map(|fed| fed.rules.look_back.as_millis()).max().unwrap_or(0);
-    let stretch = Stretch { from, to: until.start_millis() + look_back };
+    let stretch = Stretch { from, to: until.start_millis() + look_back, now: None };
     let mut hours: Vec<BTreeMap<i64, Hour>> = vec![BTreeMap::new(); members.len()];
     let mut subsets: Vec<BTreeMap<Arc<Subset>, BTreeMap<i64, Hour>>> =
         vec![BTreeMap::new(); members.len()];

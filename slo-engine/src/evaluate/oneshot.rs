@@ -16,6 +16,7 @@ use slo_core::view::{Ask, BudgetView};
 use crate::evaluate::exclusion::{Acting, InForce, reach};
 use crate::evaluate::mix::{self, Counted};
 use crate::evaluate::reading::{self, Reading};
+use crate::source::agreement::Now;
 use crate::source::config::{SourceConfig, SourceKind, defaults, source_of};
 #[cfg(feature = "elastic")]
 use crate::source::elastic::Elastic;
@@ -48,6 +49,8 @@ pub struct Question<'a> {
     pub asks: &'a [Ask],
     /// What is excluded.
     pub exclusions: &'a [Exclusion],
+    /// What the time is, where the sources' clocks must agree.
+    pub now: Option<Now>,
 }
 
 /// One SLO while it is read.
@@ -376,8 +379,14 @@ async fn read_windows(
         one.reading.between = reading::between(feeds);
     }
     while !waiting.is_empty() {
-        read_stretch(source, all, &waiting, (Stretch { from, to }, question.burns), progress)
-            .await?;
+        read_stretch(
+            source,
+            all,
+            &waiting,
+            (Stretch { from, to, now: question.now }, question.burns),
+            progress,
+        )
+        .await?;
         // Where the data ended before `to`, the windows end and so begin earlier.
         let begin = |at: usize| all[at].start(all[at].end(question), question.burns);
         waiting.retain(|at| begin(*at) < from);

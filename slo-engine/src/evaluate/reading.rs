@@ -176,7 +176,7 @@ pub fn read<'a>(
         data_until,
         newest: reading.newest.map(Minute::of_millis),
         stale_after: Some(stale),
-        faulty: oddity.is_some_and(|o| *o != Oddity::NeverMatched),
+        faulty: oddity.is_some_and(Oddity::is_fault),
         sources: sources(slo, reading, data_until),
         findings: Vec::new(),
         backfill: backfill.or_else(|| together.and_then(|t| t.backfill.clone())),
@@ -237,6 +237,7 @@ pub fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
             ..finding("dip", message, &[("by", by as f64)])
         });
     }
+    found.extend(unseen(reading));
     let silent = reading.together.iter().flat_map(|together| &together.silent);
     found.extend(silent.map(|side| silent_side(side)));
     found.extend(changed(account, reading));
@@ -244,6 +245,19 @@ pub fn findings(account: &Account, reading: &Reading) -> Vec<Finding> {
     found.extend(faults(account));
     found.extend(excluded(account, reading));
     found
+}
+
+/// Nothing can be told of what was never seen.
+fn unseen(reading: &Reading) -> Option<Finding> {
+    let is_read = reading.read_to.is_some() && reading.last_error.is_none();
+    if !is_read || reading.newest.is_some() || reading.together.is_some() {
+        return None;
+    }
+    let what = reading.queries[0].join(", ");
+    let message = format!(
+        "nothing was ever seen of {what}: nothing matches it, or what does has no value; `slo-engine explain` shows what is asked"
+    );
+    reading.oddity.is_none().then(|| finding("noSamples", message, &[]))
 }
 
 /// Of two sides that are apart neither tells whether the other is idle or dead.
@@ -350,6 +364,11 @@ fn odd(oddity: &Oddity) -> Finding {
             "severalSeries",
             format!("the expression gives {count} series, and a ratio is one number; aggregate it"),
             &[("series", *count as f64)],
+        ),
+        Oddity::NotANumber => finding(
+            "notANumber",
+            "the newest samples of the gauge are NaN, which tells nothing: they are no samples".to_owned(),
+            &[],
         ),
         Oddity::NativeHistogram => finding(
             "nativeHistogram",

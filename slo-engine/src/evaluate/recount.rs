@@ -138,6 +138,7 @@ pub async fn recount(
         asks: &[],
         // What happened is compared, whether it counts or not.
         exclusions: &[],
+        now: None,
     };
     let marks = store.watermarks().await?;
     let marks: HashMap<String, Minute> =

@@ -13,6 +13,7 @@ use slo_core::subset::Subset;
 use slo_core::time::Minute;
 use slo_source_elastic::{Config, Counts, Elastic as Client, Error, Fault, Groups, Query};
 
+use super::agreement::Now;
 use super::config::{Auth, SourceConfig};
 use super::error::SourceError;
 use super::intake::logs::{Found, OfCounts, weighed};
@@ -142,6 +143,7 @@ impl Elastic {
         &self,
         slos: &[(&Fed, Option<i64>)],
         (from, until): (Minute, Minute),
+        now: Option<Now>,
     ) -> Result<Vec<Result<Counted, String>>, SourceError> {
         let counts = |fed: &Fed| match &*fed.feeds {
             Feeds::Logs(counts) => counts.clone(),
@@ -155,7 +157,10 @@ impl Elastic {
             .collect();
         let queries: Vec<Query> = all.iter().flatten().map(|count| query(count, None)).collect();
         let oldest = self.client.oldest(&queries).await.map_err(refused)?;
-        let (found, _) = self.find(&asked, (from, until)).await?;
+        let (found, date) = self.find(&asked, (from, until)).await?;
+        if let Some(now) = now {
+            now.agrees(date, self.client.url())?;
+        }
         let mut oldest = oldest.into_iter();
         let mut histories = Vec::with_capacity(slos.len());
         for ((counts, (_, newest)), found) in all.iter().zip(slos).zip(found) {

@@ -19,6 +19,7 @@ mod lapsed;
 mod layouts;
 pub mod logs;
 mod native;
+mod oddity;
 mod subsets;
 mod texts;
 mod width;
@@ -27,6 +28,7 @@ use batch::{Part, Place, Samples, in_order, series};
 pub use lapsed::Refused;
 use layouts::Layouts;
 use native::Native;
+pub use oddity::Oddity;
 use subsets::Subsets;
 use texts::Texts;
 use width::Width;
@@ -77,9 +79,6 @@ impl From<(Arc<Feeds>, Rules)> for Fed {
         Self { feeds, rules, apart: None }
     }
 }
-
-/// A series that has been counted again for so long holds numbers again, milliseconds.
-const LOOKBACK: i64 = 5 * 60_000;
 
 /// What is known of one SLO's series.
 #[derive(Debug)]
@@ -133,24 +132,6 @@ pub struct Feeding {
     pub weights: Weights,
     /// What was seen of it.
     pub note: Note,
-}
-
-/// Why the counts of an SLO must not be trusted, or should be looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Oddity {
-    /// A refinement names labels that no series of the total has; these exist.
-    MissingLabels {
-        /// The labels that are missing.
-        missing: Vec<String>,
-        /// The labels that exist.
-        existing: Vec<String>,
-    },
-    /// The refinement has not matched any series.
-    NeverMatched,
-    /// Series that should hold numbers hold native histograms.
-    NativeHistogram,
-    /// A raw ratio gave so many series instead of one.
-    SeveralSeries(usize),
 }
 
 impl Intake {
@@ -465,30 +446,6 @@ impl Intake {
     pub fn newest(&self, slo: usize) -> Option<i64> {
         let unit = &self.slos[slo];
         unit.counter.newest().max(unit.newest)
-    }
-
-    /// What is odd about an SLO's series.
-    #[must_use]
-    pub fn oddity(&self, slo: usize) -> Option<Oddity> {
-        let unit = &self.slos[slo];
-        if unit.several > 1 {
-            return Some(Oddity::SeveralSeries(unit.several));
-        }
-        let newest = self.newest(slo);
-        if unit.native.is_some_and(|at| newest.is_none_or(|newest| newest < at + LOOKBACK)) {
-            return Some(Oddity::NativeHistogram);
-        }
-        if !unit.labelled {
-            if unit.labels.is_empty() {
-                return None;
-            }
-            let missing = unit.feeds.missing_labels(|label| unit.labels.contains(label));
-            let missing = missing.into_iter().map(str::to_owned).collect();
-            let existing = unit.labels.iter().filter(|l| *l != "__name__").cloned().collect();
-            return Some(Oddity::MissingLabels { missing, existing });
-        }
-        let refines = matches!(&*unit.feeds, Feeds::Ratio { parts, .. } if !parts.is_empty());
-        (refines && !unit.part_seen).then_some(Oddity::NeverMatched)
     }
 }
 

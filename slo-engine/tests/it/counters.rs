@@ -130,8 +130,35 @@ fn a_value_that_is_no_count_makes_the_slo_no_data_with_a_finding() {
         series.samples.push((at(0) - 60_000 + 20_000, value));
         let lab = Lab::holding(&format!("no-count-{name}"), &[series]);
         // VictoriaMetrics keeps no NaN.
-        let view = if value.is_nan() { lab.requests_of_prometheus() } else { lab.requests() };
+        let view = if value.is_nan() {
+            lab.of_prometheus(&slo("requests", REQUESTS))
+        } else {
+            lab.requests()
+        };
         assert_eq!((view.state, view.windows[0].total), (State::NoData, None), "{name}");
         assert!(view.findings.iter().any(|f| f.code == "noCount"), "{name}: {:?}", view.findings);
+    }
+}
+
+#[test]
+fn a_gauge_that_is_not_a_number_and_one_that_is_not_there_have_no_data_and_say_why() {
+    let with = |gauge: &str| {
+        let indicator = format!("{{threshold: {{gauge: '{gauge}', below: 10}}}}");
+        slo("gauge", &indicator)
+    };
+    let mut nan = pod_a();
+    nan.samples.iter_mut().for_each(|(_, value)| *value = f64::NAN);
+    let lab = Lab::holding("gauges", &[nan]);
+    for (gauge, code) in [("http_requests_total{}", "notANumber"), ("none{}", "noSamples")] {
+        // VictoriaMetrics keeps no NaN.
+        let view = lab.of_prometheus(&with(gauge));
+        let window = &view.windows[0];
+        assert_eq!(
+            (view.state, window.sli, window.coverage),
+            (State::NoData, None, None),
+            "{gauge}"
+        );
+        let codes: Vec<&str> = view.findings.iter().map(|f| &*f.code).collect();
+        assert_eq!(codes, [code], "{:?}", view.sources);
     }
 }

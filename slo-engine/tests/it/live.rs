@@ -127,6 +127,7 @@ impl Run {
             burns: &declared.burns,
             asks: &declared.asks,
             exclusions: &declared.exclusions,
+            now: None,
         };
         let mut all = oneshot::read(&question, &|_| {}).await;
         (oneshot::views(&question, &mut all), oneshot::groups(&question, &mut all))

@@ -145,6 +145,7 @@ async fn views(config: &Config, declared: &Declared, now: DateTime<Utc>) -> Vec<
         burns: &declared.burns,
         asks: &declared.asks,
         exclusions: &declared.exclusions,
+        now: None,
     };
     let mut all = oneshot::read(&question, &|_| {}).await;
     oneshot::views(&question, &mut all)

@@ -89,6 +89,9 @@ pub struct Facts<'a> {
     pub before: Option<&'a BudgetView>,
 }
 
+/// The sides of an SLO may be so many minutes apart.
+const APART: i64 = 5;
+
 /// An hour whose minutes must be loaded before an account can move on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Want(pub i64);
@@ -359,6 +362,7 @@ impl Account {
     /// The view at an instant. Call [`Self::advance`] first.
     #[must_use]
     pub fn view(&self, facts: Facts<'_>) -> BudgetView {
+        let facts = Facts { faulty: facts.faulty || self.contradicts(), ..facts };
         let past = self.past();
         let windows = windows::views(self, &past, &facts);
         let burns = self.burn_windows();
@@ -389,6 +393,15 @@ impl Account {
             gate: self.slo.gate,
             stale_after_seconds: facts.stale_after.map_or(f64::MAX, |s| s.as_millis() as f64 / 1e3),
         }
+    }
+
+    /// Whether good and total of the first window cannot be of the same events. Two sides that are scraped
+    /// one after the other may be apart by what comes in a few minutes.
+    fn contradicts(&self) -> bool {
+        let Some((placed, first)) = self.placed(0).zip(self.first()) else { return false };
+        let (events, minutes) = (self.event_sums(0), placed.to - placed.from.max(first));
+        let excess = (events.good - events.total).max(-events.good);
+        minutes >= 60 && excess as f64 * minutes as f64 > (events.total * APART) as f64
     }
 
     /// What budgets and burns are counted in: slices where the SLO has them.

@@ -418,4 +418,26 @@ mod tests {
         assert_eq!((window.total, window.sli, window.remaining), (None, None, None));
         assert!(faulty.burn.iter().all(|burn| burn.rate.is_none()));
     }
+
+    #[test]
+    fn good_events_beyond_all_are_no_data_unless_both_sides_are_minutes_apart() {
+        let set = crate::spec::load(&[("a.yaml".to_owned(), SERVICE.into())]).unwrap();
+        let state = |minutes: i64, more: i64| {
+            let mut account = Account::new(set.services[0].slos[0].clone(), &[]);
+            for minute in 0..minutes {
+                let good = if minute == 3 { 10 + more } else { 10 };
+                let bucket = Bucket { good, total: 10, measured: true, ..Bucket::default() };
+                account.replace(Minute(minute), &bucket);
+            }
+            account.advance(Minute(minutes));
+            let now = Minute(minutes).start();
+            account.view(Facts { now, data_until: Some(now), ..Facts::default() }).state
+        };
+        for minutes in [60, 1_440] {
+            assert_eq!((state(minutes, 50), state(minutes, 51)), (State::Healthy, State::NoData));
+            let (total, bad) = (10 * minutes, 51);
+            assert_eq!(state(minutes, -10 - total - bad), State::NoData, "fewer than none");
+        }
+        assert_eq!(state(59, 600), State::Healthy, "too young to tell");
+    }
 }

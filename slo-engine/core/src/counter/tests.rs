@@ -189,6 +189,15 @@ fn each_sample_of_a_gauge_is_one_event() {
 }
 
 #[test]
+fn a_gauge_that_is_not_a_number_is_no_sample() {
+    let samples: Vec<(i64, f64)> = (0..30).map(|i| (i * 60, f64::NAN)).collect();
+    let mut gauge = series("a", GOOD, &samples);
+    gauge.kind = Kind::Gauge(crate::sli::Range::Below(1_000.0));
+    let out = counted(&[gauge], &[], &|_, _| None);
+    assert!(out.values().all(|bucket| *bucket == Bucket::default()), "{out:?}");
+}
+
+#[test]
 fn a_minute_is_partial_when_more_than_a_fifth_of_the_targets_are_missing() {
     let whole: Vec<(i64, f64)> = (0..60).map(|i| (i * 60, 1.0)).collect();
     let mut all: Vec<Series> =

@@ -10,7 +10,7 @@ use slo_core::spec::nearest;
 use slo_core::view::BudgetView;
 
 use super::Decide;
-use crate::cli::budget::blocking;
+use crate::cli::budget::{about_now, blocking};
 use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::config::Config;
@@ -40,6 +40,7 @@ impl Decide {
             burns: &declared.burns,
             asks: &declared.asks,
             exclusions: &declared.exclusions,
+            now: about_now(at),
         };
         let views = by_service(&read, views(&question)?);
         let of = |name: &str| views.iter().find(|(one, _)| *one == name).map(|(_, all)| &all[..]);

@@ -7,6 +7,7 @@ use slo_core::time::Minute;
 
 use super::{One, Question};
 use crate::evaluate::reading;
+use crate::source::agreement::Now;
 use crate::source::elastic::Elastic;
 use crate::source::error::SourceError;
 use crate::source::intake::Fed;
@@ -37,7 +38,7 @@ pub(super) async fn read(
     let whole = until - from;
     while from < until {
         let begin = (until - AT_ONCE).max(from);
-        take(source, all, mine, (begin, until)).await?;
+        take(source, all, mine, (begin, until), question.now).await?;
         until = begin;
         progress(1.0 - (until - from) as f64 / whole.max(1) as f64);
         if until == from {
@@ -54,6 +55,7 @@ async fn take(
     all: &mut [&mut One],
     mine: &[usize],
     (from, until): (Minute, Minute),
+    now: Option<Now>,
 ) -> Result<(), SourceError> {
     let fed = |at: &usize| {
         let One { feeds, account, source, reading, .. } = &*all[*at];
@@ -62,7 +64,7 @@ async fn take(
     };
     let slos: Vec<(Fed, Option<i64>)> = mine.iter().filter_map(fed).collect();
     let slos: Vec<(&Fed, Option<i64>)> = slos.iter().map(|(fed, newest)| (fed, *newest)).collect();
-    let histories = source.history(&slos, (from, until)).await?;
+    let histories = source.history(&slos, (from, until), now).await?;
     for (at, counted) in mine.iter().zip(histories) {
         let one = &mut all[*at];
         match counted {

@@ -6,6 +6,7 @@ use slo_core::counter::Outcome;
 use slo_core::time::Minute;
 
 use super::Prometheus;
+use crate::source::agreement::Now;
 use crate::source::error::SourceError;
 use crate::source::intake::{Fed, Intake, Refused};
 
@@ -23,6 +24,8 @@ pub struct Stretch {
     pub from: Minute,
     /// Up to and including this instant, Unix milliseconds.
     pub to: i64,
+    /// What the time is, where the source's clock must agree.
+    pub now: Option<Now>,
 }
 
 /// SLOs that were read together, and their counting state at the end of the stretch.
@@ -112,6 +115,7 @@ impl<'a> Replay<'a> {
         let gap = chosen.iter().map(|fed| fed.rules.max_gap.as_millis()).max().unwrap_or(0);
         let mut intake = Intake::new(chosen, stretch.from, source.config().max_query_bytes);
         intake.keep_notes();
+        intake.now = stretch.now;
         let at = stretch.from.start_millis() - gap;
         Self { source, intake, stretch, at, slice: 24 * HOUR }
     }

@@ -1,6 +1,7 @@
 //! `budget`: a table for people, views for programs.
 
 use super::{AT, Desk, ORDERS, traffic};
+use crate::support::faulty::{Answer, Faulty};
 
 #[test]
 fn whole_counts_are_integers_and_nothing_but_data_is_on_stdout() {
@@ -24,4 +25,26 @@ fn the_table_has_no_colours_without_a_terminal() {
     {
         assert!(row.contains(part), "{part}: {row}");
     }
+}
+
+#[test]
+fn what_is_asked_for_now_is_unknown_where_the_source_has_another_time() {
+    let nothing = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
+    let years_ago = "Date: Wed, 21 Oct 2015 07:28:00 GMT\r\n";
+    let server = Faulty::always(Answer::Reply(200, years_ago, nothing));
+    let mut desk = Desk::with(&[("slos/orders.yaml", ORDERS)]);
+    desk.url.clone_from(&server.url);
+    let reason = |arguments: &[&str]| {
+        let json = desk.run(arguments).json();
+        json["items"][0]["sources"][0]["lastError"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(
+        reason(&["budget", "--json"]).contains("s behind"),
+        "{}",
+        reason(&["budget", "--json"])
+    );
+    assert_eq!(reason(&["budget", "--at", AT, "--json"]), "", "the past has no clock");
+    let said = desk.run(&["decide", "slos", "--service", "orders"]);
+    assert!(said.out.contains("s behind"), "{}{}", said.out, said.err);
+    assert_eq!(said.code, 30, "{}", said.out);
 }

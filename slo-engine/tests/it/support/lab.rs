@@ -102,10 +102,9 @@ impl Lab {
         views
     }
 
-    /// The same as [`Self::requests`] of what only Prometheus keeps.
-    pub(crate) fn requests_of_prometheus(&self) -> BudgetView {
-        let engine = engine(self.server.url());
-        ask(&engine, &self.folder, &slo("requests", REQUESTS), END * 1_000).remove(0)
+    /// The view of one SLO at the end of the history, of what only Prometheus keeps.
+    pub(crate) fn of_prometheus(&self, slo: &str) -> BudgetView {
+        ask(&engine(self.server.url()), &self.folder, slo, END * 1_000).remove(0)
     }
 
     /// The view of the requests at the end of the history.

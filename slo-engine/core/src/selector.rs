@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use regex::Regex;
+use regex::bytes::Regex;
 
 use crate::labels::Labels;
 
@@ -94,7 +94,7 @@ impl Matcher {
     /// Whether a label's value matches; the value of an absent label is the empty text.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
-        let hit = self.regex.as_ref().map_or(self.value == value, |r| r.is_match(value));
+        let hit = self.regex.as_ref().map_or(self.value == value, |r| r.is_match(value.as_bytes()));
         hit == self.op.is_positive()
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
-use regex::Regex;
+use regex::bytes::Regex;
 
 mod portable;
 
@@ -20,10 +20,14 @@ pub(super) fn anchored(pattern: &str) -> Result<Arc<Regex>, String> {
     if let Some(known) = in_use.get(pattern).and_then(Weak::upgrade) {
         return Ok(known);
     }
-    let regex = Regex::new(&format!("^(?s:{pattern})$"))
-        .map_err(|e| format!("`{pattern}` is not a regular expression: {}", reason(&e)))?;
-    portable::check(pattern)
+    let compiled = |pattern: &str| {
+        Regex::new(&format!("^(?s:{pattern})$"))
+            .map_err(|e| format!("`{pattern}` is not a regular expression: {}", reason(&e)))
+    };
+    let regex = compiled(pattern)?;
+    let meant = portable::read(pattern)
         .map_err(|why| format!("`{pattern}` is no regular expression of Prometheus: {why}"))?;
+    let regex = if meant == pattern { regex } else { compiled(&meant)? };
     let regex = Arc::new(regex);
     if in_use.len() == in_use.capacity() {
         in_use.retain(|_, known| known.strong_count() > 0);
@@ -48,7 +52,7 @@ mod tests {
         let first = anchored("only-here-4..").unwrap();
         assert!(Arc::ptr_eq(&first, &anchored("only-here-4..").unwrap()));
         drop(first);
-        assert!(anchored("only-here-4..").unwrap().is_match("only-here-401"));
+        assert!(anchored("only-here-4..").unwrap().is_match(b"only-here-401"));
     }
 
     #[test]

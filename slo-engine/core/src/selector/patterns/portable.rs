@@ -1,43 +1,78 @@
 //! What our regular expressions know and those of Prometheus (Go's) do not, or read as something else. A
 //! query that Prometheus refuses would be refused for everybody who shares it.
 
+use std::ops::Range;
+
 use regex_syntax::ast::parse::Parser;
 use regex_syntax::ast::{
-    AssertionKind, Ast, ClassSetBinaryOp, ClassSetItem, ClassUnicode, ClassUnicodeKind, Flag,
-    Flags, FlagsItemKind, GroupKind, HexLiteralKind, Literal, LiteralKind, Repetition,
-    RepetitionKind, RepetitionRange, Visitor, visit,
+    AssertionKind, Ast, ClassPerl, ClassPerlKind, ClassSetBinaryOp, ClassSetItem, ClassUnicode,
+    ClassUnicodeKind, Flag, Flags, FlagsItemKind, GroupKind, HexLiteralKind, Literal, LiteralKind,
+    Repetition, RepetitionKind, RepetitionRange, Span, Visitor, visit,
 };
 
 /// Go repeats no expression more often, counting those within one another.
 const MOST: u32 = 1_000;
 
-/// Says what Prometheus would not read.
+/// The expression as ours say what Prometheus understands by it: its digits, words and spaces are those of
+/// ASCII.
 ///
 /// # Errors
-/// What, and what to write in its place.
-pub(super) fn check(pattern: &str) -> Result<(), String> {
+/// What Prometheus would not read, and what to write in its place.
+pub(super) fn read(pattern: &str) -> Result<String, String> {
     // What cannot be parsed was refused before.
-    Parser::new().parse(pattern).map_or(Ok(()), |ast| visit(&ast, Check::default()))
+    let Ok(ast) = Parser::new().parse(pattern) else { return Ok(pattern.to_owned()) };
+    let (mut read, mut done) = (String::with_capacity(pattern.len()), 0);
+    for (place, meant) in visit(&ast, Reading::default())? {
+        read.push_str(&pattern[done..place.start]);
+        read.push_str(meant);
+        done = place.end;
+    }
+    read.push_str(&pattern[done..]);
+    Ok(read)
 }
 
 #[derive(Default)]
-struct Check {
+struct Reading {
     /// The repetitions around the place that is looked at.
     repeats: Vec<u32>,
+    /// What ours would understand otherwise, in order, and how it is written for them.
+    meant: Vec<(Range<usize>, &'static str)>,
 }
 
-impl Visitor for Check {
-    type Output = ();
+impl Reading {
+    fn class(&mut self, class: &ClassPerl) {
+        let meant = match (&class.kind, class.negated) {
+            (ClassPerlKind::Digit, false) => "[0-9]",
+            (ClassPerlKind::Digit, true) => "[^0-9]",
+            (ClassPerlKind::Space, false) => r"[\t\n\f\r ]",
+            (ClassPerlKind::Space, true) => r"[^\t\n\f\r ]",
+            (ClassPerlKind::Word, false) => "[0-9A-Za-z_]",
+            (ClassPerlKind::Word, true) => "[^0-9A-Za-z_]",
+        };
+        self.means(class.span, meant);
+    }
+
+    fn means(&mut self, place: Span, meant: &'static str) {
+        self.meant.push((place.start.offset..place.end.offset, meant));
+    }
+}
+
+impl Visitor for Reading {
+    type Output = Vec<(Range<usize>, &'static str)>;
     type Err = String;
 
-    fn finish(self) -> Result<(), String> {
-        Ok(())
+    fn finish(self) -> Result<Self::Output, String> {
+        Ok(self.meant)
     }
 
     fn visit_pre(&mut self, ast: &Ast) -> Result<(), String> {
         match ast {
             Ast::Literal(literal) => character(literal),
             Ast::ClassUnicode(class) => property(class),
+            Ast::ClassPerl(class) => {
+                self.class(class);
+                Ok(())
+            }
             Ast::Flags(set) => flags(&set.flags),
             Ast::Group(group) => match &group.kind {
                 GroupKind::NonCapturing(set) => flags(set),
@@ -50,9 +85,15 @@ impl Visitor for Check {
                 AssertionKind::StartLine
                 | AssertionKind::EndLine
                 | AssertionKind::StartText
-                | AssertionKind::EndText
-                | AssertionKind::WordBoundary
-                | AssertionKind::NotWordBoundary => Ok(()),
+                | AssertionKind::EndText => Ok(()),
+                AssertionKind::WordBoundary => {
+                    self.means(assertion.span, r"(?-u:\b)");
+                    Ok(())
+                }
+                AssertionKind::NotWordBoundary => {
+                    self.means(assertion.span, r"(?-u:\B)");
+                    Ok(())
+                }
                 _ => Err("it knows no beginnings and ends of words; write \\b".to_owned()),
             },
             Ast::Repetition(repetition) => {
@@ -79,6 +120,10 @@ impl Visitor for Check {
             ClassSetItem::Literal(literal) => character(literal),
             ClassSetItem::Range(range) => character(&range.start).and(character(&range.end)),
             ClassSetItem::Unicode(class) => property(class),
+            ClassSetItem::Perl(class) => {
+                self.class(class);
+                Ok(())
+            }
             ClassSetItem::Bracketed(_) => {
                 Err("it knows no brackets within brackets; write \\[ for the sign".to_owned())
             }
@@ -177,6 +222,32 @@ mod tests {
             "[[:alpha:]]+",
         ] {
             assert!(anchored(pattern).is_ok(), "{pattern}: {:?}", anchored(pattern));
+        }
+    }
+
+    #[test]
+    fn digits_words_and_spaces_are_those_of_ascii() {
+        for (pattern, value, is_match) in [
+            (r"\d00", "500", true),
+            (r"\d00", "٥00", false),
+            (r"\D00", "٥00", true),
+            (r"[^\d]00", "٥00", true),
+            (r"[\d.]+", "1.5", true),
+            (r"[\D5]+", "٥5x", true),
+            (r"\w+", "Abc_9", true),
+            (r"\w+", "größe", false),
+            (r"gr\W\We", "größe", true),
+            (r"a\sb", "a\tb", true),
+            (r"a\sb", "a\u{a0}b", false),
+            (r"a\sb", "a\u{b}b", false),
+            (r"a\Sb", "a\u{b}b", true),
+            (r"gr\b.*", "größe", true),
+            (r"gr\B.*", "größe", false),
+            (r"gr.\B.e", "größe", true),
+            (r"(?i)\w", "\u{212a}", true),
+        ] {
+            let regex = anchored(pattern).unwrap();
+            assert_eq!(regex.is_match(value.as_bytes()), is_match, "{pattern} {value}");
         }
     }
 }

@@ -83,10 +83,11 @@ fn tightest(policy: &Policy) -> Option<f64> {
 }
 
 /// Codes of findings that keep an SLO from being counted; the others tell of numbers that are there.
-const PREVENTING: [&str; 8] = [
+const PREVENTING: [&str; 9] = [
     "missingLabel",
     "severalSeries",
     "nativeHistogram",
+    "recordedSeries",
     "notANumber",
     "noSamples",
     "sideWithoutData",

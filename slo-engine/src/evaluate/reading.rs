@@ -365,6 +365,14 @@ fn odd(oddity: &Oddity) -> Finding {
             format!("the expression gives {count} series, and a ratio is one number; aggregate it"),
             &[("series", *count as f64)],
         ),
+        Oddity::Recorded(name) => finding(
+            "recordedSeries",
+            format!(
+                "the selector matches {name}, which a recording rule made: sums of counters fall when a pod leaves; \
+                 name the counters themselves"
+            ),
+            &[],
+        ),
         Oddity::NotANumber => finding(
             "notANumber",
             "the newest samples of the gauge are NaN, which tells nothing: they are no samples".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use slo_core::bucket::Bucket;
-use slo_core::counter::{Counter, NewTarget, Note, Outcome, Rules, Sample, Weights};
+use slo_core::counter::{Counter, Kind, NewTarget, Note, Outcome, Rules, Sample, Weights};
 use slo_core::labels::Labels;
 use slo_core::plan::{Feeds, Query, Router, queries};
 use slo_core::sli;
@@ -90,6 +90,8 @@ struct Unit {
     labels: BTreeSet<String>,
     labelled: bool,
     part_seen: bool,
+    /// A recording rule's name among those of the series.
+    recorded: Option<String>,
     /// When a series that should hold numbers held a native histogram last, Unix milliseconds.
     native: Option<i64>,
     /// Whether classic buckets are read, where they may be.
@@ -286,6 +288,10 @@ impl Intake {
             }
             if unit.labelled {
                 unit.labels.clear();
+            }
+            let name = labels.get("__name__");
+            if unit.recorded.is_none() && fed.kind == Kind::Counter && name.contains(':') {
+                unit.recorded = Some(name.to_owned());
             }
             unit.part_seen |= fed.weights.good != fed.weights.total || fed.weights.total == 0;
         }

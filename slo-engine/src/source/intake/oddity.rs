@@ -23,6 +23,8 @@ pub enum Oddity {
     NativeHistogram,
     /// A raw ratio gave so many series instead of one.
     SeveralSeries(usize),
+    /// A recording rule's series, of this name, is among those that are counted.
+    Recorded(String),
     /// The newest samples of the gauge are not numbers.
     NotANumber,
 }
@@ -42,6 +44,9 @@ impl Intake {
         let unit = &self.slos[slo];
         if unit.several > 1 {
             return Some(Oddity::SeveralSeries(unit.several));
+        }
+        if let Some(name) = &unit.recorded {
+            return Some(Oddity::Recorded(name.clone()));
         }
         let newest = self.newest(slo);
         if unit.native.is_some_and(|at| newest.is_none_or(|newest| newest < at + LOOKBACK)) {

@@ -78,6 +78,7 @@ impl Unit {
             labels: std::collections::BTreeSet::new(),
             labelled: false,
             part_seen: false,
+            recorded: None,
             native: None,
             newest: None,
             began: None,

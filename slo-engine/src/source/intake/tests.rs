@@ -7,7 +7,11 @@ const SERVICE: &str = "apiVersion: headroom/v1\nkind: Service\nservice: a\ntier:
     \x20 - name: y\n    objective: 99%\n    indicator: {ratio: {total: 't_total{code!=\"404\"}', bad: '{code=\"500\"}'}}\n";
 
 fn intake() -> Intake {
-    let set = slo_core::spec::load(&[("a.yaml".to_owned(), SERVICE.into())]).unwrap();
+    intake_of(SERVICE)
+}
+
+fn intake_of(file: &str) -> Intake {
+    let set = slo_core::spec::load(&[("a.yaml".to_owned(), file.into())]).unwrap();
     let rules = Rules {
         look_back: slo_core::time::Span::minutes(5),
         max_gap: slo_core::time::Span::minutes(60),
@@ -36,6 +40,18 @@ fn count(intake: &mut Intake, labels: &Labels, second: i64, value: f64) -> Vec<i
     let totals = outcomes.iter().map(total).collect();
     intake.close(Minute::of_millis(at) + 1);
     totals
+}
+
+#[test]
+fn what_a_recording_rule_made_is_no_counter_whatever_matches_it() {
+    let all = SERVICE.replace("t_total{code!=", "{__name__=~\".*t_total\",code!=");
+    let mut intake = intake_of(&all);
+    let recorded = Labels::new([("__name__", "job:t_total"), ("instance", "a"), ("code", "200")]);
+    count(&mut intake, &labels("a", "200"), 60, 5.0);
+    assert_eq!(intake.oddity(1), Some(Oddity::NeverMatched));
+    count(&mut intake, &recorded, 60, 5.0);
+    assert_eq!(intake.oddity(1), Some(Oddity::Recorded("job:t_total".to_owned())));
+    assert_eq!(intake.oddity(0), Some(Oddity::NeverMatched), "it asks for t_total alone");
 }
 
 #[test]

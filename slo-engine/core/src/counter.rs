@@ -249,6 +249,11 @@ impl Counter {
         (track.at > NEVER).then_some((track.at, track.value))
     }
 
+    /// The targets that have been seen.
+    pub fn targets(&self) -> impl Iterator<Item = &TargetKey> {
+        self.targets.iter().map(|target| &target.key)
+    }
+
     /// The target of a series.
     #[must_use]
     pub fn target(&self, series: u32) -> Option<&TargetKey> {

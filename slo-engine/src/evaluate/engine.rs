@@ -308,10 +308,14 @@ impl Engine {
     fn note_reads(&mut self) {
         for live in &mut self.slos {
             if let Some(source) = live.source.map(|at| &self.sources[at]) {
-                live.reading.last_error = live.fault.clone().or_else(|| source.error.clone());
+                let trouble = live.trouble.as_ref().filter(|_| source.tells_whom);
+                let of_all = source.error.as_ref().filter(|_| !source.tells_whom);
+                let reason = live.fault.as_ref().or(trouble.map(|t| &t.reason)).or(of_all);
+                live.reading.last_error = reason.cloned();
                 if live.fault.is_none() {
-                    let read_to = source.read_to.and_then(DateTime::from_timestamp_millis);
-                    live.reading.read_to = read_to;
+                    let is_cut_off = trouble.is_some_and(|trouble| trouble.is_all);
+                    let read_to = if is_cut_off { live.reading.newest } else { source.read_to };
+                    live.reading.read_to = read_to.and_then(DateTime::from_timestamp_millis);
                 }
             }
         }

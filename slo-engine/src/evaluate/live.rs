@@ -20,7 +20,7 @@ use slo_core::view::{Ask, Backfill, BudgetView};
 use crate::evaluate::reading::{self, Reading};
 use crate::source::config::{SourceConfig, SourceKind};
 use crate::source::intake::Intake;
-use crate::source::reader::MetricSource;
+use crate::source::reader::{MetricSource, Trouble};
 use crate::store::Registered;
 
 /// One SLO.
@@ -40,6 +40,8 @@ pub(super) struct Live {
     pub(super) members: Vec<MemberOf>,
     /// Why the source had nothing for it at the last read, although it answered.
     pub(super) fault: Option<String>,
+    /// What the source could not read of it at the last read, where it can tell.
+    pub(super) trouble: Option<Trouble>,
     /// By what its events are told apart.
     pub(super) apart: Option<Box<Apart>>,
     /// Its ledger in the database.
@@ -117,6 +119,8 @@ pub(super) struct LiveSource {
     /// How far it has been read, Unix milliseconds.
     pub(super) read_to: Option<i64>,
     pub(super) error: Option<String>,
+    /// Whether each SLO has its own part of the error.
+    pub(super) tells_whom: bool,
     pub(super) pause_until: Option<DateTime<Utc>>,
     /// When series were forgotten last, Unix milliseconds.
     pub(super) pruned: Option<i64>,
@@ -353,6 +357,7 @@ mod tests {
             place: Place::Shown,
             members: Vec::new(),
             fault: None,
+            trouble: None,
             apart: None,
             ledger: Registered {
                 id: 1,

@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use slo_core::bucket::Bucket;
-use slo_core::counter::{Counter, Kind, NewTarget, Note, Outcome, Rules, Sample, Weights};
+use slo_core::counter::{
+    Counter, Kind, NewTarget, Note, Outcome, Rules, Sample, TargetKey, Weights,
+};
 use slo_core::labels::Labels;
 use slo_core::plan::{Feeds, Query, Router, queries};
 use slo_core::sli;
@@ -393,6 +395,17 @@ impl Intake {
             unit.newest = unit.newest.max(Some(*at - 1));
         }
         outcome
+    }
+
+    /// How many SLOs are counted.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.slos.len()
+    }
+
+    /// The targets that have fed an SLO.
+    pub fn targets(&self, slo: usize) -> impl Iterator<Item = &TargetKey> {
+        self.slos[slo].counter.targets()
     }
 
     /// Closes the minutes before `before`.

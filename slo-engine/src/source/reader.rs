@@ -1,5 +1,6 @@
 //! What the engine needs of a source.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 
 use slo_core::counter::Outcome;
@@ -20,8 +21,19 @@ pub struct Read {
     pub shows_late: bool,
     /// What could not be read although the rest was.
     pub problem: Option<String>,
+    /// Whom the problem concerns, by position of the SLO; everybody where the source cannot tell.
+    pub concerns: Option<HashMap<usize, Trouble>>,
     /// SLOs of which nothing was read, by position, and why.
     pub failed: Vec<(usize, String)>,
+}
+
+/// What could not be read of an SLO.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Why.
+    pub reason: String,
+    /// Whether nothing was read of it.
+    pub is_all: bool,
 }
 
 /// Work that ends later.

@@ -19,6 +19,7 @@ use slo_engine::store::Store;
 use crate::support::Dice;
 
 /// A `/metrics` page with two counters; `answer` may replace it.
+#[derive(Default)]
 struct Page {
     good: AtomicU64,
     bad: AtomicU64,
@@ -71,12 +72,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 impl Run {
     fn new(folder: &tempfile::TempDir) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let page = Arc::new(Page {
-            good: AtomicU64::new(7),
-            bad: AtomicU64::new(0),
-            answer: Mutex::new(None),
-            asked: Mutex::default(),
-        });
+        let page = Arc::new(Page { good: AtomicU64::new(7), ..Page::default() });
         let target = TargetConfig::Address(serve(&page));
         std::fs::write(folder.path().join("a.yaml"), SLO).unwrap();
         let source = SourceConfig {
@@ -272,4 +268,39 @@ async fn a_histogram_that_is_missing_because_its_target_is_down_keeps_nobody_els
     let total = window.total.unwrap();
     assert!(total > 40.0, "{window:?}");
     assert_eq!(window.bad, Some(total / 4.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_dead_ages_its_own_slos_at_once_and_is_not_told_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(&folder);
+    let other = Arc::new(Page::default());
+    *other.answer.lock().unwrap() = Some("other_total{code=\"200\"} 5\n".to_owned());
+    run.config.sources[0].targets.push(TargetConfig::Address(serve(&other)));
+    let of_other = SLO.replace("service: a", "service: b").replace("t_total", "other_total");
+    std::fs::write(folder.path().join("b.yaml"), of_other).unwrap();
+    run.start(0).await;
+    for now in (0..60).step_by(10) {
+        run.tick(now).await;
+    }
+    // Where its page cannot be read, nothing newer than the last page is known.
+    *other.answer.lock().unwrap() = Some("broken{\n".to_owned());
+    let view = |run: &Run, nth: usize| run.latest.get().unwrap().all().nth(nth).unwrap().clone();
+    for now in (60..100).step_by(10) {
+        run.tick(now).await;
+        let (a, b) = (view(&run, 0), view(&run, 1));
+        assert_eq!((a.age_seconds, &a.sources[0].last_error), (Some(0.0), &None));
+        assert_eq!(b.age_seconds, Some((now - 50) as f64));
+        assert!(b.sources[0].last_error.as_ref().unwrap().contains("line 1"));
+    }
+    // A restart changes nothing of it.
+    run.kill().await;
+    run.start(100).await;
+    run.tick(100).await;
+    assert_eq!(view(&run, 1).age_seconds, Some(50.0));
+    *other.answer.lock().unwrap() = Some("other_total{code=\"200\"} 9\n".to_owned());
+    run.tick(110).await;
+    let b = view(&run, 1);
+    assert_eq!((b.age_seconds, &b.sources[0].last_error), (Some(0.0), &None));
+    assert_eq!(b.windows[0].total, Some(4.0));
 }

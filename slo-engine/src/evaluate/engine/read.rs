@@ -46,6 +46,7 @@ impl Engine {
                 let live = &mut self.sources[source];
                 live.read_to = Some(to);
                 live.error = read.problem.clone();
+                live.tells_whom = read.concerns.is_some();
                 live.pause_until = None;
                 let opened = live.intake.as_ref().map(Intake::from);
                 let since = began.or(opened).unwrap_or(Minute::of_millis(to));
@@ -307,6 +308,7 @@ impl Engine {
         }
         self.forget_series(source);
         let mut failed: BTreeMap<usize, String> = read.failed.into_iter().collect();
+        let mut concerns = read.concerns.unwrap_or_default();
         for (place, at) in self.sources[source].slos.iter().enumerate() {
             let Some(intake) = &self.sources[source].intake else { return };
             let live = &mut self.slos[*at];
@@ -315,6 +317,7 @@ impl Engine {
                 self.stretches_changed = true;
                 live.tell_fault();
             }
+            live.trouble = concerns.remove(&place);
             let reading = &mut live.reading;
             reading.newest = intake.newest(place).or(reading.newest);
             reading.oddity = intake.oddity(place);
@@ -343,7 +346,7 @@ impl Engine {
         if live.error.as_ref() != Some(&text) {
             tracing::warn!(source.name = live.config.name, error = text, "cannot read the source");
         }
-        live.error = Some(text);
+        (live.error, live.tells_whom) = (Some(text), false);
     }
 }
 

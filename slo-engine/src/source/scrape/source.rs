@@ -1,6 +1,6 @@
 //! `/metrics` pages as a source of series: what there is now, and no past.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -18,7 +18,14 @@ use crate::source::client;
 use crate::source::config::{SourceConfig, TargetConfig};
 use crate::source::error::{SourceError, chain};
 use crate::source::intake::Intake;
-use crate::source::reader::{Later, MetricSource, Read};
+use crate::source::reader::{Later, MetricSource, Read, Trouble};
+
+/// Targets that did not answer, and why.
+type Problems = Vec<(TargetKey, String)>;
+
+fn joined<'a>(problems: impl Iterator<Item = &'a (TargetKey, String)>) -> String {
+    problems.map(|(_, reason)| reason.as_str()).collect::<Vec<_>>().join("; ")
+}
 
 const START: &str = "process_start_time_seconds";
 
@@ -50,14 +57,15 @@ impl Scrape {
     }
 
     /// Scrapes all targets at once; rows of the wanted metrics, and what went wrong.
-    async fn pages(&self, at: i64, wanted: impl Fn(&str) -> bool) -> (Vec<Row>, Vec<String>) {
+    async fn pages(&self, at: i64, wanted: impl Fn(&str) -> bool) -> (Vec<Row>, Problems) {
         let now = DateTime::<Utc>::from_timestamp_millis(at).unwrap_or_default();
         let one = |target| attempt(&self.client, target, self.limits, now, &wanted);
-        let (mut rows, mut problems) = (Vec::new(), Vec::new());
-        for Attempt { outcome, .. } in join_all(self.targets.iter().map(one)).await {
+        let (mut rows, mut problems) = (Vec::new(), Problems::new());
+        let attempts = join_all(self.targets.iter().map(one)).await;
+        for (target, Attempt { outcome, .. }) in self.targets.iter().zip(attempts) {
             match outcome {
                 Ok(scrape) => rows.extend(scrape.rows),
-                Err(error) => problems.push(chain(&error)),
+                Err(error) => problems.push((target.key(), chain(&error))),
             }
         }
         (rows, problems)
@@ -94,9 +102,31 @@ impl Scrape {
             }
         }
         let start_of = |target: &TargetKey, _: i64| starts.get(target).copied();
-        let problem = (!problems.is_empty()).then(|| problems.join("; "));
         let outcomes = intake.settle(&start_of, at);
-        Read { outcomes, samples, problem, ..Read::default() }
+        let problem = (!problems.is_empty()).then(|| joined(problems.iter()));
+        let concerns = Some(self.concerns(intake, &problems));
+        Read { outcomes, samples, problem, concerns, ..Read::default() }
+    }
+
+    /// Whom targets concern that did not answer: the SLOs that they feed, and of those that never did all.
+    fn concerns(&self, intake: &Intake, problems: &Problems) -> HashMap<usize, Trouble> {
+        if problems.is_empty() {
+            return HashMap::new();
+        }
+        let answers = |key: &TargetKey| problems.iter().all(|(failed, _)| failed != key);
+        let of_slo = |slo| intake.targets(slo).collect::<HashSet<&TargetKey>>();
+        let known: Vec<HashSet<&TargetKey>> = (0..intake.count()).map(of_slo).collect();
+        let all: HashSet<&TargetKey> = known.iter().flatten().copied().collect();
+        let configured: Vec<TargetKey> = self.targets.iter().map(Target::key).collect();
+        let trouble = |(slo, own): (usize, &HashSet<&TargetKey>)| {
+            let concerns = |key: &TargetKey| own.contains(key) || !all.contains(key);
+            let mine = problems.iter().filter(|(key, _)| concerns(key)).collect::<Vec<_>>();
+            let feeds = |key: &&TargetKey| own.is_empty() || own.contains(key);
+            let is_all = !configured.iter().filter(feeds).any(answers);
+            let reason = joined(mine.iter().copied());
+            (!mine.is_empty()).then_some((slo, Trouble { reason, is_all }))
+        };
+        known.iter().enumerate().filter_map(trouble).collect()
     }
 
     /// A target that does not answer has no histogram yet; reading says that it does not.

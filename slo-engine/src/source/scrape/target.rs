@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use reqwest::Url;
+use slo_core::counter::TargetKey;
 use slo_core::labels::Labels;
 use slo_core::plan::one_spelling;
 
@@ -91,6 +92,12 @@ impl Target {
     #[must_use]
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// What tells its series from those of others.
+    #[must_use]
+    pub fn key(&self) -> TargetKey {
+        TargetKey { job: self.job.as_str().into(), instance: self.instance.as_str().into() }
     }
 
     /// The labels of an exposed series with those of the target. The target's own win; exposed

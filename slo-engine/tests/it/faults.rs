@@ -126,6 +126,13 @@ fn samples_of_instants_that_were_not_asked_for_are_no_answer() {
 }
 
 #[test]
+fn the_newest_values_in_the_place_of_all_are_no_answer() {
+    const NEWEST: &str = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+    let newest = said("newest", Answer::Reply(200, "", NEWEST));
+    assert!(newest.contains("a result of type `vector`, and a matrix was asked for"), "{newest}");
+}
+
+#[test]
 fn redirects_and_empty_answers_are_called_so() {
     const TO: &str = "Location: https://login.example/start?state=s3cret\r\n";
     let moved = said("moved", Answer::Reply(302, TO, ""));

@@ -36,6 +36,10 @@ pub(super) fn selector(text: &str) -> Result<Selector, SelectorError> {
     if reader.take('{') {
         braces(&mut reader, &mut matchers)?;
     }
+    let is_named = |m: &&Matcher| m.label == "__name__";
+    if !name.is_empty() && matchers.iter().filter(is_named).count() > 1 {
+        return error(0, "the metric is named twice; write the name in front or in __name__");
+    }
     reader.space();
     if reader.at < text.len() {
         let rest = &text[reader.at..];
@@ -77,6 +81,10 @@ fn braces(reader: &mut Reader<'_>, matchers: &mut Vec<Matcher>) -> Result<(), Se
 }
 
 fn matcher(label: &str, op: Op, value: &str, at: usize) -> Result<Matcher, SelectorError> {
+    let is_number = ["inf", "nan"].iter().any(|number| value.eq_ignore_ascii_case(number));
+    if label == "__name__" && op == Op::Equal && is_number {
+        return error(at, format!("`{value}` is a number to Prometheus and no metric's name"));
+    }
     Matcher::new(label, op, value).or_else(|message| error(at, message))
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::excerpt::printable;
+
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Place {
@@ -57,14 +59,19 @@ impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of_file = self.excerpt.is_empty() && (self.place.line, self.place.column) == (1, 1);
         match of_file {
-            true => write!(f, "{}: {}", self.place.file, self.message)?,
-            false => write!(f, "{}: {}", self.place, self.message)?,
+            true => write!(f, "{}: {}", self.place.file, shown(&self.message))?,
+            false => write!(f, "{}: {}", self.place, shown(&self.message))?,
         }
         if !self.excerpt.is_empty() {
             write!(f, "\n{}", self.excerpt)?;
         }
-        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, "\nhelp: {remedy}"))
+        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, "\nhelp: {}", shown(remedy)))
     }
+}
+
+/// A sentence that may quote the file, for a terminal.
+fn shown(sentence: &str) -> String {
+    sentence.chars().map(printable).collect()
 }
 
 impl std::error::Error for SpecError {}

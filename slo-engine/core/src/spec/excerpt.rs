@@ -18,7 +18,7 @@ pub(super) fn excerpt(line: &str, number: usize, column: usize, length: usize) -
 
 /// Tabs become one space, so that the caret stays below; what could steer a terminal is shown as
 /// the replacement character.
-fn printable(c: char) -> char {
+pub(super) fn printable(c: char) -> char {
     match c {
         '\t' => ' ',
         c if c.is_control() || "\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}".contains(c) => {

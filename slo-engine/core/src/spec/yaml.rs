@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::excerpt::excerpt;
 use super::{Place, SpecError};
@@ -105,7 +105,14 @@ impl Document {
     /// The first fault of the document's form, in words, at its place.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, SpecError> {
         serde_saphyr::from_str_with_options(self.source(), explain::options()).map_err(|e| {
-            let said = explain::explain(&e);
+            // What is missing may stand where it cannot be read.
+            let whole = || {
+                serde_saphyr::from_str_with_options::<IgnoredAny>(self.source(), explain::options())
+            };
+            let mut said = explain::explain(&e);
+            if said.of_mapping {
+                said = whole().err().map_or(said, |e| explain::explain(&e));
+            }
             let spot = said.spot.filter(|s| !said.of_mapping || s.column > 1);
             let spot = spot.unwrap_or_else(|| self.start());
             let remedy = if self.tab_before(spot) { explain::TABS.to_owned() } else { said.remedy };

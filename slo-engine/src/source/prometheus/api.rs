@@ -92,7 +92,8 @@ impl Api {
         at: i64,
     ) -> Result<Answer<Vec<Series>>, SourceError> {
         let received = self.ask(expression, at).await?;
-        let data = self.series(&received.data, (i64::MIN, at))?;
+        let expected = if expression.ends_with(']') { "matrix" } else { "vector" };
+        let data = self.series(&received.data, (i64::MIN, at), expected)?;
         Ok(received.with(data))
     }
 
@@ -122,7 +123,16 @@ impl Api {
         &self,
         body: &[u8],
         asked: (i64, i64),
-        mut take: impl FnMut(Row<'_>) -> serde_json::Result<()>,
+        take: impl FnMut(Row<'_>) -> serde_json::Result<()>,
+    ) -> Result<(), SourceError> {
+        self.rows(body, asked, ("matrix", take))
+    }
+
+    fn rows(
+        &self,
+        body: &[u8],
+        asked: (i64, i64),
+        (expected, mut take): (&str, impl FnMut(Row<'_>) -> serde_json::Result<()>),
     ) -> Result<(), SourceError> {
         let mut take = |row: Row<'_>| match row.fault(asked) {
             // Counted, one from later would hide all that comes until then.
@@ -130,14 +140,23 @@ impl Api {
             None => take(row),
         };
         match self.data(body, Rows(&mut take))?.as_str() {
-            "matrix" | "vector" => Ok(()),
-            other => Err(self.garbage(body, format!("a result of type `{other}`"))),
+            kind if kind == expected => Ok(()),
+            other => {
+                let reason = format!("a result of type `{other}`, and a {expected} was asked for");
+                Err(self.garbage(body, reason))
+            }
         }
     }
 
-    fn series(&self, body: &[u8], asked: (i64, i64)) -> Result<Vec<Series>, SourceError> {
+    fn series(
+        &self,
+        body: &[u8],
+        asked: (i64, i64),
+        expected: &str,
+    ) -> Result<Vec<Series>, SourceError> {
         let mut all = Vec::new();
-        self.each(body, asked, |row| Series::of(row).map(|series| all.push(series)))?;
+        let take = |row: Row<'_>| Series::of(row).map(|series| all.push(series));
+        self.rows(body, asked, (expected, take))?;
         Ok(all)
     }
 
@@ -156,7 +175,7 @@ impl Api {
         let request = self.client.query_range(expression, start / 1_000, end / 1_000, step);
         let sent = request.post_raw().await.map_err(|e| self.failed(&e))?;
         let received = self.body(sent).await?;
-        let data = self.series(&received.data, (start, end))?;
+        let data = self.series(&received.data, (start, end), "matrix")?;
         Ok(received.with(data))
     }
 

@@ -1,6 +1,6 @@
 //! The sides of a ratio: which events are the total, which the good or bad ones among them.
 
-use crate::selector::Selector;
+use crate::selector::{Matcher, Op, Selector};
 use crate::sli::{Events, LogFilter, LogQuery, Part, Ratio, Side};
 use crate::spec::yaml::{Spanned, Spot};
 use crate::time::Span;
@@ -172,7 +172,35 @@ impl Reader<'_> {
                 kind and source";
             self.fault(spot, said, "name the metric in front, or give the query its `index`");
         }
+        let Events::Metric(part) = &part.events else { return };
+        let mut refined = total.iter().filter(same).filter_map(|side| match &side.events {
+            Events::Metric(selector) => Some(selector),
+            Events::Logs(_) => None,
+        });
+        if let Some(label) =
+            refined.try_fold(None, |_, total| excluded(part, total).map(Some)).flatten()
+        {
+            let said = format!(
+                "the total has no series that this matches: both name `{label}`, and no value fits both"
+            );
+            self.warn(
+                "part-never-matches",
+                spot,
+                &said,
+                "let the total match this one's series, too",
+            );
+        }
     }
+}
+
+/// A label of which no value fits both.
+fn excluded<'a>(part: &'a Selector, total: &Selector) -> Option<&'a str> {
+    let apart =
+        |a: &Matcher, b: &Matcher| a.label == b.label && a.op == Op::Equal && !b.matches(&a.value);
+    let excludes = |mine: &&Matcher| {
+        total.matchers.iter().any(|other| apart(mine, other) || apart(other, mine))
+    };
+    part.matchers.iter().find(excludes).map(|matcher| matcher.label.as_str())
 }
 
 fn is_refinement(events: &Events) -> bool {

@@ -41,6 +41,9 @@ struct Settings {
     was: Option<Name>,
 }
 
+/// The most that `maxGroups` may say.
+const MOST_GROUPS: i64 = 10_000;
+
 impl Reader<'_> {
     pub(super) fn slo(&mut self, owner: &Owner, shape: &SloDocument) -> Option<(Slo, SloSpots)> {
         let name = self.name(&shape.name);
@@ -139,6 +142,10 @@ impl Reader<'_> {
         let Some(number) = number else {
             return Some(MAX_GROUPS);
         };
+        if number.value > MOST_GROUPS {
+            let said = format!("more than {MOST_GROUPS} groups are too many to be looked at");
+            return self.refuse(number.spot, &said, "group by a label with fewer values");
+        }
         usize::try_from(number.value).ok().filter(|n| *n > 0).or_else(|| {
             self.refuse(number.spot, "at least one group must fit", "write one such as 50")
         })

@@ -139,11 +139,13 @@ fn syntax(error: &Error) -> Words {
     if said.contains("recursion limit") {
         return (DEEP.0.to_owned(), DEEP.1.to_owned());
     }
-    let remedy =
-        SYNTAX.iter().find(|(part, _)| said.contains(part)).map_or(
-            "check the indentation and the quotes at this place and above",
-            |(_, remedy)| remedy,
-        );
+    if let Some((_, remedy)) = SYNTAX.iter().find(|(part, _)| said.contains(part)) {
+        return (said.to_owned(), (*remedy).to_owned());
+    }
+    // What is no value of its type says so itself.
+    let (said, remedy) = said
+        .rsplit_once("; ")
+        .unwrap_or((said, "check the indentation and the quotes at this place and above"));
     (said.to_owned(), remedy.to_owned())
 }
 
@@ -151,7 +153,8 @@ const DEEP: (&str, &str) =
     ("this is nested more than 32 levels deep", "no document needs that; write it flatter");
 
 /// What helps, by a part of the parser's sentence.
-const SYNTAX: [(&str, &str); 6] = [
+const SYNTAX: [(&str, &str); 7] = [
+    ("surrogate", "write the character itself, or \\U and its eight digits"),
     (
         "mapping values are not allowed",
         "put a text that holds `: ` in quotes, or check the indentation",

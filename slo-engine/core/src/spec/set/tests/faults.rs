@@ -47,12 +47,15 @@ const SLO_KEYS: &[Fault<'_>] = &[
         "`Europe/Paris`?",
     ),
     ("window: {calendar: month, zone: Nowhere/At/All}", 10, 37, "no time zone", "IANA"),
+    ("? \"\\e[31m\"\n    : 1", 10, 7, "unknown key", "known here"),
+    ("description: \"\\ud800\"", 10, 18, "surrogate", "the character itself"),
     ("gate: yes", 10, 11, "`yes` is no way", "true (it decides)"),
     ("gate: groups", 10, 11, "without `groupBy`", "groupBy: [label]"),
     ("groupBy: route", 10, 14, "expected a list", "`- `"),
     ("groupBy: [a, a]", 10, 18, "`a` stands here twice", "keep one"),
     ("groupBy: ['']", 10, 15, "this text is empty", "write one"),
     ("maxGroups: 0", 10, 16, "at least one group", "50"),
+    ("maxGroups: 10001", 10, 16, "more than 10000 groups", "fewer values"),
     ("maxGroups: many", 10, 16, "expected a whole number", "digits"),
     ("budgeting: timeslices", 10, 16, "`timeslices` alone", "{timeslices: {size: 5m"),
     ("budgeting: {timeslice: {size: 5m}}", 10, 17, "unknown key `timeslice`", "`timeslices`?"),
@@ -196,6 +199,8 @@ const RATIOS: &[Fault<'_>] = &[
         "name{label=",
     ),
     ("total: 'job:up', bad: b", 9, 32, "`job:up` is a recorded series", "`raw`"),
+    ("total: 'up{__name__=\"x\"}', bad: a", 9, 33, "named twice", "in __name__"),
+    ("total: Inf, bad: a", 9, 32, "`Inf` is a number to Prometheus", "name{label="),
     ("total: up, bad: 'job:errors:rate5m'", 9, 41, "is a recorded series", "`raw`"),
     ("total: up", 9, 16, "neither what is good nor what is bad", "bad: "),
     ("total: up, bad: a, good: b", 9, 41, "contradict", "keep one"),
@@ -240,6 +245,45 @@ const RATIOS: &[Fault<'_>] = &[
     ("index: i, total: 'a : 1', bad: {query: 'b = 1', index: j}", 9, 67, "no `=`", "`b : value`"),
     ("total: up, bad: ", 9, 16, "neither what is good", "bad: "),
 ];
+
+#[test]
+fn a_key_that_stands_too_far_left_is_what_is_wrong_and_not_what_it_hides() {
+    let file = with_indicator("{ratio: {total: up, bad: a}}");
+    let file = file.replace("    indicator", "   window: 30d\n    indicator");
+    let error = one(file).expect_err("a key between two levels").remove(0);
+    assert!(error.message.contains("did not find expected '-' indicator"), "{error}");
+}
+
+#[test]
+fn what_steers_a_terminal_is_not_shown() {
+    let error = one(with_keys("    \"\\e[31mred\": 1\n")).expect_err("a key").remove(0);
+    assert!(error.message.contains('\u{1b}') && !error.to_string().contains('\u{1b}'), "{error}");
+}
+
+#[test]
+fn a_part_that_no_series_of_the_total_can_match_is_warned_of() {
+    let warned = |total: &str, bad: &str| {
+        let ratio = format!("{{ratio: {{total: '{total}', bad: '{bad}'}}}}");
+        let warnings = one(with_indicator(&ratio)).unwrap().warnings;
+        warnings.iter().any(|warning| warning.code == "part-never-matches")
+    };
+    for (total, bad) in [
+        (r#"up{code="200"}"#, r#"{code="500"}"#),
+        (r#"up{code="200"}"#, r#"{code=~"5.."}"#),
+        (r#"up{code=~"2.."}"#, r#"{code="500"}"#),
+        (r#"up{code!="500"}"#, r#"{code="500"}"#),
+    ] {
+        assert!(warned(total, bad), "{total} {bad}");
+    }
+    for (total, bad) in [
+        (r#"up{code!="404"}"#, r#"{code="500"}"#),
+        (r#"up{code=~"2..|5.."}"#, r#"{code=~"5.."}"#),
+        (r#"up{job="a"}"#, r#"{code="500"}"#),
+        (r#"up{code="200"}"#, r#"errors{code="500"}"#),
+    ] {
+        assert!(!warned(total, bad), "{total} {bad}");
+    }
+}
 
 #[test]
 fn a_fault_of_a_query_over_several_lines_is_placed_at_its_start() {

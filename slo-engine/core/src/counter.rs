@@ -342,17 +342,22 @@ impl Counter {
             }
         }
         if track.weights.total != 0 {
-            let target = &mut self.targets[track.target as usize];
-            for (from, to) in runs.finish(track.at) {
-                target.covered.add(from, to);
-                self.open.measure(from, to, outcome);
-            }
-            for subset in track.subsets.iter().flat_map(|all| all.iter()) {
-                let newest = &mut self.subsets[*subset as usize].newest;
-                *newest = (*newest).max(Some(track.at).filter(|at| *at > NEVER));
-            }
+            self.measure(&track, runs, outcome);
         }
         self.series[part.series as usize] = track;
+    }
+
+    /// What a series that counts as total shows of the time that was measured.
+    fn measure(&mut self, track: &Track, runs: Runs, outcome: &mut Outcome) {
+        let target = &mut self.targets[track.target as usize];
+        for (from, to) in runs.finish(track.at) {
+            target.covered.add(from, to);
+            self.open.measure(from, to, outcome);
+        }
+        for subset in track.subsets.iter().flat_map(|all| all.iter()) {
+            let newest = &mut self.subsets[*subset as usize].newest;
+            *newest = (*newest).max(Some(track.at).filter(|at| *at > NEVER));
+        }
     }
 
     /// Counts one sample; false when its value is no count.

@@ -22,7 +22,7 @@ mod api;
 pub mod history;
 mod wire;
 
-pub use api::{Answer, Api};
+pub use api::{Answer, Api, Wanted};
 pub use wire::{Row, Series};
 
 /// One Prometheus.
@@ -162,8 +162,9 @@ impl Prometheus {
                 now.agrees(answer.date, self.api.url())?;
             }
             asked.shows_late |= answer.shows_late;
+            let wanted = Wanted { kind: "matrix", from, to };
             asked.samples +=
-                self.take(intake, query, (&answer.data, (from, to)), &mut asked.natives)?;
+                self.take(intake, query, (&answer.data, wanted), &mut asked.natives)?;
             self.api.take_back(answer.data);
         }
         Ok(asked)
@@ -174,11 +175,11 @@ impl Prometheus {
         &self,
         intake: &mut Intake,
         query: usize,
-        (body, asked): (&[u8], (i64, i64)),
+        (body, wanted): (&[u8], Wanted),
         natives: &mut Vec<Native>,
     ) -> Result<usize, SourceError> {
         let mut samples = 0;
-        self.api.each(body, asked, |row| {
+        self.api.each(body, wanted, |row| {
             samples += size(&row);
             intake.take_written(query, row.metric.0, row.samples, || row.metric.labels())?;
             if !row.histograms.is_empty() {
@@ -238,7 +239,8 @@ impl Prometheus {
         for (query, selector) in selectors.iter().enumerate() {
             let newest = format!("last_over_time({selector}[{}ms])", to - from);
             let answer = self.api.ask(&newest, to).await?;
-            self.take(&mut intake, query, (&answer.data, (from, to)), &mut natives)?;
+            let wanted = Wanted { kind: "vector", from, to };
+            self.take(&mut intake, query, (&answer.data, wanted), &mut natives)?;
         }
         take_natives(&mut intake, natives);
         intake.settle(&|_, _| None, to);

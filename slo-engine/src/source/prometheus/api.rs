@@ -37,6 +37,14 @@ impl std::fmt::Debug for Api {
     }
 }
 
+/// What an answer is to hold: its `resultType`, and the time of its samples (Unix milliseconds).
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    pub kind: &'static str,
+    pub from: i64,
+    pub to: i64,
+}
+
 /// An answer and when the server says it gave it.
 #[derive(Debug)]
 pub struct Answer<T> {
@@ -92,8 +100,8 @@ impl Api {
         at: i64,
     ) -> Result<Answer<Vec<Series>>, SourceError> {
         let received = self.ask(expression, at).await?;
-        let expected = if expression.ends_with(']') { "matrix" } else { "vector" };
-        let data = self.series(&received.data, (i64::MIN, at), expected)?;
+        let kind = if expression.ends_with(']') { "matrix" } else { "vector" };
+        let data = self.series(&received.data, Wanted { kind, from: i64::MIN, to: at })?;
         Ok(received.with(data))
     }
 
@@ -115,48 +123,32 @@ impl Api {
         answer.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 
-    /// Takes each series of an answer about a time (Unix milliseconds, both ends).
+    /// Takes each series of an answer.
     ///
     /// # Errors
     /// Why it is no whole answer; of what was taken until then nothing may be used.
     pub fn each(
         &self,
         body: &[u8],
-        asked: (i64, i64),
-        take: impl FnMut(Row<'_>) -> serde_json::Result<()>,
+        wanted: Wanted,
+        mut take: impl FnMut(Row<'_>) -> serde_json::Result<()>,
     ) -> Result<(), SourceError> {
-        self.rows(body, asked, ("matrix", take))
-    }
-
-    fn rows(
-        &self,
-        body: &[u8],
-        asked: (i64, i64),
-        (expected, mut take): (&str, impl FnMut(Row<'_>) -> serde_json::Result<()>),
-    ) -> Result<(), SourceError> {
-        let mut take = |row: Row<'_>| match row.fault(asked) {
+        let mut take = |row: Row<'_>| match row.fault((wanted.from, wanted.to)) {
             // Counted, one from later would hide all that comes until then.
             Some(fault) => Err(serde::de::Error::custom(fault)),
             None => take(row),
         };
-        match self.data(body, Rows(&mut take))?.as_str() {
-            kind if kind == expected => Ok(()),
-            other => {
-                let reason = format!("a result of type `{other}`, and a {expected} was asked for");
-                Err(self.garbage(body, reason))
-            }
+        let kind = self.data(body, Rows(&mut take))?;
+        if kind == wanted.kind {
+            return Ok(());
         }
+        let reason = format!("a result of type `{kind}`, and a {} was asked for", wanted.kind);
+        Err(self.garbage(body, reason))
     }
 
-    fn series(
-        &self,
-        body: &[u8],
-        asked: (i64, i64),
-        expected: &str,
-    ) -> Result<Vec<Series>, SourceError> {
+    fn series(&self, body: &[u8], wanted: Wanted) -> Result<Vec<Series>, SourceError> {
         let mut all = Vec::new();
-        let take = |row: Row<'_>| Series::of(row).map(|series| all.push(series));
-        self.rows(body, asked, (expected, take))?;
+        self.each(body, wanted, |row| Series::of(row).map(|series| all.push(series)))?;
         Ok(all)
     }
 
@@ -175,7 +167,7 @@ impl Api {
         let request = self.client.query_range(expression, start / 1_000, end / 1_000, step);
         let sent = request.post_raw().await.map_err(|e| self.failed(&e))?;
         let received = self.body(sent).await?;
-        let data = self.series(&received.data, (start, end), "matrix")?;
+        let data = self.series(&received.data, Wanted { kind: "matrix", from: start, to: end })?;
         Ok(received.with(data))
     }
 

@@ -219,14 +219,12 @@ async fn of_series(
     for why in replayed.refused.values() {
         tracing::warn!(fault = why, from = %from.start(), "cannot read the past");
     }
+    let is_read = |slo: usize| !replayed.refused.contains_key(&slo);
     let newest = replayed.groups.iter().flat_map(|group| {
-        let newest = |(place, slo): (usize, &usize)| {
-            group.intake.newest(place).map(|newest| (members[*slo].at, newest))
-        };
-        group.slos.iter().enumerate().filter_map(newest)
+        let read = group.slos.iter().enumerate().filter(|(_, slo)| is_read(**slo));
+        read.filter_map(|(place, slo)| Some((members[*slo].at, group.intake.newest(place)?)))
     });
     let newest = newest.collect();
-    let is_read = |slo: usize| !replayed.refused.contains_key(&slo);
     let counted = members.iter().zip(hours).enumerate().filter(|(slo, _)| is_read(*slo));
     let hours = counted.map(|(_, (member, hours))| (member.at, hours.into_iter().collect()));
     let subsets = members

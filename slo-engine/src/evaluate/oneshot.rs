@@ -415,11 +415,6 @@ async fn read_stretch(
     }
     let mut each = |slo: usize, outcome: Outcome| all[mine[slo]].take(&outcome);
     let replayed = history::replay(source, &slos, stretch, &mut each, progress).await?;
-    for (slo, reason) in replayed.refused {
-        let one = &mut all[mine[slo]];
-        one.forget(burns);
-        one.reading.last_error = Some(reason);
-    }
     for group in replayed.groups {
         for (place, slo) in group.slos.iter().enumerate() {
             let one = &mut all[mine[*slo]];
@@ -428,6 +423,11 @@ async fn read_stretch(
                 one.account.events_mut().set_first(stretch.from);
             }
         }
+    }
+    for (slo, reason) in replayed.refused {
+        let one = &mut all[mine[slo]];
+        one.forget(burns);
+        one.reading.last_error = Some(reason);
     }
     find_older(source, all, mine, stretch).await
 }

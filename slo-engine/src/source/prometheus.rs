@@ -152,7 +152,7 @@ impl Prometheus {
         for (query, selector) in selectors.iter().enumerate() {
             let answer = match self.api.ask(&format!("{selector}[{}ms]", to - from), to).await {
                 Ok(answer) => answer,
-                Err(error) if error.is_of_query() => {
+                Err(error) if error.is_of_query() && intake.lapses() => {
                     intake.refuse(intake.asked_by(query), error, refused)?;
                     continue;
                 }

@@ -187,8 +187,13 @@ fn a_query_that_prometheus_refuses_costs_no_other_slo_its_numbers() {
     let raw = format!("{raw}    budgeting: {{timeslices: {{size: 5m, goodWhen: 95%}}}}\n");
     let times =
         slo("times", r#"{latency: {histogram: 's_seconds{a=~"\\p{Alphabetic}"}', under: 1s}}"#);
-    let slos = format!("{star}{raw}{}{times}", slo("requests", REQUESTS));
+    let matched = raw
+        .replace("name: raw", "name: matched")
+        .replace("sum(rate(up[5m])", "label_replace(http_requests_total, \"9\", \"\", \"\", \"\")");
+    let slos = format!("{star}{raw}{}{times}{matched}", slo("requests", REQUESTS));
     let views = ask(&engine(lab.server.url()), &lab.folder, &slos, END * 1_000);
+    let reason_of_matched = reason(&views[4]);
+    assert!(reason_of_matched.contains("(execution)"), "{reason_of_matched}");
     for (view, said) in [
         (&views[0], "must contain at least one non-empty matcher"),
         (&views[1], "unclosed left parenthesis"),

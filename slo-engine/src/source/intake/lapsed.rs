@@ -14,6 +14,11 @@ impl Intake {
         self.lapsed = Some(BTreeSet::new());
     }
 
+    /// Whether it does ([`Self::may_lapse`]).
+    pub(in crate::source) fn lapses(&self) -> bool {
+        self.lapsed.is_some()
+    }
+
     /// Notes that a query was refused for what it says; hands the error back where all stands or falls with it.
     pub(in crate::source) fn refuse(
         &self,
@@ -21,13 +26,10 @@ impl Intake {
         error: SourceError,
         refused: &mut Refused,
     ) -> Result<(), SourceError> {
-        if self.lapsed.is_none() {
-            return Err(error);
-        }
         let reason = error.to_string();
         refused.extend(slos.iter().map(|slo| (*slo, reason.clone())));
         // What everybody is told is the source's fault, not that of a query.
-        if refused.len() == self.slos.len() { Err(error) } else { Ok(()) }
+        if self.lapses() && refused.len() == self.slos.len() { Err(error) } else { Ok(()) }
     }
 
     /// The SLOs that a query asks for.

@@ -42,7 +42,7 @@ pub struct Group {
 /// What came of a stretch.
 #[derive(Debug, Default)]
 pub struct Replayed {
-    /// SLOs that were read.
+    /// SLOs that were read, raw ratios that the source refuses among them.
     pub groups: Vec<Group>,
     /// SLOs whose query the source refuses, by position in the input, and why.
     pub refused: Refused,
@@ -70,8 +70,7 @@ pub async fn replay(
         let older = match replay.whole(&members, each, &share).await {
             Ok(Some(older)) => older,
             Ok(None) => {
-                let (a, b) = members.split_at(members.len() / 2);
-                waiting.extend([b.to_vec(), a.to_vec()]);
+                halve(&members, &mut waiting);
                 continue;
             }
             // What was handed out is replaced, minute by minute.
@@ -88,22 +87,29 @@ pub async fn replay(
                     replayed.refused.insert(only, error.to_string());
                     done += 1;
                 } else {
-                    let (a, b) = members.split_at(members.len() / 2);
-                    waiting.extend([b.to_vec(), a.to_vec()]);
+                    halve(&members, &mut waiting);
                 }
                 continue;
             }
             Err(error) => return Err(error),
         };
         done += members.len();
+        replayed.refused.extend(replay.refused.into_iter().map(|(at, why)| (members[at], why)));
         replayed.groups.push(Group { slos: members, intake: replay.intake, older });
     }
     Ok(replayed)
 }
 
+fn halve(members: &[usize], waiting: &mut Vec<Vec<usize>>) {
+    let (a, b) = members.split_at(members.len() / 2);
+    waiting.extend([b.to_vec(), a.to_vec()]);
+}
+
 struct Replay<'a> {
     source: &'a Prometheus,
     intake: Intake,
+    /// Raw ratios that could not be worked out, by position in the intake: no others depend on them.
+    refused: Refused,
     stretch: Stretch,
     at: i64,
     slice: i64,
@@ -117,7 +123,7 @@ impl<'a> Replay<'a> {
         intake.keep_notes();
         intake.now = stretch.now;
         let at = stretch.from.start_millis() - gap;
-        Self { source, intake, stretch, at, slice: 24 * HOUR }
+        Self { source, intake, refused: Refused::new(), stretch, at, slice: 24 * HOUR }
     }
 
     /// Reads everything; says which SLOs have samples before the stretch, or nothing when there are
@@ -149,6 +155,7 @@ impl<'a> Replay<'a> {
             Err(e) if e.is_too_much() && members > 1 => return Ok(false),
             read => read?,
         };
+        self.refused.extend(read.failed);
         let per_day = read.samples as f64 * (24 * HOUR) as f64 / length as f64;
         let most = self.source.config().max_samples.min(AT_A_TIME) as f64;
         if per_day > most && members > 1 {
@@ -173,7 +180,9 @@ impl<'a> Replay<'a> {
             match self.source.read(&mut self.intake, self.at, to).await {
                 Err(e) if e.is_too_much() && self.slice > SHORTEST => self.slice /= 2,
                 read => {
-                    for (slo, outcome) in read?.outcomes {
+                    let read = read?;
+                    self.refused.extend(read.failed);
+                    for (slo, outcome) in read.outcomes {
                         each(members[slo], outcome);
                     }
                     self.intake.close(Minute::of_millis(to));
